@@ -1,0 +1,56 @@
+"""How well boxes fit: IoU and normalised distance. Knows no tracks and no time."""
+
+import numpy as np
+
+from app.domains.vocabulary import BoolArray, BoxArray, FloatArray
+
+
+def iou(a: BoxArray, b: BoxArray) -> FloatArray:
+    """Return the intersection over union of (N, 4) and (M, 4) corner boxes as (N, M)."""
+    left_top = np.maximum(a[:, None, :2], b[None, :, :2])
+    right_bottom = np.minimum(a[:, None, 2:], b[None, :, 2:])
+    overlap = np.clip(right_bottom - left_top, 0.0, None).prod(axis=2)
+    area_a = (a[:, 2:] - a[:, :2]).prod(axis=1)
+    area_b = (b[:, 2:] - b[:, :2]).prod(axis=1)
+    return np.asarray(overlap / np.maximum(area_a[:, None] + area_b[None, :] - overlap, 1e-9), dtype=np.float64)
+
+
+def shows_one(boxes: BoxArray, hidden: BoxArray, max_share: float) -> BoolArray:
+    """Say which boxes show a single person, as far as boxes can tell.
+
+    Args:
+        boxes: (N, 4) of one frame; the one with the lower bottom edge is nearer and hides the other.
+        hidden: (M, 4) where people without box are expected; they may be anywhere in depth.
+        max_share: a box of which others cover a larger share shows more than one person.
+
+    Returns:
+        (N,) bool.
+    """
+    nearer = boxes[None, :, 3] > boxes[:, None, 3]
+    covered = np.where(nearer, covered_share(boxes, boxes), 0.0).max(axis=1, initial=0.0)
+    mixed = covered_share(boxes, hidden).max(axis=1, initial=0.0)
+    return np.asarray(np.maximum(covered, mixed) <= max_share)
+
+
+def covered_share(a: BoxArray, b: BoxArray) -> FloatArray:
+    """Return (N, M) how much of the area of each of (N, 4) boxes lies in each of (M, 4)."""
+    left_top = np.maximum(a[:, None, :2], b[None, :, :2])
+    right_bottom = np.minimum(a[:, None, 2:], b[None, :, 2:])
+    overlap = np.clip(right_bottom - left_top, 0.0, None).prod(axis=2)
+    return np.asarray(overlap / np.maximum((a[:, 2:] - a[:, :2]).prod(axis=1), 1e-9)[:, None], dtype=np.float64)
+
+
+def squared_distance(expected: FloatArray, variance: FloatArray, measured: FloatArray) -> FloatArray:
+    """Return the squared Mahalanobis distance of every pair, for diagonal covariances.
+
+    Args:
+        expected: (N, K) where something should be.
+        variance: (N, K) of the innovation.
+        measured: (M, K).
+
+    Returns:
+        (N, M), chi-square distributed with K degrees of freedom for true pairs.
+    """
+    scale = 1.0 / np.sqrt(variance)
+    gap = (expected[:, None, :] - measured[None, :, :]) * scale[:, None, :]
+    return np.asarray(np.einsum("nmk,nmk->nm", gap, gap), dtype=np.float64)
