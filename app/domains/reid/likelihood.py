@@ -1,0 +1,83 @@
+"""What a cosine is worth as evidence, learnt while running. Knows no identities and no network.
+
+Every embedder spreads its cosines differently, and so does every site. Where geometry is sure, it teaches: boxes that
+it gives to one person show how alike one person looks, boxes of two people seen apart show how alike strangers look.
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from app.domains.vocabulary import FloatArray
+
+
+@dataclass(frozen=True, slots=True)
+class CosinePrior:
+    """How an embedder spreads its cosines, before a site has taught better: mean and standard deviation.
+
+    The defaults lie between the embedders that were measured, for vectors of unknown origin.
+    """
+
+    same_mean: float = 0.65
+    same_deviation: float = 0.15
+    other_mean: float = 0.3
+    other_deviation: float = 0.15
+
+
+@dataclass(frozen=True, slots=True)
+class LikelihoodConfig:
+    """How fast a site's own cosines take the place of the embedder's."""
+
+    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
+
+    prior_pairs: float = 50.0  # weight of the embedder's own figures, in pairs
+    memory_pairs: float = 2000.0  # older pairs fade behind so many new ones
+    limit: float = 6.0  # log-likelihood ratio that one comparison can give at most, either way
+
+
+class _Moments:
+    """Mean and variance of a stream, older values fading."""
+
+    def __init__(self, mean: float, deviation: float, config: LikelihoodConfig) -> None:
+        self.mean, self.variance = mean, deviation**2
+        self._weight, self._memory = config.prior_pairs, config.memory_pairs
+
+    def add(self, values: FloatArray) -> None:
+        values = values[np.isfinite(values)]
+        if not len(values):
+            return
+        total = self._weight + len(values)
+        gap = float(values.mean()) - self.mean
+        share = len(values) / total
+        self.variance = (1 - share) * self.variance + share * float(values.var()) + share * (1 - share) * gap * gap
+        self.mean += share * gap
+        self._weight = min(total, self._memory)
+
+
+class CosineLikelihood:
+    """Log-likelihood ratio of "one person" against "two people" for a cosine, under two Gaussians."""
+
+    def __init__(self, prior: CosinePrior, config: LikelihoodConfig) -> None:
+        self._limit = config.limit
+        self._same = _Moments(prior.same_mean, prior.same_deviation, config)
+        self._other = _Moments(prior.other_mean, prior.other_deviation, config)
+
+    def learn(self, same: FloatArray, other: FloatArray) -> None:
+        """Take in cosines of pairs known to be one person, and of pairs known to be two; NaN is passed over."""
+        self._same.add(same)
+        self._other.add(other)
+
+    def ratio(self, cosine: FloatArray) -> FloatArray:
+        """Return the log-likelihood ratio of each cosine, same shape; 0 where it is NaN.
+
+        Beyond the means the ratio is held: a cosine above the typical one of a person is no evidence against, and
+        one below the typical one of strangers none in favour, as two Gaussians of unequal width would have it.
+        """
+        low, high = sorted((self._same.mean, self._other.mean))
+        if self._same.mean <= self._other.mean:  # the appearance tells nothing here
+            return np.zeros_like(cosine)
+        held = np.clip(cosine, low - 3.0 * np.sqrt(self._other.variance), high)
+        same = -0.5 * (held - self._same.mean) ** 2 / self._same.variance - 0.5 * np.log(self._same.variance)
+        other = -0.5 * (held - self._other.mean) ** 2 / self._other.variance - 0.5 * np.log(self._other.variance)
+        return np.asarray(np.nan_to_num(np.clip(same - other, -self._limit, self._limit), nan=0.0))
