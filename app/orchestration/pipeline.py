@@ -1,0 +1,146 @@
+"""THE FRAME PATH: one synchronous step from the frames of one instant to one dot per person.
+
+Start here to find any behaviour. No I/O, no clock, no logging: time comes with the frames, pixels stay in the adapters.
+
+    detect -> take appearance where it is due -> track in each camera -> project to the floor
+           -> associate on the floor (geometry, helped by appearance) -> give identities -> one dot a person
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+
+import numpy as np
+
+from app.domains.detection.ports import Detector
+from app.domains.detection.tracker import SingleCameraTracker
+from app.domains.mapping.fusion import FloorFusion
+from app.domains.mapping.view import CameraView
+from app.domains.reid.identity import IdentityResolver
+from app.domains.reid.ports import Embedder
+from app.domains.vocabulary import (
+    NO_CALIBRATION,
+    NO_FLOOR,
+    NO_ID,
+    CameraId,
+    Crops,
+    Detections,
+    Embeddings,
+    FloorPoints,
+    FloorTargets,
+    FloorTracks,
+    FrameBatch,
+    IntArray,
+    Sightings,
+    TrackingUpdate,
+    Tracks,
+    VectorArray,
+)
+
+STAGES = ("detect", "embed", "track", "project", "associate", "identify")
+Bounds = tuple[float, float, float, float]  # x_min, y_min, x_max, y_max in metres
+
+
+def _untimed(_stage: str) -> AbstractContextManager[None]:
+    return nullcontext()
+
+
+class Pipeline:
+    """The state of one site, and how one batch of frames changes it.
+
+    Args:
+        detector: finds people in all frames of a batch.
+        embedder: takes the appearance of crops; None works by geometry alone.
+        trackers: one per camera.
+        views: one per camera; those without calibration have no floor.
+        fusion: over exactly the calibrated views.
+        identities: of the whole site.
+        bounds: the watched floor; dots outside it are tracked and not reported. None reports all.
+        timed: called with a stage's name, gives a context that may take the time of that stage.
+    """
+
+    def __init__(  # noqa: PLR0913 - the parts of the frame path, each by name
+        self,
+        *,
+        detector: Detector,
+        embedder: Embedder | None,
+        trackers: Mapping[CameraId, SingleCameraTracker],
+        views: Mapping[CameraId, CameraView],
+        fusion: FloorFusion,
+        identities: IdentityResolver,
+        bounds: Bounds | None = None,
+        timed: Callable[[str], AbstractContextManager[None]] = _untimed,
+    ) -> None:
+        self.detector = detector
+        self.embedder = embedder
+        self.trackers = trackers
+        self.views = views
+        self.fusion = fusion
+        self.identities = identities
+        self.bounds = bounds
+        self._timed = timed
+
+    def step(self, batch: FrameBatch) -> TrackingUpdate:
+        """Advance the world by one batch; batches come in order of time, and the same ones give the same updates."""
+        with self._timed("detect"):
+            detections = self.detector.detect(batch)
+        with self._timed("embed"):
+            appearance = self._take_appearance(batch, detections)
+        with self._timed("track"):
+            tracks = [self.trackers[d.camera_id].update(d, a) for d, a in zip(detections, appearance, strict=True)]
+        with self._timed("project"):
+            floor = [self.views[t.camera_id].project(t.xyxy) for t in tracks]
+        with self._timed("associate"):
+            targets, target_of = self._associate(batch, tracks, floor)
+        with self._timed("identify"):
+            global_id, of_target, merges = self.identities.resolve(batch.captured_at, tracks, target_of, targets)
+        sightings = tuple(Sightings(*row) for row in zip(tracks, global_id, floor, strict=True))
+        return TrackingUpdate(batch.captured_at, sightings, self._dots(targets, of_target), merges)
+
+    def _take_appearance(self, batch: FrameBatch, detections: Sequence[Detections]) -> list[VectorArray]:
+        """Embed the boxes that are due, in one call; returns (N, D) per frame, zeros where none was taken."""
+        if self.embedder is None:
+            return [np.zeros((len(d), 0), dtype=np.float32) for d in detections]
+        due = [np.flatnonzero(self.trackers[d.camera_id].due_for_embedding(d)) for d in detections]
+        crops = Crops(
+            frame=np.repeat(np.arange(len(due)), [len(rows) for rows in due]),
+            row=np.concatenate(due),
+            xyxy=np.concatenate([d.xyxy[rows] for d, rows in zip(detections, due, strict=True)]),
+        )
+        embeddings: Embeddings = self.embedder.embed(batch, crops)
+        appearance = []
+        for position, d in enumerate(detections):
+            vectors = np.zeros((len(d), embeddings.vectors.shape[1]), dtype=np.float32)
+            taken = crops.frame == position
+            vectors[crops.row[taken]] = embeddings.vectors[taken]
+            appearance.append(vectors)
+        return appearance
+
+    def _associate(
+        self, batch: FrameBatch, tracks: Sequence[Tracks], floor: Sequence[FloorPoints]
+    ) -> tuple[FloorTargets, list[IntArray]]:
+        """Let the calibrated cameras' floor points find their targets; boxes without floor point have none."""
+        calibrated = [i for i, t in enumerate(tracks) if self.views[t.camera_id].model is not None]
+        mapped = [tracks[i] for i in calibrated]
+        affinity = self.identities.affinity(mapped, self.fusion.target_id) if mapped else np.zeros((0, 0))
+        targets, found = self.fusion.update(batch.captured_at, mapped, [floor[i] for i in calibrated], affinity)
+        target_of = [np.full(len(t), NO_CALIBRATION, dtype=np.int64) for t in tracks]
+        for i, target in zip(calibrated, found, strict=True):
+            target_of[i] = np.where((target == NO_ID) & ~floor[i].valid, NO_FLOOR, target)
+        return targets, target_of
+
+    def _dots(self, targets: FloorTargets, of_target: IntArray) -> FloorTracks:
+        """Pick the targets that are shown: identified, likely to exist, seen of late, inside the watched floor."""
+        shown = (of_target != NO_ID) & self.fusion.shown(targets)
+        if self.bounds is not None:
+            x_min, y_min, x_max, y_max = self.bounds
+            x, y = targets.xy.T
+            shown &= (x >= x_min) & (x <= x_max) & (y >= y_min) & (y <= y_max)
+        order = np.flatnonzero(shown)[np.argsort(of_target[shown], kind="stable")]
+        cameras = self.fusion.camera_ids
+        return FloorTracks(
+            global_id=of_target[order],
+            xy=targets.xy[order],
+            velocity=targets.velocity[order],
+            covariance=targets.covariance[order],
+            cameras=tuple(tuple(cameras[c] for c in np.flatnonzero(row)) for row in targets.support[order]),
+        )
