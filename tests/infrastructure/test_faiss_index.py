@@ -1,0 +1,97 @@
+import numpy as np
+import pytest
+
+from app.infrastructure.faiss_index import FaissIndex
+
+
+def unit(*degrees: float) -> np.ndarray:
+    angle = np.radians(degrees)
+    return np.column_stack((np.cos(angle), np.sin(angle))).astype(np.float32)
+
+
+@pytest.fixture
+def index():
+    index = FaissIndex(2)
+    index.add(np.array([7, 3, 12]), unit(0, 60, 180))
+    return index
+
+
+def test_nearest_first(index):
+    cosine, key = index.search(unit(0, 80), 3)
+    assert key.tolist() == [[7, 3, 12], [3, 7, 12]]
+    np.testing.assert_allclose(cosine[0], [1, 0.5, -1], atol=1e-6)
+    assert (cosine.dtype, key.dtype) == (np.float64, np.int64)
+
+
+def test_too_few_stored_are_padded(index):
+    cosine, key = index.search(unit(0), 5)
+    assert key.tolist() == [[7, 3, 12, -1, -1]]
+    assert cosine[0, 3:].tolist() == [-np.inf, -np.inf]
+
+
+def test_an_empty_index_finds_nothing():
+    cosine, key = FaissIndex(2).search(unit(0, 10), 2)
+    assert key.tolist() == [[-1, -1], [-1, -1]]
+    assert (cosine == -np.inf).all()
+
+
+def test_no_queries(index):
+    cosine, key = index.search(np.zeros((0, 2), np.float32), 2)
+    assert cosine.shape == key.shape == (0, 2)
+
+
+def test_deleted_vectors_are_gone_and_their_keys_free(index):
+    index.remove(np.array([7, 99]))
+    assert len(index) == 2
+    assert index.search(unit(0), 3)[1].tolist() == [[3, 12, -1]]
+    index.add(np.array([7]), unit(175))
+    cosine, key = index.search(unit(180), 2)
+    assert key.tolist() == [[12, 7]]
+    assert cosine[0, 1] == pytest.approx(np.cos(np.radians(5)), abs=1e-6)
+
+
+def test_adding_and_deleting_nothing(index):
+    index.add(np.zeros(0, np.int64), np.zeros((0, 2), np.float32))
+    index.remove(np.zeros(0, np.int64))
+    assert len(index) == 3
+
+
+def test_agrees_with_a_matrix_product_after_many_changes():
+    random = np.random.default_rng(0)
+    vectors = random.normal(size=(300, 16)).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    index, stored = FaissIndex(16), {}
+    for step in range(0, 300, 10):
+        keys = np.arange(step, step + 10)
+        index.add(keys, vectors[keys])
+        stored |= dict.fromkeys(keys.tolist())
+        gone = random.choice(sorted(stored), 4, replace=False)
+        index.remove(gone)
+        stored = {key: None for key in stored if key not in gone}
+    keys = np.array(sorted(stored))
+    expected = keys[np.argsort(-(vectors[:20] @ vectors[keys].T), axis=1)[:, :5]]
+    np.testing.assert_array_equal(index.search(vectors[:20], 5)[1], expected)
+
+
+@pytest.mark.parametrize(
+    ("keys", "vectors", "message"),
+    [
+        pytest.param([3], unit(0), "3 is in use", id="key in use"),
+        pytest.param([5, 5], unit(0, 1), "given twice", id="key given twice"),
+        pytest.param([-1], unit(0), "negative", id="the key that stands for nothing"),
+        pytest.param([5, 6], unit(0), "keys has shape", id="more keys than vectors"),
+        pytest.param([5], np.ones((1, 3), np.float32), "vectors has shape", id="other dimension"),
+    ],
+)
+def test_a_broken_contract_changes_nothing(index, keys, vectors, message):
+    with pytest.raises(ValueError, match=message):
+        index.add(np.array(keys), vectors)
+    assert len(index) == 3
+    assert index.search(unit(0), 4)[1].tolist() == [[7, 3, 12, -1]]
+
+
+def test_impossible_questions_are_refused(index):
+    with pytest.raises(ValueError, match="k is 0"):
+        index.search(unit(0), 0)
+    with pytest.raises(ValueError, match="dimension is 0"):
+        FaissIndex(0)
