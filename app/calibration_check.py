@@ -1,0 +1,133 @@
+"""Checks a site's calibrations: each against itself and its own points, and all against each other while tracking.
+
+The comparison needs no truth: it takes people that the tracker has found in several cameras at once.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from rich.console import Group, RenderableType
+from rich.table import Table
+
+from app.calibration import fit_errors
+from app.domains.mapping.disagreement import (
+    CameraDisagreement,
+    ModelCheck,
+    PointPairErrors,
+    check_model,
+    cross_camera_disagreement,
+    group_by_identity,
+)
+from app.domains.vocabulary import Sightings
+from app.errors import ConfigError
+from app.orchestration.jobs import StageClock
+from app.recorded import has_floor, open_run
+from app.settings import SiteFile
+
+# A camera further from the others than this is worth a look: twice the median that WILDTRACK's own calibration
+# reaches with noisy boxes (0.2 to 0.4 m), and about a step.
+SUSPECT_M = 0.8
+
+
+@dataclass(frozen=True, slots=True)
+class CameraCheck:
+    """What is known of one camera's calibration; None where it has none, or nothing to compare with."""
+
+    camera_id: str
+    model: ModelCheck | None
+    fit: PointPairErrors | None
+    others: CameraDisagreement | None
+
+
+def check_site(
+    site_file: SiteFile, models_dir: Path | None, batches: int, say: Callable[[str], None]
+) -> tuple[CameraCheck, ...]:
+    """Check every camera; `batches` frames of each are tracked to compare cameras, 0 leaves that out.
+
+    Raises:
+        SpotOnError: a calibration that cannot work, or footage or weights that cannot be read.
+    """
+    if not has_floor(site_file):
+        raise ConfigError(site_file.path, "cameras", "no camera has a calibration, so there is nothing to check")
+    with open_run(site_file, models_dir, StageClock(), say) as run:
+        names = tuple(run.views)
+        models = [run.views[name].model for name in names]
+        instants: list[Sequence[Sightings]] = []
+        if sum(model is not None for model in models) > 1:
+            for _, batch in zip(range(batches), run.batcher, strict=False):
+                instants.append(run.pipeline.step(batch).sightings)
+        others = cross_camera_disagreement(models, group_by_identity(instants, names))
+        checks = []
+        for camera, view, apart in zip(site_file.site.cameras, run.views.values(), others, strict=True):
+            model = None if view.model is None else check_model(view.model)
+            compared = apart if apart.count else None
+            checks.append(CameraCheck(camera.id, model, fit_errors(site_file, camera, view), compared))
+    return tuple(checks)
+
+
+def render(checks: Sequence[CameraCheck]) -> RenderableType:
+    """Lay the checks out for a terminal."""
+    table = Table(title="Calibration", title_justify="left", caption_justify="left")
+    table.add_column("camera")
+    for heading in ("height m", "floor in view", "m/px side", "m/px depth", "round trip px", "points px", "points m"):
+        table.add_column(heading, justify="right")
+    for heading in ("others px", "others m", "p90 m", "shift x, y m", "boxes"):
+        table.add_column(heading, justify="right")
+    notes = []
+    for check in checks:
+        table.add_row(check.camera_id, *_own(check), *_compared(check.others))
+        notes += [f"{check.camera_id}: {note}" for note in _findings(check)]
+    table.caption = (
+        "points: RMS error of the calibration's own point pairs. others: median distance of this camera's floor\n"
+        "points from the mean of the other cameras' for the same people; shift: in which direction."
+    )
+    return Group(table, *notes) if notes else Group(table, "No camera stands out.")
+
+
+def _own(check: CameraCheck) -> list[str]:
+    model, fit = check.model, check.fit
+    if model is None:
+        return ["no calibration", *["-"] * 6]
+    return [
+        _number(model.height_m, 2),
+        f"{100.0 * model.floor_share:.0f} %",
+        _number(model.sideways_m_per_px, 4),
+        _number(model.depth_m_per_px, 4),
+        _number(model.round_trip_px, 3),
+        "-" if fit is None else _number(fit.rms_px, 2),
+        "-" if fit is None else _number(fit.rms_m, 3),
+    ]
+
+
+def _compared(others: CameraDisagreement | None) -> list[str]:
+    if others is None:
+        return ["-"] * 5
+    shift = f"{others.shift_m[0]:+.2f}, {others.shift_m[1]:+.2f}"
+    return [
+        _number(others.median_px, 1),
+        _number(others.median_m, 2),
+        _number(others.p90_m, 2),
+        shift,
+        str(others.count),
+    ]
+
+
+def _findings(check: CameraCheck) -> list[str]:
+    if check.model is None:
+        return ["has no calibration; its people have no place on the floor"]
+    found = []
+    if not check.model.bottom_is_floor:
+        found.append("the middle of the image's bottom edge is not floor; is the calibration for this camera?")
+    if check.model.mirrored:
+        found.append("sees a mirrored floor: x to y turns clockwise; a plan with y up shows it as in a mirror")
+    if check.model.round_trip_px > 1.0:
+        found.append("image to floor and back is off by more than a pixel; is the distortion right?")
+    if check.others is not None and check.others.median_m > SUSPECT_M:
+        found.append(f"stands {check.others.median_m:.2f} m from what the others say; has it been moved?")
+    return found
+
+
+def _number(value: float, digits: int) -> str:
+    return "-" if np.isnan(value) else f"{value:.{digits}f}"

@@ -1,0 +1,189 @@
+"""The composition root: builds sources, networks and the frame path of a validated site. Plain constructor calls."""
+
+import glob
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from app.domains.detection.ports import Detector
+from app.domains.detection.tracker import SingleCameraTracker
+from app.domains.mapping.fusion import FloorFusion
+from app.domains.mapping.view import CameraView
+from app.domains.reid.gallery import Gallery
+from app.domains.reid.identity import IdentityResolver
+from app.domains.reid.likelihood import CosineLikelihood, CosinePrior
+from app.domains.reid.ports import Embedder
+from app.domains.vocabulary import CameraId, Crops, FrameBatch
+from app.errors import ConfigError
+from app.infrastructure.faiss_index import FaissIndex
+from app.infrastructure.hsv_embedder import HsvEmbedder
+from app.infrastructure.image_source import ImageSource
+from app.infrastructure.model_files import default_detector, default_embedder, find_model
+from app.infrastructure.mot_detections import (
+    DetectionsSource,
+    RecordedDetector,
+    RecordedEmbedder,
+    Recording,
+    read_recording,
+)
+from app.infrastructure.openvino_detector import DetectorConfig, OpenVINODetector
+from app.infrastructure.openvino_embedder import OpenVINOEmbedder
+from app.infrastructure.pyav_source import PyAVSource
+from app.infrastructure.tiling import Tiles
+from app.orchestration.jobs import StageClock
+from app.orchestration.pipeline import Pipeline
+from app.orchestration.ports import FrameSource
+from app.settings import DetectorSettings, EmbedderSettings, Site, SiteFile
+
+IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp"}
+LIVE_SCHEMES = ("rtsp:", "rtsps:", "http:", "https:", "usb:", "sim:")
+
+
+@dataclass(frozen=True, slots=True)
+class Networks:
+    """What finds people and what tells them apart.
+
+    Attributes:
+        sure: detector confidence from which the tracker's first stage takes a box; None for the site's own setting.
+        cosines: how the embedder spreads its cosines.
+        notes: lines that the user should read: which network was chosen, and why.
+    """
+
+    detector: Detector
+    embedder: Embedder | None
+    sure: float | None
+    cosines: CosinePrior
+    notes: tuple[str, ...]
+
+    def dimension(self) -> int:
+        """Return the length of the embedder's vectors; 1 without embedder, for an index that stays empty."""
+        if self.embedder is None:
+            return 1
+        nothing = Crops(np.empty(0, np.int64), np.empty(0, np.int64), np.empty((0, 4), np.float32))
+        return int(self.embedder.embed(FrameBatch(0.0, ()), nothing).vectors.shape[1])
+
+
+def open_recordings(site_file: SiteFile) -> dict[CameraId, Recording]:
+    """Read the recorded detections of the cameras that have them instead of pixels."""
+    recordings = {}
+    for camera in site_file.site.cameras:
+        if camera.detections is not None:
+            embeddings = None if camera.embeddings is None else site_file.resolve(camera.embeddings)
+            recordings[CameraId(camera.id)] = read_recording(site_file.resolve(camera.detections), embeddings)
+    return recordings
+
+
+def open_source(site_file: SiteFile, position: int, recordings: Mapping[CameraId, Recording]) -> FrameSource:
+    """Open the frames of the site's camera number `position`.
+
+    Raises:
+        ConfigError: the source is of a kind that a recorded run cannot read, or lacks a key that it needs.
+        CameraUnavailable: the file is not there, or is no footage.
+    """
+    camera, key = site_file.site.cameras[position], f"cameras[{position}]"
+    camera_id = CameraId(camera.id)
+    if camera_id in recordings and camera.size is not None and camera.fps is not None:
+        return DetectionsSource(camera_id, recordings[camera_id], camera.size, camera.fps, camera.start_s)
+    source = camera.source or ""
+    if source.lower().startswith(LIVE_SCHEMES):
+        raise ConfigError(
+            site_file.path, f"{key}.source", "is a live camera; spoton track reads recordings: a video or image folder"
+        )
+    path = site_file.resolve(source)
+    images = path.is_dir() or path.suffix.lower() in IMAGE_SUFFIXES or glob.has_magic(source)
+    if not images:
+        return PyAVSource(camera_id, path, camera.fps, camera.start_s)
+    if camera.fps is None:
+        raise ConfigError(
+            site_file.path, f"{key}.fps", "missing; images carry no time, say how many were taken a second"
+        )
+    return ImageSource(camera_id, path, camera.fps, camera.start_s)
+
+
+def build_networks(site_file: SiteFile, recordings: Mapping[CameraId, Recording], models_dir: Path | None) -> Networks:
+    """Load the detector and the embedder that the site asks for, or the best that are present.
+
+    Raises:
+        ModelError: weights that are missing or do not fit.
+    """
+    site, folder = site_file.site, site_file.path.parent
+    notes: list[str] = []
+    detector: Detector | None = None
+    embedder: Embedder | None = None
+    sure, cosines = None, CosinePrior()
+    if len(recordings) < len(site.cameras):
+        found = _build_detector(site.detector, models_dir, folder, notes.append)
+        detector, sure = found, found.sure
+        embedder = _build_embedder(site.embedder, models_dir, folder, notes.append)
+        cosines = cosines if embedder is None else CosinePrior(*embedder.cosines)
+    elif site.embedder.model != "none" and any(r.embeddings is not None for r in recordings.values()):
+        notes.append("appearance: the recorded embeddings")
+    if recordings:
+        recorded = any(recording.embeddings is not None for recording in recordings.values())
+        detector = RecordedDetector(recordings, detector)
+        if embedder is not None or (recorded and site.embedder.model != "none"):
+            embedder = RecordedEmbedder(recordings, embedder)
+        notes.append(f"detector: recorded boxes for {len(recordings)} of {len(site.cameras)} cameras")
+    if detector is None:
+        raise ValueError("a site without cameras has no detector")
+    if embedder is None:
+        notes.append("appearance: none; identities follow from geometry alone")
+    return Networks(detector, embedder, sure, cosines, tuple(notes))
+
+
+def _build_detector(
+    settings: DetectorSettings, models_dir: Path | None, folder: Path, note: Callable[[str], None]
+) -> OpenVINODetector:
+    if settings.model is None:
+        model, reason = default_detector(models_dir)
+        note(f"detector: {reason}")
+    else:
+        model = find_model(settings.model, models_dir, folder)
+        note(f"detector: {model.name} from {model.path}")
+    default = DetectorConfig()
+    tiles = settings.tiles
+    config = replace(
+        default,
+        score=default.score if settings.score is None else settings.score,
+        nms_iou=default.nms_iou if settings.nms_iou is None else settings.nms_iou,
+        min_height=settings.min_height,
+        tiles=tiles if tiles is None or tiles == "auto" else Tiles(tiles.size, tiles.overlap),
+    )
+    return OpenVINODetector(model, config)
+
+
+def _build_embedder(
+    settings: EmbedderSettings, models_dir: Path | None, folder: Path, note: Callable[[str], None]
+) -> HsvEmbedder | OpenVINOEmbedder | None:
+    if settings.model == "none":
+        return None
+    if settings.model is None:
+        model, reason = default_embedder(models_dir)
+        note(f"appearance: {reason}")
+    else:
+        model = None if settings.model == "hsv" else find_model(settings.model, models_dir, folder)
+        note("appearance: HSV stripes" if model is None else f"appearance: {model.name} from {model.path}")
+    return HsvEmbedder() if model is None else OpenVINOEmbedder(model)
+
+
+def build_pipeline(
+    site: Site, views: Mapping[CameraId, CameraView], networks: Networks, clock: StageClock | None = None
+) -> Pipeline:
+    """Join the frame path's parts, each with the site's settings."""
+    tracker, likelihood = site.tracker, CosineLikelihood(networks.cosines, site.identity.likelihood)
+    if networks.sure is not None and tracker.high_score is None:
+        tracker = replace(tracker, high_score=networks.sure)
+    fusion = FloorFusion({camera: view for camera, view in views.items() if view.model is not None}, site.fusion)
+    gallery = Gallery(FaissIndex(networks.dimension()), site.identity.gallery)
+    return Pipeline(
+        detector=networks.detector,
+        embedder=networks.embedder,
+        trackers={camera: SingleCameraTracker(camera, tracker, likelihood.ratio) for camera in views},
+        views=views,
+        fusion=fusion,
+        identities=IdentityResolver(gallery, likelihood, site.identity),
+        bounds=site.floor.bounds if site.floor else None,
+        **({} if clock is None else {"timed": clock.time}),
+    )

@@ -1,0 +1,228 @@
+"""Tracks a recorded site and writes its results: the run behind `spoton track` and `spoton eval`."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from app.calibration import build_view
+from app.domains.mapping.view import CameraView
+from app.domains.vocabulary import CameraId, FloatArray
+from app.errors import CameraUnavailable, ConfigError
+from app.infrastructure.floor_drawing import (
+    FloorCamera,
+    FloorPlan,
+    PlanImage,
+    draw_trajectories,
+    read_plan_image,
+    write_png,
+)
+from app.infrastructure.pyav_video import SiteVideo
+from app.infrastructure.result_files import CameraRecord, ResultWriter, RunRecord
+from app.main import build_networks, build_pipeline, open_recordings, open_source
+from app.orchestration.batcher import Batcher, Fault, FaultKind
+from app.orchestration.jobs import Output, Progress, StageClock, run_recording
+from app.orchestration.pipeline import Pipeline
+from app.settings import SiteFile
+
+REACH_M = 40.0  # a floor without bounds is drawn as far as cameras see, and at most so far from each
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What a run has come to.
+
+    Attributes:
+        counts: batches, frames, boxes, floor points, identities.
+        timings: per stage of the frame path.
+        faults: everything that was skipped.
+        files: what was written.
+    """
+
+    counts: Mapping[str, int]
+    timings: Mapping[str, Mapping[str, float]]
+    faults: Sequence[Fault]
+    files: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A recorded site that is ready to be tracked."""
+
+    batcher: Batcher
+    pipeline: Pipeline
+    views: Mapping[CameraId, CameraView]
+    notes: Sequence[str]
+
+
+@contextmanager
+def open_run(
+    site_file: SiteFile, models_dir: Path | None, clock: StageClock, say: Callable[[str], None]
+) -> Iterator[Run]:
+    """Open all cameras and networks of a recorded site.
+
+    Args:
+        site_file: the site.
+        models_dir: where named weights lie; None for the default place.
+        clock: takes the time of the stages.
+        say: called with lines that the user should read, such as which network was chosen.
+
+    Raises:
+        SpotOnError: anything that the user can mend.
+    """
+    site = site_file.site
+    recordings = open_recordings(site_file)
+    with Batcher([open_source(site_file, i, recordings) for i in range(len(site.cameras))]) as batcher:
+        networks = build_networks(site_file, recordings, models_dir)
+        for note in networks.notes:
+            say(note)
+        if not has_floor(site_file):
+            say("floor: no camera has a calibration, so there are boxes and ids, but no floor positions")
+        sizes = batcher.sizes()
+        _refuse_empty(batcher)
+        views = {
+            CameraId(camera.id): build_view(site_file, i, sizes[CameraId(camera.id)])
+            for i, camera in enumerate(site.cameras)
+        }
+        yield Run(batcher, build_pipeline(site, views, networks, clock), views, networks.notes)
+
+
+def track(
+    site_file: SiteFile,
+    out: Path,
+    *,
+    models_dir: Path | None = None,
+    video: bool = False,
+    say: Callable[[str], None],
+    report: Callable[[Progress, int | None], None],
+) -> Summary:
+    """Track every frame of a recorded site and write the results to `out`, whole or not at all.
+
+    Args:
+        site_file: the site.
+        out: the folder of the results.
+        models_dir: where named weights lie.
+        video: whether to draw an MP4 as well.
+        say: called with lines that the user should read.
+        report: called after each batch with the progress, and the number of all frames where it is known.
+
+    Raises:
+        SpotOnError: anything that the user can mend.
+    """
+    site, clock = site_file.site, StageClock()
+    names = [CameraId(camera.id) for camera in site.cameras]
+    floor = has_floor(site_file)
+    with ExitStack() as stack:
+        results = stack.enter_context(ResultWriter(out, names, floor))
+        run = stack.enter_context(open_run(site_file, models_dir, clock, say))
+        plan = build_plan(site_file, run.views) if floor else None
+        outputs: list[tuple[str, Output]] = [("write", results.write)]
+        if video:
+            film = SiteVideo(results.folder / "video.mp4", max(run.batcher.fps.values()), site.site, names, plan)
+            outputs.append(("video", stack.enter_context(film).write))
+        run_recording(
+            run.batcher, run.pipeline, outputs, clock, lambda progress: report(progress, run.batcher.frame_count)
+        )
+        if video:
+            film.close()
+        if plan is not None:
+            _draw_trajectories(results, plan, site.site)
+        counts = results.commit(_record(site_file, run, clock))
+    return Summary(counts, clock.summary(), run.batcher.faults, sorted(path.name for path in out.iterdir()))
+
+
+def check_files(site_file: SiteFile) -> None:
+    """Open all that a site file names: footage, detections, calibrations that need no frame, the drawing of the floor.
+
+    Raises:
+        SpotOnError: a file is missing or broken.
+    """
+    recordings = open_recordings(site_file)
+    with Batcher([open_source(site_file, i, recordings) for i in range(len(site_file.site.cameras))]) as batcher:
+        sizes = batcher.sizes()
+        _refuse_empty(batcher)
+    for position, camera in enumerate(site_file.site.cameras):
+        build_view(site_file, position, sizes[CameraId(camera.id)])
+    _plan_image(site_file)
+
+
+def _refuse_empty(batcher: Batcher) -> None:
+    for fault in batcher.faults:
+        if fault.kind is FaultKind.EMPTY:
+            raise CameraUnavailable(fault.camera_id, fault.reason)
+
+
+def has_floor(site_file: SiteFile) -> bool:
+    """Say whether some camera is calibrated."""
+    return any(camera.calibration is not None for camera in site_file.site.cameras)
+
+
+def build_plan(site_file: SiteFile, views: Mapping[CameraId, CameraView]) -> FloorPlan:
+    """Gather what stands still on the floor: bounds, drawing, zones, cameras and what they see."""
+    site = site_file.site
+    seen = {name: view.footprint() for name, view in views.items() if view.model is not None}
+    bounds = site.floor.bounds if site.floor else _bounds_of(views, seen)
+    cameras = []
+    for name, view in views.items():
+        if view.model is None:
+            continue
+        place = view.model.position
+        position = None if place is None else (float(place[0]), float(place[1]))
+        cameras.append(FloorCamera(name, position, view.footprint(bounds)))
+    zones = tuple((zone.name, np.array(zone.polygon or zone.line, dtype=np.float64)) for zone in site.zones)
+    return FloorPlan(bounds, _plan_image(site_file), zones, tuple(cameras))
+
+
+def _bounds_of(
+    views: Mapping[CameraId, CameraView], seen: Mapping[CameraId, FloatArray]
+) -> tuple[float, float, float, float]:
+    corners = []
+    for name, polygon in seen.items():
+        model = views[name].model
+        middle = polygon.mean(axis=0) if model is None or model.position is None else model.position[:2]
+        corners.append(np.clip(polygon, middle - REACH_M, middle + REACH_M))
+    low, high = np.concatenate(corners).min(axis=0), np.concatenate(corners).max(axis=0)
+    return float(low[0]), float(low[1]), float(high[0]), float(high[1])
+
+
+def _plan_image(site_file: SiteFile) -> PlanImage | None:
+    floor = site_file.site.floor
+    if floor is None or floor.image is None:
+        return None
+    path = site_file.resolve(floor.image.path)
+    try:
+        return read_plan_image(path, floor.image.pixels_per_metre, floor.image.origin_px)
+    except (OSError, ValueError) as error:
+        raise ConfigError(site_file.path, "floor.image.path", f"{path} cannot be read as a picture") from error
+
+
+def _draw_trajectories(results: ResultWriter, plan: FloorPlan, site: str) -> None:
+    paths = results.trajectories()
+    people = len(np.unique(paths.global_id))
+    picture = draw_trajectories(plan, f"{site}: {people} people", paths.time_s, paths.global_id, paths.xy)
+    write_png(results.folder / "trajectories.png", picture)
+
+
+def _record(site_file: SiteFile, run: Run, clock: StageClock) -> RunRecord:
+    site, batcher = site_file.site, run.batcher
+    # A source may hold a password that came from the environment.
+    settings = site.model_dump(mode="json", exclude={"cameras": {"__all__": {"source"}}})
+    cameras = {
+        CameraId(camera.id): CameraRecord(
+            fps=batcher.fps[CameraId(camera.id)],
+            start_s=camera.start_s,
+            faults=[describe(fault) for fault in batcher.faults if fault.camera_id == camera.id],
+        )
+        for camera in site.cameras
+    }
+    bounds = site.floor.bounds if site.floor else None
+    record = {"site_file": str(site_file.path), "networks": list(run.notes), **settings}
+    return RunRecord(site.site, record, clock.summary(), cameras, bounds)
+
+
+def describe(fault: Fault) -> str:
+    """Say what went wrong in one line."""
+    where = "" if fault.index is None else f"frame {fault.index + 1}: "
+    return f"{where}{fault.kind}: {fault.reason}"
