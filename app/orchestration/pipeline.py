@@ -21,6 +21,7 @@ from app.domains.vocabulary import (
     NO_CALIBRATION,
     NO_FLOOR,
     NO_ID,
+    BoolArray,
     CameraId,
     Crops,
     Detections,
@@ -54,7 +55,8 @@ class Pipeline:
         views: one per camera; those without calibration have no floor.
         fusion: over exactly the calibrated views.
         identities: of the whole site.
-        bounds: the watched floor; dots outside it are tracked and not reported. None reports all.
+        bounds: the watched floor; people outside it are followed, but
+            get no dot, and no identity before they have been inside. None watches all.
         timed: called with a stage's name, gives a context that may take the time of that stage.
     """
 
@@ -92,9 +94,12 @@ class Pipeline:
         with self._timed("associate"):
             targets, target_of = self._associate(batch, tracks, floor)
         with self._timed("identify"):
-            global_id, of_target, merges = self.identities.resolve(batch.captured_at, tracks, target_of, targets)
+            watched = self._watched(targets)
+            global_id, of_target, merges = self.identities.resolve(
+                batch.captured_at, tracks, target_of, targets, watched
+            )
         sightings = tuple(Sightings(*row) for row in zip(tracks, global_id, floor, strict=True))
-        return TrackingUpdate(batch.captured_at, sightings, self._dots(targets, of_target), merges)
+        return TrackingUpdate(batch.captured_at, sightings, self._dots(targets, watched, of_target), merges)
 
     def _take_appearance(self, batch: FrameBatch, detections: Sequence[Detections]) -> list[VectorArray]:
         """Embed the boxes that are due, in one call; returns (N, D) per frame, zeros where none was taken."""
@@ -128,13 +133,17 @@ class Pipeline:
             target_of[i] = np.where((target == NO_ID) & ~floor[i].valid, NO_FLOOR, target)
         return targets, target_of
 
-    def _dots(self, targets: FloorTargets, of_target: IntArray) -> FloorTracks:
+    def _watched(self, targets: FloorTargets) -> BoolArray:
+        """Say which targets stand inside the watched floor, (M,)."""
+        if self.bounds is None:
+            return np.ones(len(targets), dtype=np.bool_)
+        x_min, y_min, x_max, y_max = self.bounds
+        x, y = targets.xy.T
+        return np.asarray((x >= x_min) & (x <= x_max) & (y >= y_min) & (y <= y_max))
+
+    def _dots(self, targets: FloorTargets, watched: BoolArray, of_target: IntArray) -> FloorTracks:
         """Pick the targets that are shown: identified, likely to exist, seen of late, inside the watched floor."""
-        shown = (of_target != NO_ID) & self.fusion.shown(targets)
-        if self.bounds is not None:
-            x_min, y_min, x_max, y_max = self.bounds
-            x, y = targets.xy.T
-            shown &= (x >= x_min) & (x <= x_max) & (y >= y_min) & (y <= y_max)
+        shown = (of_target != NO_ID) & watched & self.fusion.shown(targets)
         order = np.flatnonzero(shown)[np.argsort(of_target[shown], kind="stable")]
         cameras = self.fusion.camera_ids
         return FloorTracks(

@@ -17,6 +17,8 @@ from typing import ClassVar
 import numpy as np
 
 from app.domains.assignment import assign
+from app.domains.mapping.births import find_births
+from app.domains.mapping.gaussian import determinant, inverse, squared_distance, times
 from app.domains.mapping.view import CameraView
 from app.domains.vocabulary import (
     NO_ID,
@@ -39,6 +41,7 @@ class FusionConfig:
     acceleration: float = 0.3  # m/s^1.5, white-noise intensity of a walker's velocity
     initial_speed: float = 0.8  # m/s, standard deviation of a new target's velocity, per axis
     max_speed: float = 3.0  # m/s; a faster velocity is an error of assignment, not a person
+    sweeps: int = 3  # passes over the cameras until nobody changes hands
     gate: float = 16.0  # squared Mahalanobis distance
     linked_gate: float = 100.0  # the same for a point whose camera track surely is this target's: feet get hidden
     trusted_link: float = 0.5  # from which certainty of that link on; 1 is surest
@@ -51,6 +54,7 @@ class FusionConfig:
     birth_gate: float = 12.0  # squared Mahalanobis distance between points of two cameras that may start one target
     birth_score: float = 0.4  # detector confidence that a point needs to start a target
     birth_log_odds: float = 0.0  # of existence, for a target started by one camera
+    birth_expectation: float = 0.7  # share of the detection probability that a new spot is held to
     birth_separation_m: float = 0.5  # no target starts so near to a living one that a camera of it sees at this instant
     hit_log_odds: float = 3.0  # gain by each camera that sees the target
     detection_probability: float = 0.8  # of a person in full view, by one camera
@@ -125,7 +129,7 @@ class FloorFusion:
         present = np.zeros(len(self.camera_ids), dtype=np.bool_)
         present[[self.camera_ids.index(t.camera_id) for t in tracks]] = True
         dt = self._predict(captured_at)
-        expected = self._detection_probability() * present[None, :]
+        expected = self._detection_probability(self._mean[:, :2]) * present[None, :]
         link = self._continuity(points)
         target = self._assign(points, link, affinity)
         self._correct(points, target)
@@ -177,28 +181,32 @@ class FloorFusion:
         self._log_odds = self._log_odds - dt / self.config.survival_s
         return dt
 
-    def _detection_probability(self) -> FloatArray:
-        """Return the probability (M, C) that each camera detects each target where it is expected now."""
-        probability = np.zeros((len(self), len(self.camera_ids)))
+    def _detection_probability(self, xy: FloatArray) -> FloatArray:
+        """Return the probability (Q, C) that each camera detects a person at each of (Q, 2) spots now.
+
+        It is lower for spots hidden by living targets that stand nearer to the camera, and 0 out of view.
+        """
+        solid = self._mean[self._log_odds > 0.0, :2]
+        probability = np.zeros((len(xy), len(self.camera_ids)))
         for column, view in enumerate(self._views):
-            probability[:, column] = self._visible_share(view, self._mean[:, :2])
+            probability[:, column] = self._clear_share(view, xy, solid)
         return probability * self.config.detection_probability
 
-    def _visible_share(self, view: CameraView, xy: FloatArray) -> FloatArray:
-        """Return (M,) in [0, 1]: 1 for a person in full view of the camera, 0 out of view or hidden by nearer ones."""
-        boxes, visible = view.boxes(xy, self.config.person_height_m)
+    def _clear_share(self, view: CameraView, xy: FloatArray, solid: FloatArray) -> FloatArray:
+        """Return (Q,) in [0, 1]: 1 for a person in full view of the camera, 0 for one out of view or well hidden."""
+        boxes, visible = view.boxes(np.concatenate([xy, solid]), self.config.person_height_m)
         if not visible.any():
             return np.zeros(len(xy))
-        area = np.maximum((boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1]), 1e-9)
-        left_top = np.maximum(boxes[:, None, :2], boxes[None, :, :2])
-        right_bottom = np.minimum(boxes[:, None, 2:], boxes[None, :, 2:])
-        share = np.clip(right_bottom - left_top, 0.0, None).prod(axis=2) / area[:, None]
-        nearer = (boxes[None, :, 3] > boxes[:, None, 3]) & visible[None, :]
-        nearer &= (self._log_odds > 0.0)[None, :]
-        open_share = np.where(nearer, 1.0 - np.minimum(share, 1.0), 1.0).prod(axis=1)
+        own, others = boxes[: len(xy)], boxes[len(xy) :][visible[len(xy) :]]
+        area = np.maximum((own[:, 2] - own[:, 0]) * (own[:, 3] - own[:, 1]), 1e-9)
+        width = np.minimum(own[:, None, 2], others[None, :, 2]) - np.maximum(own[:, None, 0], others[None, :, 0])
+        height = np.minimum(own[:, None, 3], others[None, :, 3]) - np.maximum(own[:, None, 1], others[None, :, 1])
+        covered = np.maximum(width, 0.0) * np.maximum(height, 0.0) / area[:, None]
+        covered[others[None, :, 3] <= own[:, None, 3] + 1e-3] = 0.0  # itself, and those behind
+        open_share = (1.0 - np.minimum(covered, 1.0)).prod(axis=1)
         hidden, clear_from = self.config.hidden_open_share, self.config.clear_open_share
         clear = np.clip((open_share - hidden) / (clear_from - hidden), 0.0, 1.0)
-        return np.asarray(np.where(visible, clear, 0.0))
+        return np.asarray(np.where(visible[: len(xy)], clear, 0.0))
 
     def _continuity(self, points: _Points) -> FloatArray:
         """Return (N, M) how surely the camera's own tracker links each point to each target: 1 yes, -1 to another."""
@@ -217,74 +225,72 @@ class FloorFusion:
         if not len(self) or not len(points):
             return none
         information = np.zeros((len(points), 2, 2))
-        information[points.valid] = np.linalg.inv(points.covariance[points.valid])
+        information[points.valid] = inverse(points.covariance[points.valid])
         log_det_noise = np.zeros(len(points))
-        log_det_noise[points.valid] = -np.log(np.linalg.det(information[points.valid]))
+        log_det_noise[points.valid] = np.log(determinant(points.covariance[points.valid]))
         existence = 1.0 / (1.0 + np.exp(-self._log_odds))
         bonus = np.where(link > 0.0, self.config.same_track, self.config.other_track) * link + affinity
         prior = bonus + 2.0 * np.log(existence)[None, :] + log_det_noise[:, None] + self.config.accept
 
-        prior_xy, prior_covariance = self._mean[:, :2], self._covariance[:, :2, :2]
-        centre = np.broadcast_to(prior_xy, (len(points), len(self), 2))
-        spread = np.broadcast_to(prior_covariance, (len(points), len(self), 2, 2))
         linked = link >= self.config.trusted_link
-        target = self._assign_once(points, centre, spread, prior, linked)
-        for _ in range(2):
-            centre, spread = self._without_own_camera(points, target, information)
-            revised = self._assign_once(points, centre, spread, prior, linked)
-            if np.array_equal(revised, target):
+        cameras = self._by_sharpness(points)
+        own = np.zeros((len(self.camera_ids), len(self), 2, 2))
+        own_vector = np.zeros((len(self.camera_ids), len(self), 2))
+        total = inverse(self._covariance[:, :2, :2])
+        total_vector = times(total, self._mean[:, :2])
+        target = none
+        for _ in range(self.config.sweeps):
+            before = target.copy()
+            for camera, rows in cameras:
+                others, others_vector = total - own[camera], total_vector - own_vector[camera]
+                spread = inverse(others)
+                cost = self._cost(points, rows, times(spread, others_vector), spread, prior[rows], linked[rows])
+                row, column = assign(cost)
+                target[rows], target[rows[row]] = -1, column
+                own[camera], own_vector[camera] = 0.0, 0.0
+                own[camera, column] = information[rows[row]]
+                own_vector[camera, column] = times(information[rows[row]], points.xy[rows[row]])
+                total, total_vector = others + own[camera], others_vector + own_vector[camera]
+            if np.array_equal(target, before):
                 break
-            target = revised
         return target
 
-    def _assign_once(
-        self, points: _Points, centre: FloatArray, spread: FloatArray, prior: FloatArray, linked: BoolArray
-    ) -> IntArray:
-        """Assign camera by camera, given where each point's camera should look for each target: (N, M, 2[, 2])."""
-        gap = points.xy[:, None, :] - centre
-        total = spread + points.covariance[:, None]
-        a, b, d = total[..., 0, 0], total[..., 0, 1], total[..., 1, 1]
-        determinant = a * d - b * b
-        distance = (d * gap[..., 0] ** 2 - 2.0 * b * gap[..., 0] * gap[..., 1] + a * gap[..., 1] ** 2) / determinant
+    def _by_sharpness(self, points: _Points) -> list[tuple[int, IntArray]]:
+        """Return the cameras that have points, those that place people best first, with the rows of each."""
+        groups = []
+        for camera in np.unique(points.camera).tolist():
+            rows = np.flatnonzero((points.camera == camera) & points.valid)
+            if len(rows):
+                groups.append((float(np.median(determinant(points.covariance[rows]))), camera, rows))
+        return [(camera, rows) for _, camera, rows in sorted(groups, key=lambda group: group[:2])]
+
+    def _cost(
+        self,
+        points: _Points,
+        rows: IntArray,
+        centre: FloatArray,
+        spread: FloatArray,
+        prior: FloatArray,
+        linked: BoolArray,
+    ) -> FloatArray:
+        """Return (K, M) what it costs to give each of one camera's points to each target; 0 or more for never."""
+        total = spread[None] + points.covariance[rows][:, None]
+        distance = squared_distance(points.xy[rows][:, None] - centre[None], total)
         gate = np.where(linked, self.config.linked_gate, self.config.gate)
-        cost = np.where(linked, np.minimum(distance, self.config.outlier), distance) + np.log(determinant) - prior
-        cost[~((distance <= gate) & points.valid[:, None])] = 0.0
-        target = np.full(len(points), -1, dtype=np.int64)
-        for camera in np.unique(points.camera):
-            rows = np.flatnonzero(points.camera == camera)
-            row, column = assign(cost[rows])
-            target[rows[row]] = column
-        return target
-
-    def _without_own_camera(
-        self, points: _Points, target: IntArray, information: FloatArray
-    ) -> tuple[FloatArray, FloatArray]:
-        """Return, for each point and target, the target's position (N, M, 2) and covariance as the others see it."""
-        m, cameras = len(self), len(self.camera_ids)
-        rows = np.flatnonzero(target >= 0)
-        own = np.zeros((m, cameras, 2, 2))
-        own_vector = np.zeros((m, cameras, 2))
-        own[target[rows], points.camera[rows]] = information[rows]
-        own_vector[target[rows], points.camera[rows]] = np.einsum("nij,nj->ni", information[rows], points.xy[rows])
-        prior = np.linalg.inv(self._covariance[:, :2, :2])
-        prior_vector = np.einsum("mij,mj->mi", prior, self._mean[:, :2])
-        others = (prior + own.sum(axis=1))[:, None] - own
-        others_vector = (prior_vector + own_vector.sum(axis=1))[:, None] - own_vector
-        covariance = np.linalg.inv(others)
-        centre = np.einsum("mcij,mcj->mci", covariance, others_vector)
-        return centre[:, points.camera].transpose(1, 0, 2), covariance[:, points.camera].transpose(1, 0, 2, 3)
+        held = np.where(linked, np.minimum(distance, self.config.outlier), distance)
+        return np.where(distance <= gate, held + np.log(determinant(total)) - prior, 0.0)
 
     def _correct(self, points: _Points, target: IntArray) -> None:
         """Correct every target by all its points at once, in information form."""
         rows = np.flatnonzero(target >= 0)
         if not len(rows):
             return
-        touched, inverse = np.unique(target[rows], return_inverse=True)
-        noise_information = np.linalg.inv(self._robust_noise(points, rows, target[rows]))
+        touched, position = np.unique(target[rows], return_inverse=True)
+        noise_information = inverse(self._robust_noise(points, rows, target[rows]))
         gain = np.zeros((len(touched), 2, 2))
         vector = np.zeros((len(touched), 2))
-        np.add.at(gain, inverse, noise_information)
-        np.add.at(vector, inverse, np.einsum("nij,nj->ni", noise_information, points.xy[rows]))
+        np.add.at(gain, position, noise_information)
+        np.add.at(vector, position, times(noise_information, points.xy[rows]))
         information = np.linalg.inv(self._covariance[touched])
         total = np.einsum("mij,mj->mi", information, self._mean[touched])
         information[:, :2, :2] += gain
@@ -300,7 +306,7 @@ class FloorFusion:
         """Return (K, 2, 2) the covariance of points, widened where they lie too far from their target (Huber)."""
         gap = points.xy[rows] - self._mean[target, :2]
         total = points.covariance[rows] + self._covariance[target, :2, :2]
-        distance = np.einsum("ni,nij,nj->n", gap, np.linalg.inv(total), gap)
+        distance = squared_distance(gap, total)
         return np.asarray(points.covariance[rows] * np.maximum(1.0, distance / self.config.outlier)[:, None, None])
 
     def _support(self, points: _Points, target: IntArray) -> BoolArray:
@@ -322,73 +328,24 @@ class FloorFusion:
         """Start targets from the points that nobody took; returns `target` with their rows filled in."""
         config = self.config
         known = (link >= config.trusted_link).any(axis=1)
-        free = (target < 0) & points.valid & (points.score >= config.birth_score) & ~known
-        groups = self._group(points, np.flatnonzero(free), present)
-        if not groups:
+        rows = np.flatnonzero((target < 0) & points.valid & (points.score >= config.birth_score) & ~known)
+        if not len(rows):
             return target
+        xy, covariance = points.xy[rows], points.covariance[rows]
+        expected = self._detection_probability(xy) * present[None, :] * config.birth_expectation
+        births = find_births(
+            points.camera[rows], xy, covariance, np.log1p(-expected), config.birth_gate, config.hit_log_odds
+        )
         target = target.copy()
-        for rows, xy, covariance, log_odds in groups:
-            if self._too_near(xy, points.camera[rows], support):
+        for birth in births:
+            log_odds = config.birth_log_odds + birth.log_odds
+            cameras = points.camera[rows[birth.points]]
+            if log_odds <= config.end_log_odds or self._too_near(birth.xy, cameras, support):
                 continue
-            support = np.concatenate([support, np.isin(np.arange(len(self.camera_ids)), points.camera[rows])[None]])
-            target[rows] = len(self)
-            self._append(xy, covariance, log_odds)
+            support = np.concatenate([support, np.isin(np.arange(len(self.camera_ids)), cameras)[None]])
+            target[rows[birth.points]] = len(self)
+            self._append(birth.xy, birth.covariance, log_odds)
         return target
-
-    def _group(
-        self, points: _Points, free: IntArray, present: BoolArray
-    ) -> list[tuple[IntArray, FloatArray, FloatArray, float]]:
-        """Group leftover points of different cameras that mean one spot; best supported groups first.
-
-        Returns:
-            Rows, position (2,), covariance (2, 2) and log-odds of existence of each group.
-        """
-        groups = []
-        while len(free):
-            candidates = [self._candidate(points, seed, free) for seed in free]
-            scored = [
-                (self._birth_log_odds(rows, points, xy, present), -np.trace(cov), i)
-                for i, (rows, xy, cov) in enumerate(candidates)
-            ]
-            log_odds, _, best = max(scored)
-            if log_odds < self.config.end_log_odds:
-                break
-            rows, xy, covariance = candidates[best]
-            groups.append((rows, xy, covariance, log_odds))
-            free = np.setdiff1d(free, rows)
-        return groups
-
-    def _candidate(self, points: _Points, seed: int, free: IntArray) -> tuple[IntArray, FloatArray, FloatArray]:
-        """Gather around one point the nearest fitting point of each other camera; returns rows and fused estimate."""
-        rows = [seed]
-        xy, covariance = points.xy[seed], points.covariance[seed]
-        gap = points.xy[free] - xy
-        total = points.covariance[free] + covariance
-        distance = np.einsum("ni,nij,nj->n", gap, np.linalg.inv(total), gap)
-        for index in np.argsort(distance, kind="stable"):
-            row = free[index]
-            if distance[index] > self.config.birth_gate:
-                break
-            if points.camera[row] in points.camera[rows]:
-                continue
-            step = points.xy[row] - xy
-            innovation = np.linalg.inv(covariance + points.covariance[row])
-            if step @ innovation @ step > self.config.birth_gate:
-                continue
-            gain = covariance @ innovation
-            xy, covariance = xy + gain @ step, covariance - gain @ covariance
-            rows.append(row)
-        return np.array(rows, dtype=np.int64), xy, covariance
-
-    def _birth_log_odds(self, rows: IntArray, points: _Points, xy: FloatArray, present: BoolArray) -> float:
-        config = self.config
-        seen = set(points.camera[rows].tolist())
-        misses = 0.0
-        for column, view in enumerate(self._views):
-            if present[column] and column not in seen:
-                _, visible = view.boxes(xy[None], config.person_height_m)
-                misses += float(np.log1p(-0.5 * config.detection_probability)) * bool(visible[0])
-        return config.birth_log_odds + config.hit_log_odds * (len(rows) - 1) + misses
 
     def _too_near(self, xy: FloatArray, cameras: IntArray, support: BoolArray) -> bool:
         """Say whether a living target stands at this spot already, unless one camera has seen both apart."""

@@ -33,7 +33,7 @@ class ViewConfig:
     min_sigma_px: float = (
         2.0  # pixels: neither falls below this; a network's input pixel is 1.8 to 3 image pixels there
     )
-    floor_sigma_m: float = 0.05  # metres each way: posture, calibration; WILDTRACK's true boxes are .046 m off (median)
+    floor_sigma_m: float = 0.08  # metres each way: posture, calibration; WILDTRACK's true boxes are .046 m off (median)
     edge_px: float = 2.0  # pixels: a box this close to the bottom edge is cut by it; 2 covers rounding and clipping
     max_range_m: float = 100.0  # metres along the floor from the camera; a person is 20 px tall there at f = 1200
     body_width_m: float = (

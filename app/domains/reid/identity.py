@@ -18,6 +18,7 @@ from app.domains.vocabulary import (
     NO_CALIBRATION,
     NO_FLOOR,
     NO_ID,
+    BoolArray,
     CameraId,
     FloatArray,
     FloorTargets,
@@ -110,7 +111,12 @@ class IdentityResolver:
         return result
 
     def resolve(
-        self, now: float, tracks: Sequence[Tracks], target_of: Sequence[IntArray], targets: FloorTargets
+        self,
+        now: float,
+        tracks: Sequence[Tracks],
+        target_of: Sequence[IntArray],
+        targets: FloorTargets,
+        watched: BoolArray,
     ) -> tuple[list[IntArray], IntArray, tuple[Merge, ...]]:
         """Give every target and every row its identity.
 
@@ -120,6 +126,7 @@ class IdentityResolver:
             target_of: for each of them, the floor target of each row; NO_ID for a floor point that belongs to none,
                 NO_FLOOR for a box without floor point.
             targets: the living floor targets.
+            watched: (M,) whether each target stands where people are of interest; elsewhere nobody gets an identity.
 
         Returns:
             For each of `tracks` the global id of each row, NO_ID where nobody is sure; the global id of each target
@@ -131,8 +138,11 @@ class IdentityResolver:
             self._of_target[t] for t in targets.target_id[targets.unseen_s == 0.0].tolist() if t in self._of_target
         }
         appearance = self._appearance(tracks, target_of)
-        self._inherit(now, tracks, target_of, targets)
-        newcomers = self._new_targets(targets, appearance) + self._new_tracks(now, tracks, target_of, appearance)
+        nameable = targets.confirmed & watched
+        self._inherit(now, tracks, target_of, targets.target_id[nameable])
+        newcomers = self._new_targets(targets, nameable, appearance) + self._new_tracks(
+            now, tracks, target_of, appearance
+        )
         self._name(now, newcomers, self._present(now, tracks, target_of))
         rows = self._name_rows(now, tracks, target_of)
         of_target = np.array([self._of_target.get(t, NO_ID) for t in targets.target_id.tolist()], dtype=np.int64)
@@ -152,13 +162,13 @@ class IdentityResolver:
         return {key: total / max(float(np.linalg.norm(total)), 1e-12) for key, total in found.items()}
 
     def _inherit(
-        self, now: float, tracks: Sequence[Tracks], target_of: Sequence[IntArray], targets: FloorTargets
+        self, now: float, tracks: Sequence[Tracks], target_of: Sequence[IntArray], target_id: IntArray
     ) -> None:
         """Give a nameless target the identity that its camera track has had, unless a target in sight holds it."""
         held = set(self._supported)
-        confirmed = set(targets.target_id[targets.confirmed].tolist()) - self._of_target.keys()
+        nameless = set(target_id.tolist()) - self._of_target.keys()
         for t, target in zip(tracks, target_of, strict=True):
-            for row in np.flatnonzero(np.isin(target, list(confirmed))).tolist():
+            for row in np.flatnonzero(np.isin(target, list(nameless))).tolist():
                 identity = self._remembered(t, row, now)
                 if identity is not None and identity not in held and int(target[row]) not in self._of_target:
                     self._rename_target(int(target[row]), identity)
@@ -169,11 +179,13 @@ class IdentityResolver:
         identity, seen = self._of_track.get((tracks.camera_id, int(tracks.track_id[row])), (None, -np.inf))
         return identity if now - seen <= self.config.track_memory_s else None
 
-    def _new_targets(self, targets: FloorTargets, appearance: dict[Key, VectorArray]) -> list[_Newcomer]:
+    def _new_targets(
+        self, targets: FloorTargets, nameable: BoolArray, appearance: dict[Key, VectorArray]
+    ) -> list[_Newcomer]:
         return [
             _Newcomer(key, (), targets.xy[m], appearance.get(key), True)
             for m, key in enumerate(targets.target_id.tolist())
-            if targets.confirmed[m] and key not in self._of_target
+            if nameable[m] and key not in self._of_target
         ]
 
     def _new_tracks(

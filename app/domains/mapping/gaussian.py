@@ -1,0 +1,34 @@
+"""Stacks of two-dimensional Gaussians: determinants, inverses, distances in closed form. Knows no targets, no cameras.
+
+np.linalg costs 10 to 20 microseconds a call before it computes anything; the frame path makes hundreds of calls.
+"""
+
+import numpy as np
+
+from app.domains.vocabulary import FloatArray
+
+
+def determinant(matrix: FloatArray) -> FloatArray:
+    """Return the determinants (...) of symmetric matrices (..., 2, 2)."""
+    return np.asarray(matrix[..., 0, 0] * matrix[..., 1, 1] - matrix[..., 0, 1] ** 2)
+
+
+def inverse(matrix: FloatArray) -> FloatArray:
+    """Return the inverses (..., 2, 2) of symmetric matrices (..., 2, 2)."""
+    result = np.empty_like(matrix)
+    scale = 1.0 / determinant(matrix)
+    result[..., 0, 0], result[..., 1, 1] = matrix[..., 1, 1] * scale, matrix[..., 0, 0] * scale
+    result[..., 0, 1] = result[..., 1, 0] = -matrix[..., 0, 1] * scale
+    return result
+
+
+def squared_distance(gap: FloatArray, covariance: FloatArray) -> FloatArray:
+    """Return the squared Mahalanobis distance (...) of gaps (..., 2) under covariances (..., 2, 2)."""
+    x, y = gap[..., 0], gap[..., 1]
+    a, b, d = covariance[..., 0, 0], covariance[..., 0, 1], covariance[..., 1, 1]
+    return np.asarray((d * x * x - 2.0 * b * x * y + a * y * y) / (a * d - b * b))
+
+
+def times(matrix: FloatArray, vector: FloatArray) -> FloatArray:
+    """Return the products (..., 2) of matrices (..., 2, 2) and vectors (..., 2)."""
+    return np.asarray((matrix * vector[..., None, :]).sum(axis=-1))
