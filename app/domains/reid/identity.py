@@ -41,7 +41,7 @@ class IdentityConfig:
     __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
 
     accept: float = 0.0  # log-odds from which on a newcomer is taken for somebody remembered
-    return_log_odds: float = -1.0  # prior that a newcomer is one particular person out of sight
+    return_log_odds: float = 0.0  # prior that a newcomer is somebody out of sight rather than a stranger
     merge_log_odds: float = 2.0  # log-odds from which on a young identity is merged into a remembered one
     stranger_area_m2: float = 100.0  # strangers are expected to appear anywhere in an area of this size
     walk_m: float = 0.6  # standard deviation of how far from their last course people reappear at once
@@ -53,7 +53,7 @@ class IdentityConfig:
     track_memory_s: float = 2.0  # a track keeps its identity without support from the floor for so long
     affinity: float = 2.0  # squared distance that a log-likelihood ratio of 1 is worth to the floor association
     max_affinity: float = 8.0  # at most, either way
-    candidates: int = 32  # nearest prototypes that are looked at for a newcomer
+    candidates: int = 32  # nearest identities that are looked at for a newcomer
     gallery: GalleryConfig = field(default_factory=GalleryConfig)
     likelihood: LikelihoodConfig = field(default_factory=LikelihoodConfig)
 
@@ -64,6 +64,7 @@ class _Person:
 
     born: float
     last_seen: float
+    entered_at: FloatArray | None  # (2,) metres, where it was first; None without floor
     xy: FloatArray | None = None  # (2,) metres
     velocity: FloatArray | None = None
     cameras: dict[CameraId, float] = field(default_factory=dict)  # when each camera saw the person last
@@ -145,9 +146,9 @@ class IdentityResolver:
         )
         self._name(now, newcomers, self._present(now, tracks, target_of))
         rows = self._name_rows(now, tracks, target_of)
+        self._learn(tracks, rows)
         of_target = np.array([self._of_target.get(t, NO_ID) for t in targets.target_id.tolist()], dtype=np.int64)
         self._note(now, tracks, rows, targets, of_target)
-        self._learn(tracks, rows)
         merges = self._reconsider(now, tracks, rows)
         self._forget(now)
         return [self._follow(merges, ids) for ids in rows], self._follow(merges, of_target), merges
@@ -235,7 +236,7 @@ class IdentityResolver:
                 identity = people[matched[n]]
             elif newcomer.may_enrol:
                 identity = self._gallery.enrol(now)
-                self._people[identity] = _Person(now, now)
+                self._people[identity] = _Person(now, now, newcomer.xy)
             else:
                 continue
             if isinstance(newcomer.key, int):
@@ -273,19 +274,26 @@ class IdentityResolver:
             return newcomer.cameras[0] not in present.get(identity, set()) and seen < now
         if identity in present:
             return False
-        person = self._people[identity]
-        if person.xy is None:
+        return self._within_reach(newcomer, self._people[identity], now)
+
+    def _within_reach(self, newcomer: _Newcomer, person: _Person, now: float) -> bool:
+        """Say whether the person can have walked to where the newcomer is."""
+        if newcomer.xy is None or person.xy is None:
             return True
         reach = self.config.reach_m + self.config.max_speed * (now - person.last_seen)
         return bool(np.linalg.norm(newcomer.xy - person.xy) <= reach)
 
     def _log_odds(self, now: float, newcomer: _Newcomer, identities: list[GlobalId]) -> FloatArray:
-        """Return (M,) the log-odds that the newcomer is each of these people rather than a stranger."""
-        place = np.array([self._place_ratio(now, newcomer, self._people[identity]) for identity in identities])
+        """Return (M,) the log-odds that the newcomer is each of these people rather than a stranger.
+
+        The prior is shared among them: the more people could come back, the less likely is it a particular one.
+        """
+        prior = self.config.return_log_odds - np.log(max(len(identities), 1))
+        place = prior + np.array([self._place_ratio(now, newcomer, self._people[identity]) for identity in identities])
         if newcomer.vector is None:
-            return np.asarray(self.config.return_log_odds + place)
+            return np.asarray(place)
         cosine = self._gallery.likeness(newcomer.vector[None].astype(np.float32), identities)[0]
-        return np.asarray(self.config.return_log_odds + place + self._likelihood.ratio(cosine))
+        return np.asarray(place + self._likelihood.ratio(cosine))
 
     def _place_ratio(self, now: float, newcomer: _Newcomer, person: _Person) -> float:
         """Return the log-likelihood ratio of the newcomer's place: half to people who go on, half to anywhere."""
@@ -331,24 +339,30 @@ class IdentityResolver:
                 person.cameras[t.camera_id] = now
                 self._gallery.see(identity, now)
                 if t.appearance[row].any():
-                    self._gallery.refresh(identity, t.appearance[row])
+                    self._gallery.refresh(identity, t.camera_id, t.appearance[row])
         for m in np.flatnonzero((of_target != NO_ID) & (targets.unseen_s == 0.0)).tolist():
             person = self._people[GlobalId(int(of_target[m]))]
             person.xy, person.velocity = targets.xy[m], targets.velocity[m]
 
     def _learn(self, tracks: Sequence[Tracks], rows: Sequence[IntArray]) -> None:
-        """Learn what cosines are worth from the boxes of this instant whose identity geometry gives."""
-        vectors = np.concatenate([t.appearance for t in tracks])
-        ids = np.concatenate(rows)
-        camera = np.repeat(np.arange(len(tracks)), [len(t) for t in tracks])
-        known = np.flatnonzero(vectors.any(axis=1) & (ids != NO_ID))
-        if len(known) < 2:
-            return
-        first, second = np.triu_indices(len(known), k=1)
-        first, second = known[first], known[second]
-        cosine = np.einsum("nd,nd->n", vectors[first], vectors[second]).astype(np.float64)
-        one = ids[first] == ids[second]
-        self._likelihood.learn(cosine[one & (camera[first] != camera[second])], cosine[~one])
+        """Learn what cosines are worth from the crops of this instant: who is whom is known by geometry.
+
+        A crop against its own identity in the other cameras is one person; against anybody else present, two.
+        """
+        present = sorted({GlobalId(int(identity)) for ids in rows for identity in ids.tolist() if identity != NO_ID})
+        column = {identity: m for m, identity in enumerate(present)}
+        for t, ids in zip(tracks, rows, strict=True):
+            taken = np.flatnonzero(t.appearance.any(axis=1) & (ids != NO_ID))
+            if not len(taken):
+                continue
+            other = self._gallery.likeness(t.appearance[taken], present)
+            own = [GlobalId(int(identity)) for identity in ids[taken]]
+            other[np.arange(len(taken)), [column[identity] for identity in own]] = np.nan
+            elsewhere = [self._gallery.seen_elsewhere(identity, t.camera_id) for identity in own]
+            same = [
+                float(t.appearance[row] @ mean) for row, mean in zip(taken, elsewhere, strict=True) if mean is not None
+            ]
+            self._likelihood.learn(np.array(same), other.ravel())
 
     def _reconsider(self, now: float, tracks: Sequence[Tracks], rows: Sequence[IntArray]) -> tuple[Merge, ...]:
         """Merge young identities into remembered ones that were gone before they came, where looks say so by now."""
@@ -362,10 +376,13 @@ class IdentityResolver:
             person = self._people[young]
             if not 0.0 < now - person.born <= self.config.young_s:
                 continue
-            vector = self._gallery.mean(young)
-            known = [p for p in self._gallery.nearest(vector[None], self.config.candidates)[0] if p != young]
-            known = [p for p in known if self._people[p].last_seen < person.born]
-            newcomer = _Newcomer(0, (), None, vector, False)
+            vector = self._gallery.prototype(young)
+            if vector is None:
+                continue
+            alike = [p for p in self._gallery.nearest(vector[None], self.config.candidates)[0] if p != young]
+            known = [p for p in alike if self._people[p].last_seen < person.born]
+            newcomer = _Newcomer(0, (), person.entered_at, vector, False)
+            known = [p for p in known if self._within_reach(newcomer, self._people[p], person.born)]
             odds = self._log_odds(person.born, newcomer, known)
             if len(odds) and odds.max() >= self.config.merge_log_odds:
                 merges.append(self._merge(young, known[int(np.argmax(odds))]))

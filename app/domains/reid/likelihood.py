@@ -19,9 +19,9 @@ class CosinePrior:
     The defaults lie between the embedders that were measured, for vectors of unknown origin.
     """
 
-    same_mean: float = 0.65
-    same_deviation: float = 0.15
-    other_mean: float = 0.3
+    same_mean: float = 0.7
+    same_deviation: float = 0.13
+    other_mean: float = 0.25
     other_deviation: float = 0.15
 
 
