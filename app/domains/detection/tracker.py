@@ -171,16 +171,15 @@ class SingleCameraTracker:
             return track_of, measured, np.zeros(len(detections))
         distance = self._distance(self._mean, self._covariance, measured)
         spread = self._spread(self._mean, self._covariance)[:, None]
-        known = np.outer(self._appearance.any(axis=1), appearance.any(axis=1))
-        ratio = self._evidence(np.where(known, self._appearance @ appearance.T, np.nan).astype(np.float64))
-        alike = np.clip(config.appearance_weight * ratio, -config.max_appearance, config.max_appearance)
-        cost = distance + spread - alike - config.accept
+        cost = distance + spread - self._alike(appearance) - config.accept
 
         confident = detections.confidence >= self._high_score
         first = np.where((distance <= config.gate) & confident[None, :], cost, 0.0)
         track, row = assign(first)
         track_of[row] = track
 
+        if confident.all():
+            return track_of, measured, _certainty(cost, distance <= config.gate, track_of)
         free = np.ones(len(self), dtype=np.bool_)
         free[track] = False
         free &= (self._state != TrackState.TENTATIVE) & (self._strength >= config.weak_share * self._high_score)
@@ -188,6 +187,15 @@ class SingleCameraTracker:
         track, row = assign(second)
         track_of[row] = track
         return track_of, measured, _certainty(cost, distance <= config.gate, track_of)
+
+    def _alike(self, appearance: VectorArray) -> FloatArray:
+        """Return (T, N) how much the looks of tracks and boxes speak for each pair, in squared distance."""
+        if not appearance.any() or not self._appearance.any():
+            return np.zeros((len(self), len(appearance)))
+        known = np.outer(self._appearance.any(axis=1), appearance.any(axis=1))
+        ratio = self._evidence(np.where(known, self._appearance @ appearance.T, np.nan).astype(np.float64))
+        limit = self.config.max_appearance
+        return np.clip(self.config.appearance_weight * ratio, -limit, limit)
 
     def _correct(
         self, detections: Detections, track_of: IntArray, measured: FloatArray, appearance: VectorArray

@@ -129,14 +129,17 @@ class FloorFusion:
         present = np.zeros(len(self.camera_ids), dtype=np.bool_)
         present[[self.camera_ids.index(t.camera_id) for t in tracks]] = True
         dt = self._predict(captured_at)
-        expected = self._detection_probability(self._mean[:, :2]) * present[None, :]
         link = self._continuity(points)
         target = self._assign(points, link, affinity)
         self._correct(points, target)
         support = self._support(points, target)
-        self._weigh(dt, expected, support)
+        fresh = self._fresh(points, target, link)
+        # one look at each camera's view serves the living targets and the spots where new ones may start
+        probability = self._detection_probability(np.concatenate([self._mean[:, :2], points.xy[fresh]]))
+        expected = probability * present[None, :]
+        self._weigh(dt, expected[: len(self)], support)
         self._seen[support.any(axis=1)] = captured_at
-        target = self._start(points, target, link, present, support)
+        target = self._start(points, fresh, expected[len(self) :], target, support)
         self._remember_tracks(points, target)
         target_id = np.where(target >= 0, self._target_id[target] if len(self) else NO_ID, NO_ID)
         snapshot, ended = self._snapshot(points, target)
@@ -241,11 +244,14 @@ class FloorFusion:
         target = none
         for _ in range(self.config.sweeps):
             before = target.copy()
+            contested = []
             for camera, rows in cameras:
                 others, others_vector = total - own[camera], total_vector - own_vector[camera]
                 spread = inverse(others)
                 cost = self._cost(points, rows, times(spread, others_vector), spread, prior[rows], linked[rows])
                 row, column = assign(cost)
+                if _is_contested(cost):
+                    contested.append((camera, rows))
                 target[rows], target[rows[row]] = -1, column
                 own[camera], own_vector[camera] = 0.0, 0.0
                 own[camera, column] = information[rows[row]]
@@ -253,16 +259,18 @@ class FloorFusion:
                 total, total_vector = others + own[camera], others_vector + own_vector[camera]
             if np.array_equal(target, before):
                 break
+            cameras = contested  # where each point had one taker at most, another look changes nothing
         return target
 
     def _by_sharpness(self, points: _Points) -> list[tuple[int, IntArray]]:
         """Return the cameras that have points, those that place people best first, with the rows of each."""
-        groups = []
-        for camera in np.unique(points.camera).tolist():
-            rows = np.flatnonzero((points.camera == camera) & points.valid)
-            if len(rows):
-                groups.append((float(np.median(determinant(points.covariance[rows]))), camera, rows))
-        return [(camera, rows) for _, camera, rows in sorted(groups, key=lambda group: group[:2])]
+        valid = np.flatnonzero(points.valid)
+        spread = determinant(points.covariance[valid])
+        order = np.lexsort((spread, points.camera[valid]))
+        cameras, begin, count = np.unique(points.camera[valid[order]], return_index=True, return_counts=True)
+        median = spread[order[begin + count // 2]]
+        groups = np.split(valid[order], begin[1:])
+        return [(int(cameras[i]), np.sort(groups[i])) for i in np.lexsort((cameras, median))]
 
     def _cost(
         self,
@@ -277,8 +285,11 @@ class FloorFusion:
         total = spread[None] + points.covariance[rows][:, None]
         distance = squared_distance(points.xy[rows][:, None] - centre[None], total)
         gate = np.where(linked, self.config.linked_gate, self.config.gate)
-        held = np.where(linked, np.minimum(distance, self.config.outlier), distance)
-        return np.where(distance <= gate, held + np.log(determinant(total)) - prior, 0.0)
+        cost = np.zeros(distance.shape)
+        near = distance <= gate
+        held = np.where(linked[near], np.minimum(distance[near], self.config.outlier), distance[near])
+        cost[near] = held + np.log(determinant(total[near])) - prior[near]
+        return cost
 
     def _correct(self, points: _Points, target: IntArray) -> None:
         """Correct every target by all its points at once, in information form."""
@@ -322,20 +333,25 @@ class FloorFusion:
         loss = np.where(support, 0.0, np.log1p(-expected)).sum(axis=1)
         self._log_odds = np.minimum(self._log_odds + share * (gain + loss), self.config.max_log_odds)
 
+    def _fresh(self, points: _Points, target: IntArray, link: FloatArray) -> IntArray:
+        """Return the rows of points that may be somebody new: nobody took them, nor is their track anybody's."""
+        known = (link >= self.config.trusted_link).any(axis=1)
+        return np.flatnonzero((target < 0) & points.valid & (points.score >= self.config.birth_score) & ~known)
+
     def _start(
-        self, points: _Points, target: IntArray, link: FloatArray, present: BoolArray, support: BoolArray
+        self, points: _Points, rows: IntArray, expected: FloatArray, target: IntArray, support: BoolArray
     ) -> IntArray:
-        """Start targets from the points that nobody took; returns `target` with their rows filled in."""
+        """Start targets from the points `rows`, which cameras see with probability `expected` (len(rows), C).
+
+        Returns:
+            `target` with the rows of those that started a target filled in.
+        """
         config = self.config
-        known = (link >= config.trusted_link).any(axis=1)
-        rows = np.flatnonzero((target < 0) & points.valid & (points.score >= config.birth_score) & ~known)
         if not len(rows):
             return target
         xy, covariance = points.xy[rows], points.covariance[rows]
-        expected = self._detection_probability(xy) * present[None, :] * config.birth_expectation
-        births = find_births(
-            points.camera[rows], xy, covariance, np.log1p(-expected), config.birth_gate, config.hit_log_odds
-        )
+        misses = np.log1p(-config.birth_expectation * expected)
+        births = find_births(points.camera[rows], xy, covariance, misses, config.birth_gate, config.hit_log_odds)
         target = target.copy()
         for birth in births:
             log_odds = config.birth_log_odds + birth.log_odds
@@ -372,8 +388,8 @@ class FloorFusion:
         """Link each camera's track to the target that took its point; a track belongs to one target at a time."""
         rows = np.flatnonzero(target >= 0)
         camera, track_id = points.camera[rows], points.track_id[rows]
-        for column, track in zip(camera, track_id, strict=True):
-            self._track_id[self._track_id[:, column] == track, column] = NO_ID
+        holder, held = np.nonzero(self._track_id[:, camera] == track_id[None, :])
+        self._track_id[holder, camera[held]] = NO_ID
         self._track_id[target[rows], camera] = track_id
         self._track_at[target[rows], camera] = self._now
 
@@ -404,3 +420,9 @@ class FloorFusion:
         self._confirmed, self._track_id = self._confirmed[alive], self._track_id[alive]
         self._track_at = self._track_at[alive]
         return snapshot, ended
+
+
+def _is_contested(cost: FloatArray) -> bool:
+    """Say whether some point had a choice of targets, or some target a choice of points, (K, M)."""
+    useful = cost < 0.0
+    return bool((useful.sum(axis=0) > 1).any() or (useful.sum(axis=1) > 1).any())

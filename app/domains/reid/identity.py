@@ -144,7 +144,8 @@ class IdentityResolver:
         newcomers = self._new_targets(targets, nameable, appearance) + self._new_tracks(
             now, tracks, target_of, appearance
         )
-        self._name(now, newcomers, self._present(now, tracks, target_of))
+        if newcomers:
+            self._name(now, newcomers, self._present(now, tracks, target_of))
         rows = self._name_rows(now, tracks, target_of)
         self._learn(tracks, rows)
         of_target = np.array([self._of_target.get(t, NO_ID) for t in targets.target_id.tolist()], dtype=np.int64)
@@ -170,14 +171,14 @@ class IdentityResolver:
         nameless = set(target_id.tolist()) - self._of_target.keys()
         for t, target in zip(tracks, target_of, strict=True):
             for row in np.flatnonzero(np.isin(target, list(nameless))).tolist():
-                identity = self._remembered(t, row, now)
+                identity = self._remembered(t.camera_id, int(t.track_id[row]), now)
                 if identity is not None and identity not in held and int(target[row]) not in self._of_target:
                     self._rename_target(int(target[row]), identity)
                     held.add(identity)
 
-    def _remembered(self, tracks: Tracks, row: int, now: float) -> GlobalId | None:
-        """Return the identity that the row's track has had lately, None for none."""
-        identity, seen = self._of_track.get((tracks.camera_id, int(tracks.track_id[row])), (None, -np.inf))
+    def _remembered(self, camera_id: CameraId, track_id: int, now: float) -> GlobalId | None:
+        """Return the identity that a camera's track has had lately, None for none."""
+        identity, seen = self._of_track.get((camera_id, track_id), (None, -np.inf))
         return identity if now - seen <= self.config.track_memory_s else None
 
     def _new_targets(
@@ -216,8 +217,8 @@ class IdentityResolver:
         """Return the identities that are somewhere at this instant, with the cameras that see them."""
         present: dict[GlobalId, set[CameraId]] = {identity: set() for identity in self._supported}
         for t, target in zip(tracks, target_of, strict=True):
-            for row in range(len(t)):
-                identity = self._of_target.get(int(target[row])) or self._remembered(t, row, now)
+            for track, key in zip(t.track_id.tolist(), target.tolist(), strict=True):
+                identity = self._of_target.get(key) or self._remembered(t.camera_id, track, now)
                 if identity is not None:
                     present.setdefault(identity, set()).add(t.camera_id)
         return present
@@ -314,7 +315,7 @@ class IdentityResolver:
             ids = np.array([self._of_target.get(int(m), NO_ID) for m in target], dtype=np.int64)
             used = set(ids.tolist())
             for row in np.flatnonzero(ids == NO_ID).tolist():
-                identity = self._remembered(t, row, now)
+                identity = self._remembered(t.camera_id, int(t.track_id[row]), now)
                 if identity is not None and identity not in used:
                     ids[row] = identity
                     used.add(identity)
@@ -331,15 +332,18 @@ class IdentityResolver:
     ) -> None:
         """Remember where everybody is, which track is whom, and how they look."""
         for t, ids in zip(tracks, rows, strict=True):
-            for row in np.flatnonzero(ids != NO_ID).tolist():
-                identity = GlobalId(int(ids[row]))
-                self._of_track[(t.camera_id, int(t.track_id[row]))] = (identity, now)
-                person = self._people[identity]
-                person.last_seen = now
-                person.cameras[t.camera_id] = now
-                self._gallery.see(identity, now)
-                if t.appearance[row].any():
+            taken = np.asarray(t.appearance.any(axis=1)).tolist()
+            for row, (number, track) in enumerate(zip(ids.tolist(), t.track_id.tolist(), strict=True)):
+                if number == NO_ID:
+                    continue
+                identity = GlobalId(number)
+                self._of_track[t.camera_id, track] = (identity, now)
+                self._people[identity].cameras[t.camera_id] = now
+                if taken[row]:
                     self._gallery.refresh(identity, t.camera_id, t.appearance[row])
+        for number in {number for ids in rows for number in ids.tolist()} - {NO_ID}:
+            self._people[GlobalId(number)].last_seen = now
+            self._gallery.see(GlobalId(number), now)
         for m in np.flatnonzero((of_target != NO_ID) & (targets.unseen_s == 0.0)).tolist():
             person = self._people[GlobalId(int(of_target[m]))]
             person.xy, person.velocity = targets.xy[m], targets.velocity[m]
