@@ -13,7 +13,7 @@ from app.domains.mapping.camera_model import CameraModel, TsaiParameters
 from app.domains.mapping.disagreement import PointPairErrors, point_pair_errors
 from app.domains.mapping.homography import fit_homography
 from app.domains.mapping.view import CameraView
-from app.domains.vocabulary import CameraId
+from app.domains.vocabulary import CameraId, FloatArray
 from app.errors import CalibrationError
 from app.infrastructure.calibration_files import read_opencv_extrinsics, read_opencv_intrinsics, read_tsai
 from app.settings import (
@@ -24,7 +24,9 @@ from app.settings import (
     OpenCVCalibration,
     SiteFile,
     as_config_error,
+    fill_environment,
     read_yaml,
+    seen_from,
 )
 
 Size = tuple[int, int]
@@ -78,7 +80,7 @@ def _model(calibration: Calibration, origin: _Origin, size: Size) -> CameraModel
     if isinstance(calibration.file, CalibrationFiles):
         return _from_files(calibration.file, origin, size)
     if calibration.file is not None:
-        return _from_file(origin.folder / calibration.file.expanduser(), size)
+        return _from_file(seen_from(origin.folder, calibration.file), size)
     try:
         if calibration.points is not None:
             pairs = np.array(calibration.points)
@@ -92,22 +94,33 @@ def _model(calibration: Calibration, origin: _Origin, size: Size) -> CameraModel
 
 def _from_opencv(given: OpenCVCalibration, origin: _Origin, size: Size) -> CameraModel:
     tvec = np.array(given.tvec) * METRES_PER_UNIT[given.unit]
+    matrix, distortion = np.array(given.K), np.array(given.distortion, dtype=np.float64)
     try:
-        return CameraModel.from_opencv(
-            size, np.array(given.K), np.array(given.distortion, dtype=np.float64), np.array(given.rvec), tvec
-        )
+        _check_centre(matrix, size)
+        return CameraModel.from_opencv(size, matrix, distortion, np.array(given.rvec), tvec)
     except ValueError as error:
         raise origin.error("calibration.opencv", str(error)) from error
 
 
 def _from_files(given: CalibrationFiles, origin: _Origin, size: Size) -> CameraModel:
-    inner = read_opencv_intrinsics(origin.folder / given.intrinsic.expanduser())
-    outer = read_opencv_extrinsics(origin.folder / given.extrinsic.expanduser())
+    inner = read_opencv_intrinsics(seen_from(origin.folder, given.intrinsic))
+    outer = read_opencv_extrinsics(seen_from(origin.folder, given.extrinsic))
     tvec = outer.tvec * METRES_PER_UNIT[given.unit]
     try:
+        _check_centre(inner.camera_matrix, size)
         return CameraModel.from_opencv(size, inner.camera_matrix, inner.distortion, outer.rvec, tvec)
     except ValueError as error:
         raise origin.error("calibration.file", str(error)) from error
+
+
+def _check_centre(matrix: FloatArray, size: Size) -> None:
+    """Raise ValueError where the principal point is outside the image: OpenCV's calibrations do not name their size."""
+    u, v = matrix[:2, 2].tolist()
+    if not (0.0 < u < size[0] and 0.0 < v < size[1]):
+        raise ValueError(
+            f"the principal point {u:g}, {v:g} lies outside the frames of {size[0]}x{size[1]}; "
+            "give the calibration for frames of this size"
+        )
 
 
 def _from_file(path: Path, size: Size) -> CameraModel:
@@ -123,10 +136,11 @@ def _from_file(path: Path, size: Size) -> CameraModel:
 
 def _read_calibration(path: Path) -> Calibration:
     """Read a YAML or JSON file that holds what may also stand under `calibration` in the site file."""
+    data = read_yaml(path)
     try:
-        calibration = Calibration.model_validate(read_yaml(path))
+        calibration = Calibration.model_validate(fill_environment(data, path))
     except ValidationError as error:
-        raise as_config_error(error, path) from error
+        raise as_config_error(error, path, data) from error
     if isinstance(calibration.file, Path):
         raise CalibrationError(path, "file", "a calibration file may not point to a further one; name it directly")
     return calibration

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from rich.box import SIMPLE_HEAD
 from rich.console import Group, RenderableType
 from rich.table import Table
+from rich.text import Text
 
 from app.calibration import fit_errors
 from app.domains.mapping.disagreement import (
@@ -29,6 +31,25 @@ from app.settings import SiteFile
 # A camera further from the others than this is worth a look: twice the median that WILDTRACK's own calibration
 # reaches with noisy boxes (0.2 to 0.4 m), and about a step.
 SUSPECT_M = 0.8
+
+OWN = (
+    "height\nm",
+    "floor in\nview, %",
+    "m/px\nsideways",
+    "m/px\nin depth",
+    "there and\nback, px",
+    "points\npx",
+    "points\nm",
+)
+OWN_CAPTION = (
+    "m/px: at the image's centre. there and back: image to floor to image, at worst.\n"
+    "points: RMS error of the point pairs that the calibration was fitted to."
+)
+COMPARED = ("median\npx", "median\nm", "p90\nm", "shift x\nm", "shift y\nm", "boxes")
+COMPARED_CAPTION = (
+    "distance between where this camera and where the others see the same people,\n"
+    "in this camera's pixels and on the floor; shift: the direction of it."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,31 +89,39 @@ def check_site(
 
 
 def render(checks: Sequence[CameraCheck]) -> RenderableType:
-    """Lay the checks out for a terminal."""
-    table = Table(title="Calibration", title_justify="left", caption_justify="left")
-    table.add_column("camera")
-    for heading in ("height m", "floor in view", "m/px side", "m/px depth", "round trip px", "points px", "points m"):
-        table.add_column(heading, justify="right")
-    for heading in ("others px", "others m", "p90 m", "shift x, y m", "boxes"):
-        table.add_column(heading, justify="right")
-    notes = []
+    """Lay the checks out for a terminal of 80 columns."""
+    own = _table("Each calibration by itself", OWN)
+    compared = _table("Against the other cameras", COMPARED)
+    notes: dict[str, list[str]] = {}
     for check in checks:
-        table.add_row(check.camera_id, *_own(check), *_compared(check.others))
-        notes += [f"{check.camera_id}: {note}" for note in _findings(check)]
-    table.caption = (
-        "points: RMS error of the calibration's own point pairs. others: median distance of this camera's floor\n"
-        "points from the mean of the other cameras' for the same people; shift: in which direction."
-    )
-    return Group(table, *notes) if notes else Group(table, "No camera stands out.")
+        own.add_row(check.camera_id, *_own(check))
+        compared.add_row(check.camera_id, *_compared(check.others))
+        for note in _findings(check):
+            notes.setdefault(note, []).append(check.camera_id)
+    parts: list[RenderableType] = [own, Text(OWN_CAPTION, style="dim")]
+    if any(check.others is not None for check in checks):
+        parts += [Text(), compared, Text(COMPARED_CAPTION, style="dim")]
+    parts.append(Text())
+    parts += [Text(f"{', '.join(cameras)}: {note}") for note, cameras in notes.items()]
+    return Group(*parts) if notes else Group(*parts, Text("No camera stands out."))
+
+
+def _table(title: str, headings: Sequence[str]) -> Table:
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0), title_style="bold")
+    table.show_edge, table.pad_edge = False, False
+    table.add_column("camera", overflow="fold", vertical="bottom")
+    for heading in headings:
+        table.add_column(heading, justify="right", no_wrap=True)
+    return table
 
 
 def _own(check: CameraCheck) -> list[str]:
     model, fit = check.model, check.fit
     if model is None:
-        return ["no calibration", *["-"] * 6]
+        return ["-"] * len(OWN)
     return [
         _number(model.height_m, 2),
-        f"{100.0 * model.floor_share:.0f} %",
+        _number(100.0 * model.floor_share, 0),
         _number(model.sideways_m_per_px, 4),
         _number(model.depth_m_per_px, 4),
         _number(model.round_trip_px, 3),
@@ -103,13 +132,13 @@ def _own(check: CameraCheck) -> list[str]:
 
 def _compared(others: CameraDisagreement | None) -> list[str]:
     if others is None:
-        return ["-"] * 5
-    shift = f"{others.shift_m[0]:+.2f}, {others.shift_m[1]:+.2f}"
+        return ["-"] * len(COMPARED)
     return [
         _number(others.median_px, 1),
         _number(others.median_m, 2),
         _number(others.p90_m, 2),
-        shift,
+        f"{others.shift_m[0]:+.2f}",
+        f"{others.shift_m[1]:+.2f}",
         str(others.count),
     ]
 

@@ -1,15 +1,17 @@
 """The command line `spoton`: one function a command, thin.
 
-Faults that a user can mend end in one line and exit code 2.
+Faults that a user can mend end in one line on standard error and exit code 2; Ctrl-C in one line and exit code 130.
 """
 
 from __future__ import annotations
 
 import json
 import re
+import signal
 import sys
 import tempfile
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -19,27 +21,32 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, SpinnerColumn, TextColumn
 from rich.text import Text
 
-from app.errors import SpotOnError
-from app.settings import SiteFile, load_site
+from app.errors import ConfigError, SpotOnError
 
 if TYPE_CHECKING:
+    from types import FrameType
+
+    from rich.progress import Task
+
     from app.evaluation.scoring import Scores
+    from app.orchestration.jobs import Progress as Done
+    from app.settings import SiteFile
 
 app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    help="Follows people through a building with many cameras.",
+    rich_markup_mode=None,
+    help="Follows people through a building with many cameras and shows each as one dot on the floor.",
 )
-evaluate = typer.Typer(no_args_is_help=True, help="Score results against truth.")
-config = typer.Typer(no_args_is_help=True, help="Validate settings.")
-calibrate = typer.Typer(no_args_is_help=True, help="Check calibrations.")
+evaluate = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Score results against truth.")
+config = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Check settings.")
+calibrate = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Check calibrations.")
 app.add_typer(evaluate, name="eval")
 app.add_typer(config, name="config")
 app.add_typer(calibrate, name="calibrate")
 
-out_console = Console()
-err_console = Console(stderr=True)
+LINE_EVERY_S = 5.0  # progress where no terminal shows a bar
 
 SiteArgument = Annotated[Path, typer.Argument(metavar="SITE.yaml", help="The site file.", show_default=False)]
 ModelsOption = Annotated[
@@ -47,25 +54,35 @@ ModelsOption = Annotated[
     typer.Option("--models", metavar="DIR", help="Folder of named weights; else $SPOTON_MODELS_DIR, else ./models."),
 ]
 DetectorOption = Annotated[
-    str | None, typer.Option(metavar="NAME|PATH", help="Weights that find people, instead of the site file's.")
+    str | None,
+    typer.Option(metavar="NAME|PATH", help="Weights that find people, in place of the site file's choice."),
 ]
 EmbedderOption = Annotated[
     str | None,
-    typer.Option(metavar="NAME|PATH|hsv|none", help="Weights that tell people apart, instead of the site file's."),
+    typer.Option(
+        metavar="NAME|PATH|hsv|none",
+        help="Weights that tell people apart, in place of the site file's choice; hsv needs none.",
+    ),
 ]
-JsonOption = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the scores here as JSON too.")]
+JsonOption = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the scores here, too.")]
 
 
 @app.command("track")
 def track_command(
     site: SiteArgument,
-    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder of the results; an earlier run there is replaced.")],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder of the results; replaces an earlier run there.")],
     detector: DetectorOption = None,
     embedder: EmbedderOption = None,
     models: ModelsOption = None,
-    video: Annotated[bool, typer.Option("--video", help="Draw all cameras and the floor to video.mp4.")] = False,
+    video: Annotated[
+        bool, typer.Option("--video", help="Also draw all cameras and the floor to DIR/video.mp4.")
+    ] = False,
 ) -> None:
-    """Track recorded footage: every frame of every camera, as fast as it can."""
+    """Follow everybody through recorded footage.
+
+    Takes every frame of every camera, as fast as it can. Writes per camera MOTChallenge text, floor.csv, run.json and a
+    picture of all trajectories.
+    """
     site_file = _load(site, detector, embedder)
     _track(site_file, out, models, video=video)
 
@@ -85,8 +102,12 @@ def eval_run_command(
     ] = None,
     json_file: JsonOption = None,
 ) -> None:
-    """Score the results of a run against truth."""
-    _show([_score(run, truth, _slice(frames))], json_file)
+    """Score what `spoton track` wrote against truth."""
+    _check_writable(json_file)
+    chosen = _slice(frames)
+    if chosen is not None:
+        _check_annotations(truth)
+    _show([_score(run, truth, chosen)], json_file)
 
 
 @evaluate.command("set")
@@ -98,8 +119,12 @@ def eval_set_command(
     models: ModelsOption = None,
     json_file: JsonOption = None,
 ) -> None:
-    """Track a multi-camera test set and score it."""
+    """Track a test set of many cameras, and score it."""
+    from app.evaluation.truth import read_truth
+
+    _check_writable(json_file)
     site_file = _load(folder / "site.yaml", detector, embedder)
+    read_truth(folder, [camera.id for camera in site_file.site.cameras])
     with _folder(out) as results:
         _track(site_file, results, models)
         _show([_score(results, folder)], json_file)
@@ -128,19 +153,28 @@ def eval_wildtrack_command(
     out: Annotated[Path | None, typer.Option(metavar="DIR", help="Keep sets and results here.")] = None,
     json_file: JsonOption = None,
 ) -> None:
-    """Track noisy detections made from WILDTRACK's or MultiviewX's annotated boxes, and score the floor."""
+    """Track noisy boxes made from the truth of WILDTRACK or MultiviewX, and score.
+
+    Boxes that nearer ones cover are dropped, others at random; edges are jittered, false boxes added. The same seed
+    makes the same boxes.
+    """
     from app.evaluation.detection_noise import DetectionNoise
     from app.evaluation.wildtrack import write_set
+    from app.settings import load_site
 
-    noise = DetectionNoise(
-        max_covered=max_covered,
-        keep_probability=keep,
-        edge_sigma=edge_sigma,
-        side_share=side_share,
-        false_boxes=false_boxes,
-        embedding_size=embedding_size,
-        embedding_sigma=embedding_noise,
-    )
+    _check_writable(json_file)
+    try:
+        noise = DetectionNoise(
+            max_covered=max_covered,
+            keep_probability=keep,
+            edge_sigma=edge_sigma,
+            side_share=side_share,
+            false_boxes=false_boxes,
+            embedding_size=embedding_size,
+            embedding_sigma=embedding_noise,
+        )
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
     chosen, scores = _slice(frames), []
     with _folder(out) as base:
         for number in seed or [0]:
@@ -153,14 +187,20 @@ def eval_wildtrack_command(
 
 @config.command("check")
 def config_check_command(site: SiteArgument) -> None:
-    """Validate a site file and open everything that it names, down to each camera's first frame."""
+    """Check a site file and all that it names.
+
+    Opens footage, detections and calibrations, down to each camera's first frame; loads no weights.
+    """
     from app.recorded import check_files
+    from app.settings import load_site
 
     site_file = load_site(site)
     check_files(site_file)
     cameras = site_file.site.cameras
     mapped = sum(camera.calibration is not None for camera in cameras)
-    out_console.print(f"{site}: valid; {len(cameras)} cameras, {mapped} of them calibrated", highlight=False)
+    number = "1 camera" if len(cameras) == 1 else f"{len(cameras)} cameras"
+    calibrated = {0: "none calibrated, so no floor", len(cameras): "calibrated"}.get(mapped, f"{mapped} calibrated")
+    _out().print(Text(f"{site}: valid; {number}, {calibrated}"))
 
 
 @calibrate.command("check")
@@ -171,57 +211,109 @@ def calibrate_check_command(
         int, typer.Option(min=0, help="Frames of each camera to track for the comparison; 0 for none.")
     ] = 200,
 ) -> None:
-    """Print how well each camera's calibration fits itself, its points, and the other cameras."""
-    from app.calibration_check import check_site, render
+    """Tell how well each camera's calibration fits.
 
-    out_console.print(render(check_site(load_site(site), models, batches, _say)))
+    Against itself, the points that it was fitted to, and the other cameras by the people that both see.
+    """
+    from app.calibration_check import check_site, render
+    from app.settings import load_site
+
+    _out().print(render(check_site(load_site(site), models, batches, _say)))
 
 
 def _load(site: Path, detector: str | None, embedder: str | None) -> SiteFile:
-    """Read the site file and put the command line's networks in place of its own."""
-    site_file = load_site(site)
-    found = site_file.site
-    if detector is not None:
-        found = found.model_copy(update={"detector": found.detector.model_copy(update={"model": detector})})
-    if embedder is not None:
-        found = found.model_copy(update={"embedder": found.embedder.model_copy(update={"model": embedder})})
-    return SiteFile(site_file.path, found)
+    """Read the site file, with the command line's networks in place of its own."""
+    from app.settings import load_site
+
+    return load_site(site, detector=_from_here(detector), embedder=_from_here(embedder))
+
+
+def _from_here(weights: str | None) -> str | None:
+    """Make a path on the command line absolute: it starts from here, not from the site file's folder."""
+    if weights is None or (Path(weights).name == weights and not Path(weights).suffix):
+        return weights
+    return str(Path(weights).expanduser().absolute())
+
+
+def _err() -> Console:
+    return Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def _out() -> Console:
+    """Return the console of results: as wide as the terminal, and wide enough for all tables where there is none."""
+    return Console(highlight=False, width=None if sys.stdout.isatty() else 120)
 
 
 def _say(line: str) -> None:
-    err_console.print(line, highlight=False, soft_wrap=True)
+    _err().print(Text(line))
 
 
 class _Rate(ProgressColumn):
     """Frames a second and people in sight."""
 
-    def render(self, task: object) -> Text:
-        speed = getattr(task, "finished_speed", None) or getattr(task, "speed", None) or 0.0
-        people = getattr(task, "fields", {}).get("people", 0)
-        return Text(f"{speed:6.1f} frames/s  {people:3d} people")
+    def render(self, task: Task) -> Text:
+        speed = task.finished_speed or task.speed or 0.0
+        return Text(f"{speed:6.1f} frames/s  {_people(task.fields['people'])}")
+
+
+def _people(count: int) -> str:
+    return "1 person" if count == 1 else f"{count} people"
+
+
+@contextmanager
+def _progress(site: str) -> Iterator[Callable[[Done, int | None], None]]:
+    """Give a function that shows how far a run is: as a bar in a terminal, else as a line every few seconds."""
+    console = _err()
+    if not console.is_terminal:
+        yield _progress_lines(site)
+        return
+    name = TextColumn("{task.description}", markup=False)
+    with Progress(SpinnerColumn(), name, BarColumn(), MofNCompleteColumn(), _Rate(), console=console) as bar:
+        task = bar.add_task(site, total=None, people=0)
+        frames = 0
+
+        def report(done: Done, total: int | None) -> None:
+            nonlocal frames
+            frames = done.frames
+            bar.update(task, completed=frames, total=total, people=done.people_now)
+
+        yield report
+        bar.update(task, total=frames)
+
+
+def _progress_lines(site: str) -> Callable[[Done, int | None], None]:
+    shown_at, shown = time.monotonic(), 0
+
+    def report(done: Done, total: int | None) -> None:
+        nonlocal shown_at, shown
+        now = time.monotonic()
+        if now - shown_at < LINE_EVERY_S:
+            return
+        rate = (done.frames - shown) / (now - shown_at)
+        shown_at, shown = now, done.frames
+        of_all = "" if total is None else f" of {total}"
+        _say(f"{site}: {done.frames}{of_all} frames, {rate:.1f} frames/s, {_people(done.people_now)}")
+
+    return report
 
 
 def _track(site_file: SiteFile, out: Path, models: Path | None, *, video: bool = False) -> None:
     """Track with a progress bar, then say what came out."""
-    from app.orchestration.jobs import Progress as Done
     from app.recorded import describe, track
 
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), _Rate())
-    with Progress(*columns, console=err_console) as bar:
-        task = bar.add_task(site_file.site.site, total=None, people=0)
-
-        def report(done: Done, total: int | None) -> None:
-            bar.update(task, completed=done.frames, total=total, people=done.people_now)
-
+    begun = time.monotonic()
+    with _progress(site_file.site.site) as report:
         summary = track(site_file, out, models_dir=models, video=video, say=_say, report=report)
-        bar.update(task, total=summary.counts["frames"])
     for fault in summary.faults[:20]:
-        _say(f"[yellow]skipped[/yellow] camera {fault.camera_id}: {describe(fault)}")
+        _say(f"skipped: camera {fault.camera_id}: {describe(fault)}")
     if len(summary.faults) > 20:
         _say(f"... and {len(summary.faults) - 20} more; all are in run.json")
-    counts = summary.counts
-    spent = ", ".join(f"{stage} {times['mean_ms']:.1f}" for stage, times in summary.timings.items())
-    _say(f"{counts['identities']} people in {counts['frames']} frames, {counts['boxes']} boxes; ms a step: {spent}")
+    counts, seconds = summary.counts, time.monotonic() - begun
+    stages = ", ".join(f"{stage} {times['mean_ms']:.1f}" for stage, times in summary.timings.items())
+    _say(f"milliseconds a step: {stages}")
+    _say(
+        f"{_people(counts['identities'])}, {counts['boxes']} boxes in {counts['frames']} frames, {counts['frames'] / seconds:.1f} a second"
+    )
     _say(f"{out}: {', '.join(summary.files)}")
 
 
@@ -236,9 +328,25 @@ def _score(run: Path, truth: Path, frames: slice | None = None) -> Scores:
 def _show(scores: list[Scores], json_file: Path | None) -> None:
     from app.evaluation.report import print_scores, to_json
 
-    print_scores(scores, out_console)
+    print_scores(scores, _out())
     if json_file is not None:
         json_file.write_text(json.dumps(to_json(scores), indent=2) + "\n", encoding="utf-8")
+
+
+def _check_writable(json_file: Path | None) -> None:
+    """Refuse a --json that cannot be written before the work is done, not after it."""
+    if json_file is not None and (json_file.is_dir() or not json_file.absolute().parent.is_dir()):
+        raise ConfigError(json_file, "", "no file can be written there; give --json a file in a folder that exists")
+
+
+def _check_annotations(truth: Path) -> None:
+    """Refuse --frames for truth that is not in annotation files."""
+    from app.evaluation.wildtrack import is_wildtrack
+
+    if truth.exists() and not is_wildtrack(truth):
+        raise ConfigError(
+            truth, "--frames", "counts the annotation files of WILDTRACK or MultiviewX, and this has none"
+        )
 
 
 def _slice(text: str | None) -> slice | None:
@@ -264,11 +372,24 @@ def _folder(out: Path | None) -> Iterator[Path]:
 
 def main() -> None:
     """Run the command line; faults that the user can mend are one line on standard error."""
+    signal.signal(signal.SIGTERM, _leave)
     try:
-        app()
+        app(prog_name="spoton")
     except SpotOnError as error:
-        err_console.print(Text(f"spoton: {error}", style="red"), soft_wrap=True)
-        sys.exit(2)
+        _fail(str(error))
     except OSError as error:
-        err_console.print(Text(f"spoton: {error.filename or 'system'}: {error.strerror}", style="red"), soft_wrap=True)
-        sys.exit(2)
+        _fail(f"{error.filename}: {error.strerror}" if error.filename else error.strerror or str(error))
+    except SystemExit as leaving:
+        if leaving.code == 130:
+            _say("spoton: stopped; unfinished results were thrown away")
+        raise
+
+
+def _leave(number: int, _frame: FrameType | None) -> None:
+    """End as Ctrl-C does, so that a half-written folder is cleared away."""
+    sys.exit(128 + number)
+
+
+def _fail(problem: str) -> None:
+    _err().print(Text(f"spoton: {' '.join(problem.split())}", style="red"))
+    sys.exit(2)

@@ -1,7 +1,9 @@
 """The composition root: builds sources, networks and the frame path of a validated site. Plain constructor calls."""
 
 import glob
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,11 +18,11 @@ from app.domains.reid.identity import IdentityResolver
 from app.domains.reid.likelihood import CosineLikelihood, CosinePrior
 from app.domains.reid.ports import Embedder
 from app.domains.vocabulary import CameraId, Crops, FrameBatch
-from app.errors import ConfigError
+from app.errors import ConfigError, ModelError
 from app.infrastructure.faiss_index import FaissIndex
 from app.infrastructure.hsv_embedder import HsvEmbedder
 from app.infrastructure.image_source import ImageSource
-from app.infrastructure.model_files import default_detector, default_embedder, find_model
+from app.infrastructure.model_files import DETECTORS, WHEEL_DETECTOR, default_detector, default_embedder, find_model
 from app.infrastructure.mot_detections import (
     DetectionsSource,
     RecordedDetector,
@@ -37,8 +39,10 @@ from app.orchestration.pipeline import Pipeline
 from app.orchestration.ports import FrameSource
 from app.settings import DetectorSettings, EmbedderSettings, Site, SiteFile
 
+MODELS_HINT = "--models DIR or SPOTON_MODELS_DIR"
 IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp"}
-LIVE_SCHEMES = ("rtsp:", "rtsps:", "http:", "https:", "usb:", "sim:")
+# Never shown in errors: an address may hold a password.
+ADDRESS = re.compile(r"(?i)[a-z][a-z0-9+.-]*://|(usb|sim):")
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,12 +91,11 @@ def open_source(site_file: SiteFile, position: int, recordings: Mapping[CameraId
     if camera_id in recordings and camera.size is not None and camera.fps is not None:
         return DetectionsSource(camera_id, recordings[camera_id], camera.size, camera.fps, camera.start_s)
     source = camera.source or ""
-    if source.lower().startswith(LIVE_SCHEMES):
-        raise ConfigError(
-            site_file.path, f"{key}.source", "is a live camera; spoton track reads recordings: a video or image folder"
-        )
+    if ADDRESS.match(source):
+        problem = "is an address; spoton track reads recordings: a video file, a folder of images or a glob"
+        raise ConfigError(site_file.path, f"{key}.source", problem)
     path = site_file.resolve(source)
-    images = path.is_dir() or path.suffix.lower() in IMAGE_SUFFIXES or glob.has_magic(source)
+    images = path.is_dir() or path.suffix.lower() in IMAGE_SUFFIXES or (glob.has_magic(source) and not path.is_file())
     if not images:
         return PyAVSource(camera_id, path, camera.fps, camera.start_s)
     if camera.fps is None:
@@ -114,23 +117,35 @@ def build_networks(site_file: SiteFile, recordings: Mapping[CameraId, Recording]
     embedder: Embedder | None = None
     sure, cosines = None, CosinePrior()
     if len(recordings) < len(site.cameras):
-        found = _build_detector(site.detector, models_dir, folder, notes.append)
+        with _named("detector"):
+            found = _build_detector(site.detector, models_dir, folder, notes.append)
+        with _named("embedder"):
+            embedder = _build_embedder(site.embedder, models_dir, folder, notes.append)
         detector, sure = found, found.sure
-        embedder = _build_embedder(site.embedder, models_dir, folder, notes.append)
         cosines = cosines if embedder is None else CosinePrior(*embedder.cosines)
     elif site.embedder.model != "none" and any(r.embeddings is not None for r in recordings.values()):
-        notes.append("appearance: the recorded embeddings")
+        notes.append("embedder: none needed, appearance comes from the recorded embeddings")
     if recordings:
         recorded = any(recording.embeddings is not None for recording in recordings.values())
         detector = RecordedDetector(recordings, detector)
         if embedder is not None or (recorded and site.embedder.model != "none"):
             embedder = RecordedEmbedder(recordings, embedder)
-        notes.append(f"detector: recorded boxes for {len(recordings)} of {len(site.cameras)} cameras")
+        which = "all" if len(recordings) == len(site.cameras) else f"{len(recordings)} of {len(site.cameras)}"
+        notes.append(f"detector: none needed for {which} cameras, their boxes are recorded")
     if detector is None:
         raise ValueError("a site without cameras has no detector")
     if embedder is None:
-        notes.append("appearance: none; identities follow from geometry alone")
+        notes.append("embedder: none; identities follow from where people are, not from how they look")
     return Networks(detector, embedder, sure, cosines, tuple(notes))
+
+
+@contextmanager
+def _named(part: str) -> Iterator[None]:
+    """Say in errors which network the weights were meant for."""
+    try:
+        yield
+    except ModelError as error:
+        raise ModelError(f"{part} {error.path}", error.problem) from error
 
 
 def _build_detector(
@@ -138,10 +153,12 @@ def _build_detector(
 ) -> OpenVINODetector:
     if settings.model is None:
         model, reason = default_detector(models_dir)
-        note(f"detector: {reason}")
+        note(reason)
+        if model.name == WHEEL_DETECTOR:
+            note(f"better detectors: put {' or '.join(DETECTORS[:-1])} in a folder and name it by {MODELS_HINT}")
     else:
         model = find_model(settings.model, models_dir, folder)
-        note(f"detector: {model.name} from {model.path}")
+        note(f"detector: {model.name} from {model.path.parent}")
     default = DetectorConfig()
     tiles = settings.tiles
     config = replace(
@@ -161,10 +178,10 @@ def _build_embedder(
         return None
     if settings.model is None:
         model, reason = default_embedder(models_dir)
-        note(f"appearance: {reason}")
+        note(reason)
     else:
         model = None if settings.model == "hsv" else find_model(settings.model, models_dir, folder)
-        note("appearance: HSV stripes" if model is None else f"appearance: {model.name} from {model.path}")
+        note("embedder: hsv" if model is None else f"embedder: {model.name} from {model.path.parent}")
     return HsvEmbedder() if model is None else OpenVINOEmbedder(model)
 
 

@@ -1,5 +1,6 @@
 """Tracks a recorded site and writes its results: the run behind `spoton track` and `spoton eval`."""
 
+import errno
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -75,17 +76,10 @@ def open_run(
     site = site_file.site
     recordings = open_recordings(site_file)
     with Batcher([open_source(site_file, i, recordings) for i in range(len(site.cameras))]) as batcher:
+        views = _build_views(site_file, batcher)
         networks = build_networks(site_file, recordings, models_dir)
-        for note in networks.notes:
+        for note in (*networks.notes, *_floor_notes(site_file)):
             say(note)
-        if not has_floor(site_file):
-            say("floor: no camera has a calibration, so there are boxes and ids, but no floor positions")
-        sizes = batcher.sizes()
-        _refuse_empty(batcher)
-        views = {
-            CameraId(camera.id): build_view(site_file, i, sizes[CameraId(camera.id)])
-            for i, camera in enumerate(site.cameras)
-        }
         yield Run(batcher, build_pipeline(site, views, networks, clock), views, networks.notes)
 
 
@@ -116,6 +110,7 @@ def track(
     floor = has_floor(site_file)
     with ExitStack() as stack:
         results = stack.enter_context(ResultWriter(out, names, floor))
+        stack.enter_context(_told_of_full_disk(out))
         run = stack.enter_context(open_run(site_file, models_dir, clock, say))
         plan = build_plan(site_file, run.views) if floor else None
         outputs: list[tuple[str, Output]] = [("write", results.write)]
@@ -133,6 +128,17 @@ def track(
     return Summary(counts, clock.summary(), run.batcher.faults, sorted(path.name for path in out.iterdir()))
 
 
+@contextmanager
+def _told_of_full_disk(out: Path) -> Iterator[None]:
+    """Name the folder of the results where the system refuses to write on; it does not say which file it was."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS}:
+            raise
+        raise ConfigError(out, "", f"the results cannot be written: {error.strerror}") from error
+
+
 def check_files(site_file: SiteFile) -> None:
     """Open all that a site file names: footage, detections, calibrations that need no frame, the drawing of the floor.
 
@@ -141,22 +147,37 @@ def check_files(site_file: SiteFile) -> None:
     """
     recordings = open_recordings(site_file)
     with Batcher([open_source(site_file, i, recordings) for i in range(len(site_file.site.cameras))]) as batcher:
-        sizes = batcher.sizes()
-        _refuse_empty(batcher)
-    for position, camera in enumerate(site_file.site.cameras):
-        build_view(site_file, position, sizes[CameraId(camera.id)])
+        _build_views(site_file, batcher)
     _plan_image(site_file)
 
 
-def _refuse_empty(batcher: Batcher) -> None:
-    for fault in batcher.faults:
-        if fault.kind is FaultKind.EMPTY:
-            raise CameraUnavailable(fault.camera_id, fault.reason)
+def _build_views(site_file: SiteFile, batcher: Batcher) -> dict[CameraId, CameraView]:
+    """Wait for each camera's first frame and build its view of the floor.
+
+    Raises:
+        CameraUnavailable: a camera without any frame.
+        CalibrationError: a calibration that cannot work, or is for frames of another size.
+    """
+    sizes = batcher.sizes()
+    for empty in (fault.camera_id for fault in batcher.faults if fault.kind is FaultKind.EMPTY):
+        faults = [fault for fault in batcher.faults if fault.camera_id == empty]
+        lost = next((fault for fault in faults if fault.kind is FaultKind.LOST), faults[0])
+        raise CameraUnavailable(empty, lost.reason)
+    cameras = [CameraId(camera.id) for camera in site_file.site.cameras]
+    return {camera: build_view(site_file, i, sizes[camera]) for i, camera in enumerate(cameras)}
 
 
 def has_floor(site_file: SiteFile) -> bool:
     """Say whether some camera is calibrated."""
     return any(camera.calibration is not None for camera in site_file.site.cameras)
+
+
+def _floor_notes(site_file: SiteFile) -> Iterator[str]:
+    missing = [camera.id for camera in site_file.site.cameras if camera.calibration is None]
+    if not has_floor(site_file):
+        yield "floor: none, because no camera has a calibration; the results are boxes and ids, without floor.csv"
+    elif missing:
+        yield f"floor: no calibration for {', '.join(missing)}, so boxes and ids there, but no place on the floor"
 
 
 def build_plan(site_file: SiteFile, views: Mapping[CameraId, CameraView]) -> FloorPlan:
@@ -207,8 +228,6 @@ def _draw_trajectories(results: ResultWriter, plan: FloorPlan, site: str) -> Non
 
 def _record(site_file: SiteFile, run: Run, clock: StageClock) -> RunRecord:
     site, batcher = site_file.site, run.batcher
-    # A source may hold a password that came from the environment.
-    settings = site.model_dump(mode="json", exclude={"cameras": {"__all__": {"source"}}})
     cameras = {
         CameraId(camera.id): CameraRecord(
             fps=batcher.fps[CameraId(camera.id)],
@@ -218,7 +237,7 @@ def _record(site_file: SiteFile, run: Run, clock: StageClock) -> RunRecord:
         for camera in site.cameras
     }
     bounds = site.floor.bounds if site.floor else None
-    record = {"site_file": str(site_file.path), "networks": list(run.notes), **settings}
+    record = {"site_file": str(site_file.path), "networks": list(run.notes), **site_file.record()}
     return RunRecord(site.site, record, clock.summary(), cameras, bounds)
 
 

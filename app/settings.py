@@ -1,11 +1,14 @@
 """The site file: which cameras, where they stand, which networks, how to track. Read and validated once.
 
-Knows the shape of the YAML and nothing of how any part works. Unknown keys are refused with their path.
+Knows the shape of the YAML and nothing of how any part works. Unknown keys are refused with their path. In every text
+{NAME} stands for what the environment holds under NAME; a value that begins with it goes in quotes.
 """
 
+import math
 import os
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -23,6 +26,7 @@ from pydantic import (
     ValidationError,
     model_validator,
 )
+from pydantic_core import ErrorDetails
 
 from app.domains.detection.tracker import TrackerConfig
 from app.domains.mapping.fusion import FusionConfig
@@ -105,7 +109,7 @@ class Calibration(SiteModel):
 class Tiles(SiteModel):
     """Cuts large frames into overlapping tiles, so that small people fill enough of the network's input."""
 
-    size: PositiveInt = 960  # pixels of the original frame, a side
+    size: PositiveInt = 640  # pixels of the original frame, the longer side; app/infrastructure/openvino_detector.py
     overlap: Annotated[float, Field(ge=0.0, le=0.8)] = 0.2  # share of a side
 
 
@@ -195,80 +199,206 @@ class Site(SiteModel):
 
 @dataclass(frozen=True, slots=True)
 class SiteFile:
-    """A validated site and the file that it came from, which relative paths refer to."""
+    """A validated site, the file that it came from, and what that file says word for word.
+
+    Attributes:
+        path: the file; relative paths start from its folder.
+        site: validated, with the environment's values in place of their names.
+        written: the YAML's content, where {NAME} still stands for what the environment holds.
+    """
 
     path: Path
     site: Site
+    written: Mapping[str, Any] = field(default_factory=dict)
 
     def resolve(self, path: Path | str) -> Path:
-        """Return `path` as seen from the site file's folder."""
-        return (self.path.parent / path).expanduser()
+        """Return `path` as seen from the site file's folder; `~` is the user's home."""
+        return seen_from(self.path.parent, path)
+
+    def record(self) -> dict[str, Any]:
+        """Return all settings, defaults too, fit for JSON; what came from the environment shows as its {NAME}."""
+        record: dict[str, Any] = _with_names(self.site.model_dump(mode="json"), self.written)
+        return record
 
 
-def load_site(path: Path) -> SiteFile:
+def seen_from(folder: Path, path: Path | str) -> Path:
+    """Return a path that a file in `folder` names: absolute, relative to the folder, or `~` for the user's home.
+
+    Raises:
+        ConfigError: the home of a user that this machine does not know.
+    """
+    try:
+        return folder / Path(path).expanduser()
+    except RuntimeError as error:
+        raise ConfigError(path, "", "this machine knows no such home; give the path without ~") from error
+
+
+def load_site(path: Path, *, detector: str | None = None, embedder: str | None = None) -> SiteFile:
     """Read and validate a site file.
+
+    Args:
+        path: the YAML file.
+        detector: takes the place of the file's `detector.model`.
+        embedder: takes the place of the file's `embedder.model`.
 
     Raises:
         ConfigError: unreadable file, wrong YAML, unknown key or wrong value; names file and key.
     """
-    return SiteFile(path, parse_site(read_yaml(path), path))
-
-
-def parse_site(data: Any, path: Path) -> Site:  # noqa: ANN401 - whatever YAML holds; validation is the point
-    """Validate the content of a site file; `path` is named in errors."""
+    data = read_yaml(path)
     if not isinstance(data, dict):
-        raise ConfigError(path, "", "expected a mapping with site, floor and cameras; see README, 'The site file'")
+        raise ConfigError(path, "", "expected a mapping with site, floor and cameras, as in configs/multiviewx.yaml")
+    for section, model in (("detector", detector), ("embedder", embedder)):
+        if model is not None and isinstance(data.get(section, {}), dict):
+            data[section] = {**data.get(section, {}), "model": model}
+    return SiteFile(path, parse_site(data, path), data)
+
+
+def parse_site(data: Mapping[str, Any], path: Path) -> Site:
+    """Validate the content of a site file; `path` is named in errors."""
     try:
-        return Site.model_validate(_fill_environment(data, path, ""))
+        return Site.model_validate(fill_environment(data, path))
     except ValidationError as error:
-        raise as_config_error(error, path) from error
+        raise as_config_error(error, path, data) from error
 
 
-def as_config_error(error: ValidationError, path: Path) -> ConfigError:
-    """Turn pydantic's first finding into one readable line, and count the others."""
+def as_config_error(error: ValidationError, path: Path, written: Any) -> ConfigError:  # noqa: ANN401 - any YAML
+    """Turn pydantic's first finding into one readable line, and count the others.
+
+    Args:
+        error: what pydantic found.
+        path: the file that was validated.
+        written: its content before the environment's values came in, so that none of them is shown.
+    """
     findings = error.errors(include_url=False, include_context=False)
-    # the unknown key is the finding that explains the rest
-    first = min(findings, key=lambda finding: finding["type"] not in {"extra_forbidden", "unexpected_keyword_argument"})
-    location = [part for part in first["loc"] if part not in {"CalibrationFiles", "Tiles", "literal['auto']", "path"}]
-    key = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location).lstrip(".")
-    message = first["msg"].removeprefix("Value error, ")
-    if first["type"] in {"extra_forbidden", "unexpected_keyword_argument"}:
+    # the unknown key is the finding that explains the rest; of a union, the form that was written gives the most
+    first = min(findings, key=lambda finding: (finding["type"] not in UNKNOWN_KEY, -len(_location(finding, written))))
+    location = _location(first, written)
+    message = first["msg"].removeprefix("Value error, ").replace("Input should", "should")
+    value = _look_up(written, location)
+    if first["type"] in UNKNOWN_KEY:
         message = "unknown key; remove it or mend its spelling"
-    elif first["type"] != "missing" and not isinstance(first["input"], (dict, BaseModel)):
-        message = f"{message}, got {str(first['input'])[:80]!r}"
-    more = f" (and {len(findings) - 1} more)" if len(findings) > 1 else ""
-    return ConfigError(path, key, message + more)
+    elif first["type"] == "missing":
+        message = "is missing"
+    elif not isinstance(value, (dict, list)):
+        hint = "; put it in quotes" if first["type"] == "string_type" and value is not None else ""
+        message = f"{message}, got {'nothing' if value is None else repr(value)[:80]}{hint}"
+    places = {tuple(_location(finding, written)) for finding in findings} - {tuple(location)}
+    others = {place for place in places if place != tuple(location[: len(place)])}  # other forms of the same union
+    return ConfigError(path, _dotted(location), message + (f" (and {len(others)} more)" if others else ""))
+
+
+UNKNOWN_KEY = frozenset({"extra_forbidden", "unexpected_keyword_argument"})
+
+
+def _location(finding: ErrorDetails, written: Any) -> list[int | str]:  # noqa: ANN401 - any YAML
+    """Return the path of keys that a finding is about, without the names that pydantic gives to forms of a union."""
+    location: list[int | str] = []
+    for i, part in enumerate(finding["loc"]):
+        value = _look_up(written, location)
+        last = i == len(finding["loc"]) - 1
+        named = isinstance(value, dict) and (part in value or (last and finding["type"] == "missing"))
+        if named or (isinstance(value, list) and isinstance(part, int)):
+            location.append(part)
+    return location
+
+
+def _look_up(value: Any, location: Sequence[int | str]) -> Any:  # noqa: ANN401 - any YAML
+    """Return what stands at a path of keys; None where the path leads nowhere."""
+    for part in location:
+        if isinstance(value, dict):
+            value = value.get(part)
+        elif isinstance(value, list) and isinstance(part, int) and part < len(value):
+            value = value[part]
+        else:
+            return None
+    return value
+
+
+def _dotted(location: Sequence[Any]) -> str:
+    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location).lstrip(".")
+
+
+class _OneKeyLoader(yaml.SafeLoader):
+    """YAML's safe loader, which refuses a key that is given twice; PyYAML's own takes the last without a word."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """Build a mapping."""
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode) and key.tag != "tag:yaml.org,2002:merge":
+                if key.value in seen:
+                    problem = f"the key {key.value!r} is given twice; remove one"
+                    raise yaml.constructor.ConstructorError(problem=problem, problem_mark=key.start_mark)
+                seen.add(key.value)
+        return super().construct_mapping(node, deep=deep)
 
 
 def read_yaml(path: Path) -> Any:  # noqa: ANN401 - whatever YAML holds
     """Read one YAML document.
 
     Raises:
-        ConfigError: the file cannot be read, is no UTF-8, or is no YAML; names line and column.
+        ConfigError: the file cannot be read, is no UTF-8, or is no YAML, or has a key twice; names line and column.
     """
     try:
-        return yaml.safe_load(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not a UTF-8 text file"
         raise ConfigError(path, "", f"cannot be read: {reason}") from error
+    try:
+        return yaml.load(text, _OneKeyLoader)  # a subclass of SafeLoader
     except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f"line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-        raise ConfigError(path, where, f"not valid YAML: {getattr(error, 'problem', error)}") from error
+        raise _yaml_error(error, path, text) from error
+    except (RecursionError, ValueError) as error:  # thousands of brackets; a date such as 2026-13-01
+        reason = "nested too deeply" if isinstance(error, RecursionError) else str(error)
+        raise ConfigError(path, "", f"not valid YAML: {reason}") from error
+
+
+def _yaml_error(error: yaml.YAMLError, path: Path, text: str) -> ConfigError:
+    mark = getattr(error, "problem_mark", None)
+    if mark is None:
+        return ConfigError(path, "", f"not valid YAML: {' '.join(str(error).split())}")
+    line = text.splitlines()[mark.line] if mark.line < len(text.splitlines()) else ""
+    hint = "; put a value that begins with {NAME} in quotes" if re.search(r"[:-]\s+\{[A-Z]", line) else ""
+    problem = f"not valid YAML: {getattr(error, 'problem', error)}{hint}"
+    return ConfigError(path, f"line {mark.line + 1}, column {mark.column + 1}", problem)
 
 
 _VARIABLE = re.compile(r"\{([A-Z][A-Z0-9_]*)\}")
 
 
-def _fill_environment(value: Any, path: Path, key: str) -> Any:  # noqa: ANN401 - whatever YAML holds
-    """Replace {NAME} in every `source` by the environment's NAME, so that no password stands in the file."""
+def fill_environment(data: Any, path: Path) -> Any:  # noqa: ANN401 - whatever YAML holds
+    """Replace {NAME} in every text by what the environment has under NAME: passwords, folders of this machine.
+
+    Raises:
+        ConfigError: the environment has no such name, a number is not finite, or the file holds itself.
+    """
+    try:
+        return _filled(data, path, ())
+    except RecursionError as error:
+        raise ConfigError(path, "", "an alias (*name) stands inside of what it stands for") from error
+
+
+def _filled(value: Any, path: Path, location: tuple[int | str, ...]) -> Any:  # noqa: ANN401 - whatever YAML holds
     if isinstance(value, dict):
-        return {k: _fill_environment(v, path, f"{key}.{k}".lstrip(".")) for k, v in value.items()}
+        return {key: _filled(item, path, (*location, key)) for key, item in value.items()}
     if isinstance(value, list):
-        return [_fill_environment(item, path, f"{key}[{i}]") for i, item in enumerate(value)]
-    if not isinstance(value, str) or not key.endswith(".source"):
+        return [_filled(item, path, (*location, i)) for i, item in enumerate(value)]
+    if isinstance(value, bool) or (isinstance(value, float) and not math.isfinite(value)):
+        raise ConfigError(path, _dotted(location), f"no setting takes {str(value).lower()}; give a number or a text")
+    if not isinstance(value, str):
         return value
     for name in _VARIABLE.findall(value):
         if name not in os.environ:
-            raise ConfigError(path, key, f"the environment has no {name}; set it before the start")
+            raise ConfigError(path, _dotted(location), f"the environment has no {name}; set it before the start")
     return _VARIABLE.sub(lambda match: os.environ[match.group(1)], value)
+
+
+def _with_names(value: Any, written: Any) -> Any:  # noqa: ANN401 - JSON and YAML trees of one shape
+    """Return `value` with the text as `written` wherever that names a variable of the environment."""
+    if isinstance(written, str) and _VARIABLE.search(written):
+        return written
+    if isinstance(value, dict) and isinstance(written, dict):
+        return {key: _with_names(item, written.get(key)) for key, item in value.items()}
+    if isinstance(value, list) and isinstance(written, list) and len(value) == len(written):
+        return [_with_names(*pair) for pair in zip(value, written, strict=True)]
+    return value

@@ -1,4 +1,4 @@
-"""Shows scores: tables for the terminal, at most 100 columns wide, and a plain structure for JSON.
+"""Shows scores: tables for the terminal, at most 80 columns wide, and a plain structure for JSON.
 
 Knows Scores and how numbers are written; measures nothing. Several runs (seeds) are shown as mean and standard
 deviation.
@@ -31,28 +31,22 @@ FLOOR: tuple[Column, ...] = (
     *((heading, f"tracking.{path}", factor, digits) for heading, path, factor, digits in TRACKING),
     ("MODA", "detection.moda", 100, 1),
     ("MODP", "detection.modp", 100, 1),
-    ("Prec", "detection.precision", 100, 1),
-    ("Rec", "detection.recall", 100, 1),
     ("FP", "detection.false_positives", 1, 0),
     ("FN", "detection.false_negatives", 1, 0),
 )
 FLOOR_MATCHES: tuple[Column, ...] = (
-    ("median m", "error.median_m", 1, 3),
-    ("p90 m", "error.p90_m", 1, 3),
-    ("mean m", "error.mean_m", 1, 3),
-    ("acc ratio", "jitter.acceleration_rms_ratio", 1, 2),
-    ("jerk ratio", "jitter.jerk_rms_ratio", 1, 2),
-    ("ids/person", "churn.ids_per_person", 1, 2),
-    ("people/id", "churn.people_per_id", 1, 2),
-    ("missed", "churn.people_never_matched", 1, 0),
-    ("false ids", "churn.ids_never_matched", 1, 0),
+    ("position error, median, m", "error.median_m", 1, 3),
+    ("position error, mean, m", "error.mean_m", 1, 3),
+    ("position error, 90th percentile, m", "error.p90_m", 1, 3),
+    ("jitter: acceleration, output / truth", "jitter.acceleration_rms_ratio", 1, 2),
+    ("jitter: jerk, output / truth", "jitter.jerk_rms_ratio", 1, 2),
+    ("ids that a person had", "churn.ids_per_person", 1, 2),
+    ("people that an id had", "churn.people_per_id", 1, 2),
+    ("people never found", "churn.people_never_matched", 1, 0),
+    ("ids that were nobody", "churn.ids_never_matched", 1, 0),
 )
 IMAGE: tuple[Column, ...] = (
     *TRACKING,
-    ("MOTP", "motp", 100, 1),
-    ("IDP", "idp", 100, 1),
-    ("IDR", "idr", 100, 1),
-    ("Frag", "fragmentations", 1, 0),
     ("FP", "false_positives", 1, 0),
     ("FN", "false_negatives", 1, 0),
     ("ids", "result_ids", 1, 0),
@@ -89,8 +83,10 @@ def render(runs: Sequence[Scores]) -> Group:
     else:
         parts.extend(_floor_tables(mean["floor"], None if spread is None else spread["floor"]))
     parts.append(_image_table(mean["image"], None if spread is None else spread["image"]))
+    parts.append(Text())
     parts.extend(Text(line, style="dim") for line in _notes(first, mean))
-    return Group(*parts)
+    apart = [line for part in parts for line in ((Text(), part) if isinstance(part, Table) else (part,))]
+    return Group(*apart)
 
 
 def print_scores(runs: Sequence[Scores], console: Console | None = None) -> None:
@@ -105,20 +101,21 @@ def _heading(runs: Sequence[Scores]) -> str:
 
 
 def _floor_tables(mean: Mapping[str, Any], std: Mapping[str, Any] | None) -> list[Table]:
-    by_gate = _table("Floor, %", "gate", FLOOR)
+    by_gate = _table("Floor, %", "gate", [heading for heading, *_ in FLOOR])
     for row, gate in enumerate(mean["gates"]):
         _add_row(by_gate, f"{gate['gate_m']:g} m", gate, FLOOR)
         if std is not None:
             _add_row(by_gate, "±", std["gates"][row], FLOOR, style="dim")
-    matches = _table("Floor, matches within 1 m (jitter: output / truth)", "", FLOOR_MATCHES)
-    _add_row(matches, "", mean, FLOOR_MATCHES)
-    if std is not None:
-        _add_row(matches, "±", std, FLOOR_MATCHES, style="dim")
+    matches = _table("Floor, matches within 1 m", "", ["mean"] if std is None else ["mean", "±"])
+    matches.show_header = std is not None
+    for name, path, factor, digits in FLOOR_MATCHES:
+        cells = [_cell(scores, path, factor, digits) for scores in (mean, std) if scores is not None]
+        matches.add_row(name, *cells)
     return [by_gate, matches]
 
 
 def _image_table(mean: Mapping[str, Any], std: Mapping[str, Any] | None) -> Table:
-    table = _table("Image, %, IoU 0.5", "camera", IMAGE)
+    table = _table("Image, %, IoU 0.5", "camera", [heading for heading, *_ in IMAGE])
     if len(mean["cameras"]) > 1:
         for camera, scores in mean["cameras"].items():
             _add_row(table, camera, scores, IMAGE)
@@ -131,11 +128,16 @@ def _image_table(mean: Mapping[str, Any], std: Mapping[str, Any] | None) -> Tabl
 
 
 def _notes(first: Scores, mean: Mapping[str, Any]) -> list[str]:
-    across = mean["image"]["across_cameras"]
-    lines = []
+    shares = ("IDP", "idp"), ("IDR", "idr"), ("MOTP", "motp")
+    combined, across = mean["image"]["all"], mean["image"]["across_cameras"]
+    listed = ", ".join(f"{name} {_cell(combined, key, 100, 1)}" for name, key in shares)
+    lines = [f"image: {listed}, fragmentations {_cell(combined, 'fragmentations', 1, 0)}"]
+    for gate in mean["floor"]["gates"][-1:] if mean["floor"] else ():
+        found = ", ".join(f"{name} {_cell(gate['detection'], name, 100, 1)}" for name in ("precision", "recall"))
+        lines.insert(0, f"floor, {gate['gate_m']:g} m: {found}")
     if len(first.image.cameras) > 1:
-        shares = ", ".join(f"{name} {100 * across[key]:.1f}" for name, key in (("IDP", "idp"), ("IDR", "idr")))
-        lines.append(f"IDF1 across cameras (one id in all): {100 * across['idf1']:.1f}; {shares}")
+        listed = ", ".join(f"{name} {_cell(across, key, 100, 1)}" for name, key in shares[:2])
+        lines.append(f"image, one id in all cameras: IDF1 {_cell(across, 'idf1', 100, 1)}, {listed}")
     for name, part in (("image", mean["image"]), ("floor", mean["floor"])):
         left_out = [
             f"{count:g} {key.replace('_', ' ')}" for key, count in (part or {}).get("left_out", {}).items() if count
@@ -147,10 +149,11 @@ def _notes(first: Scores, mean: Mapping[str, Any]) -> list[str]:
     return lines
 
 
-def _table(title: str, first: str, columns: Sequence[Column]) -> Table:
+def _table(title: str, first: str, headings: Sequence[str]) -> Table:
     table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0), title_style="bold")
-    table.add_column(first, overflow="ellipsis", max_width=14, no_wrap=True)
-    for heading, *_ in columns:
+    table.show_edge, table.pad_edge = False, False
+    table.add_column(first, overflow="fold", max_width=40)
+    for heading in headings:
         table.add_column(heading, justify="right", no_wrap=True)
     return table
 

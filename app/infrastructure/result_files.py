@@ -4,6 +4,7 @@ Rows wait as binary in a hidden folder beside the target until `commit`, which a
 that came late, writes the text and moves the whole folder into place. Knows nothing of how people are tracked.
 """
 
+import contextlib
 import fcntl
 import importlib.metadata
 import itertools
@@ -131,12 +132,9 @@ class ResultWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        try:
-            self._close()
-        finally:
-            if not self._committed:
-                shutil.rmtree(self.folder, ignore_errors=True)
-            os.close(self._lock)
+        if not self._committed:
+            self._discard()
+        os.close(self._lock)
 
     def write(self, batch: FrameBatch, update: TrackingUpdate) -> None:
         """Take one batch of frames and what became of it."""
@@ -233,6 +231,12 @@ class ResultWriter:
         }
         text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
         (self.folder / "run.json").write_text(text + "\n", encoding="utf-8")
+
+    def _discard(self) -> None:
+        for spool in (*self._spools.values(), self._floor_spool):
+            with contextlib.suppress(OSError):  # a full disk; what could not be written is thrown away anyway
+                spool.close()
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     def _close(self) -> None:
         for spool in (*self._spools.values(), self._floor_spool):

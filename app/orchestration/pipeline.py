@@ -108,8 +108,10 @@ class Pipeline:
         due = [np.flatnonzero(self.trackers[d.camera_id].due_for_embedding(d)) for d in detections]
         crops = Crops(
             frame=np.repeat(np.arange(len(due)), [len(rows) for rows in due]),
-            row=np.concatenate(due),
-            xyxy=np.concatenate([d.xyxy[rows] for d, rows in zip(detections, due, strict=True)]),
+            row=np.concatenate([np.empty(0, np.int64), *due]),
+            xyxy=np.concatenate(
+                [np.empty((0, 4), np.float32), *(d.xyxy[rows] for d, rows in zip(detections, due, strict=True))]
+            ),
         )
         embeddings: Embeddings = self.embedder.embed(batch, crops)
         appearance = []
@@ -126,7 +128,7 @@ class Pipeline:
         """Let the calibrated cameras' floor points find their targets; boxes without floor point have none."""
         calibrated = [i for i, t in enumerate(tracks) if self.views[t.camera_id].model is not None]
         mapped = [tracks[i] for i in calibrated]
-        affinity = self.identities.affinity(mapped, self.fusion.target_id) if mapped else np.zeros((0, 0))
+        affinity = self.identities.affinity(mapped, self.fusion.target_id)
         targets, found = self.fusion.update(batch.captured_at, mapped, [floor[i] for i in calibrated], affinity)
         target_of = [np.full(len(t), NO_CALIBRATION, dtype=np.int64) for t in tracks]
         for i, target in zip(calibrated, found, strict=True):

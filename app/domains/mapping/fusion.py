@@ -72,10 +72,9 @@ class FusionConfig:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Points:
-    """All cameras' floor points of one step, stacked; row i belongs to row `row[i]` of its camera's Tracks."""
+    """All cameras' floor points of one step, stacked in the order of their Tracks."""
 
     camera: IntArray  # (N,) index into camera_ids
-    row: IntArray
     xy: FloatArray
     covariance: FloatArray
     valid: BoolArray
@@ -127,7 +126,7 @@ class FloorFusion:
         """
         points = self._stack(tracks, floor)
         present = np.zeros(len(self.camera_ids), dtype=np.bool_)
-        present[[self.camera_ids.index(t.camera_id) for t in tracks]] = True
+        present[[self.camera_ids.index(t.camera_id) for t in tracks]] = True  # the others say nothing
         dt = self._predict(captured_at)
         link = self._continuity(points)
         target = self._assign(points, link, affinity)
@@ -144,8 +143,8 @@ class FloorFusion:
         target_id = np.where(target >= 0, self._target_id[target] if len(self) else NO_ID, NO_ID)
         snapshot, ended = self._snapshot(points, target)
         target_id[np.isin(target_id, ended)] = NO_ID
-        bounds = np.cumsum([len(t) for t in tracks])[:-1]
-        return snapshot, [np.asarray(part) for part in np.split(target_id, bounds)]
+        ends = np.cumsum([len(t) for t in tracks]).tolist()
+        return snapshot, [target_id[end - len(t) : end] for t, end in zip(tracks, ends, strict=True)]
 
     def shown(self, targets: FloorTargets) -> BoolArray:
         """Say which targets deserve a dot now, (M,): confirmed, rather existing than not, and supported of late."""
@@ -158,13 +157,12 @@ class FloorFusion:
         index = [self.camera_ids.index(t.camera_id) for t in tracks]
         return _Points(
             camera=np.repeat(index, [len(t) for t in tracks]).astype(np.int64),
-            row=np.concatenate([np.arange(len(t)) for t in tracks]),
-            xy=np.concatenate([f.xy for f in floor]),
-            covariance=np.concatenate([f.covariance for f in floor]),
-            valid=np.concatenate([f.valid for f in floor]),
-            score=np.concatenate([t.confidence for t in tracks]).astype(np.float64),
-            track_id=np.concatenate([t.track_id for t in tracks]),
-            certainty=np.concatenate([t.certainty for t in tracks]),
+            xy=np.concatenate([np.empty((0, 2)), *(f.xy for f in floor)]),
+            covariance=np.concatenate([np.empty((0, 2, 2)), *(f.covariance for f in floor)]),
+            valid=np.concatenate([np.empty(0, np.bool_), *(f.valid for f in floor)]),
+            score=np.concatenate([np.empty(0), *(t.confidence for t in tracks)]),
+            track_id=np.concatenate([np.empty(0, np.int64), *(t.track_id for t in tracks)]),
+            certainty=np.concatenate([np.empty(0), *(t.certainty for t in tracks)]),
         )
 
     def _predict(self, captured_at: float) -> float:

@@ -100,6 +100,8 @@ class IdentityResolver:
         Returns:
             (rows of all tracks, M) in squared distance, positive for alike; 0 where either has no appearance.
         """
+        if not tracks:
+            return np.zeros((0, len(target_id)))
         vectors = np.concatenate([t.appearance for t in tracks])
         result = np.zeros((len(vectors), len(target_id)))
         rows = np.flatnonzero(vectors.any(axis=1))
