@@ -11,7 +11,7 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -163,18 +163,15 @@ def eval_wildtrack_command(
     from app.settings import load_site
 
     _check_writable(json_file)
-    try:
-        noise = DetectionNoise(
-            max_covered=max_covered,
-            keep_probability=keep,
-            edge_sigma=edge_sigma,
-            side_share=side_share,
-            false_boxes=false_boxes,
-            embedding_size=embedding_size,
-            embedding_sigma=embedding_noise,
-        )
-    except ValueError as error:
-        raise typer.BadParameter(str(error)) from error
+    noise = DetectionNoise(
+        max_covered=max_covered,
+        keep_probability=keep,
+        edge_sigma=edge_sigma,
+        side_share=side_share,
+        false_boxes=false_boxes,
+        embedding_size=embedding_size,
+        embedding_sigma=embedding_noise,
+    )
     chosen, scores = _slice(frames), []
     with _folder(out) as base:
         for number in seed or [0]:
@@ -200,7 +197,7 @@ def config_check_command(site: SiteArgument) -> None:
     mapped = sum(camera.calibration is not None for camera in cameras)
     number = "1 camera" if len(cameras) == 1 else f"{len(cameras)} cameras"
     calibrated = {0: "none calibrated, so no floor", len(cameras): "calibrated"}.get(mapped, f"{mapped} calibrated")
-    _out().print(Text(f"{site}: valid; {number}, {calibrated}"))
+    _out().print(Text(f"{site}: valid; {number}, {calibrated}"), soft_wrap=True)
 
 
 @calibrate.command("check")
@@ -311,9 +308,8 @@ def _track(site_file: SiteFile, out: Path, models: Path | None, *, video: bool =
     counts, seconds = summary.counts, time.monotonic() - begun
     stages = ", ".join(f"{stage} {times['mean_ms']:.1f}" for stage, times in summary.timings.items())
     _say(f"milliseconds a step: {stages}")
-    _say(
-        f"{_people(counts['identities'])}, {counts['boxes']} boxes in {counts['frames']} frames, {counts['frames'] / seconds:.1f} a second"
-    )
+    rate = f"{counts['frames'] / seconds:.1f} frames/s with loading"
+    _say(f"{_people(counts['identities'])}, {counts['boxes']} boxes in {counts['frames']} frames; {rate}")
     _say(f"{out}: {', '.join(summary.files)}")
 
 
@@ -370,11 +366,15 @@ def _folder(out: Path | None) -> Iterator[Path]:
         yield Path(temporary) / "run"
 
 
-def main() -> None:
-    """Run the command line; faults that the user can mend are one line on standard error."""
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line; faults that the user can mend are one line on standard error.
+
+    Args:
+        arguments: what follows the program's name; None takes the process's own.
+    """
     signal.signal(signal.SIGTERM, _leave)
     try:
-        app(prog_name="spoton")
+        app(arguments, prog_name="spoton")
     except SpotOnError as error:
         _fail(str(error))
     except OSError as error:

@@ -55,6 +55,7 @@ class Run:
     batcher: Batcher
     pipeline: Pipeline
     views: Mapping[CameraId, CameraView]
+    plan: FloorPlan | None  # None: no camera is calibrated
     notes: Sequence[str]
 
 
@@ -77,10 +78,11 @@ def open_run(
     recordings = open_recordings(site_file)
     with Batcher([open_source(site_file, i, recordings) for i in range(len(site.cameras))]) as batcher:
         views = _build_views(site_file, batcher)
+        plan = build_plan(site_file, views) if has_floor(site_file) else None
         networks = build_networks(site_file, recordings, models_dir)
         for note in (*networks.notes, *_floor_notes(site_file)):
             say(note)
-        yield Run(batcher, build_pipeline(site, views, networks, clock), views, networks.notes)
+        yield Run(batcher, build_pipeline(site, views, networks, clock), views, plan, networks.notes)
 
 
 def track(
@@ -107,23 +109,21 @@ def track(
     """
     site, clock = site_file.site, StageClock()
     names = [CameraId(camera.id) for camera in site.cameras]
-    floor = has_floor(site_file)
     with ExitStack() as stack:
-        results = stack.enter_context(ResultWriter(out, names, floor))
+        results = stack.enter_context(ResultWriter(out, names, has_floor(site_file)))
         stack.enter_context(_told_of_full_disk(out))
         run = stack.enter_context(open_run(site_file, models_dir, clock, say))
-        plan = build_plan(site_file, run.views) if floor else None
         outputs: list[tuple[str, Output]] = [("write", results.write)]
         if video:
-            film = SiteVideo(results.folder / "video.mp4", max(run.batcher.fps.values()), site.site, names, plan)
+            film = SiteVideo(results.folder / "video.mp4", max(run.batcher.fps.values()), site.site, names, run.plan)
             outputs.append(("video", stack.enter_context(film).write))
         run_recording(
             run.batcher, run.pipeline, outputs, clock, lambda progress: report(progress, run.batcher.frame_count)
         )
         if video:
             film.close()
-        if plan is not None:
-            _draw_trajectories(results, plan, site.site)
+        if run.plan is not None:
+            _draw_trajectories(results, run.plan, site.site)
         counts = results.commit(_record(site_file, run, clock))
     return Summary(counts, clock.summary(), run.batcher.faults, sorted(path.name for path in out.iterdir()))
 

@@ -380,6 +380,8 @@ def fill_environment(data: Any, path: Path) -> Any:  # noqa: ANN401 - whatever Y
 
 def _filled(value: Any, path: Path, location: tuple[int | str, ...]) -> Any:  # noqa: ANN401 - whatever YAML holds
     if isinstance(value, dict):
+        if strange := [key for key in value if not isinstance(key, str)]:
+            raise ConfigError(path, _dotted([*location, str(strange[0])]), "unknown key; every key is a text")
         return {key: _filled(item, path, (*location, key)) for key, item in value.items()}
     if isinstance(value, list):
         return [_filled(item, path, (*location, i)) for i, item in enumerate(value)]
