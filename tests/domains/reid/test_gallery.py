@@ -1,0 +1,162 @@
+import numpy as np
+import pytest
+from fakes import FakeIndex
+from world import DIMENSION, appearances
+
+from app.domains.reid.gallery import Gallery, GalleryConfig
+from app.domains.vocabulary import CameraId
+
+FORGET_S = 100.0
+CAMERAS = [CameraId("a"), CameraId("b")]
+
+
+@pytest.fixture
+def index():
+    return FakeIndex()
+
+
+@pytest.fixture
+def gallery(index):
+    return Gallery(index, GalleryConfig(forget_s=FORGET_S))
+
+
+def looks(clothes: int, n: int, seed: int = 0) -> np.ndarray:
+    return appearances([clothes] * n, np.random.default_rng((clothes, seed)))
+
+
+def remember(gallery: Gallery, clothes: int, now: float = 0.0, n: int = 10) -> int:
+    """Enrol somebody whom two cameras have seen."""
+    identity = gallery.enrol(now)
+    for i, vector in enumerate(looks(clothes, n)):
+        gallery.refresh(identity, CAMERAS[i % 2], vector)
+    return identity
+
+
+def test_every_identity_is_minted_once(gallery):
+    minted = [gallery.enrol(0.0) for _ in range(3)]
+    gallery.merge(minted[2], minted[0])
+    gallery.expire(FORGET_S + 1.0)
+    minted += [gallery.enrol(200.0) for _ in range(3)]
+    assert len(set(minted)) == 6
+    assert min(minted) == 1
+
+
+def test_two_galleries_count_for_themselves():
+    one, other = (Gallery(FakeIndex(), GalleryConfig()) for _ in range(2))
+    one.enrol(0.0)
+    assert (one.enrol(0.0), other.enrol(0.0)) == (2, 1)
+
+
+def test_people_are_known_by_looks_that_were_not_seen_before(gallery):
+    identities = [remember(gallery, clothes) for clothes in range(1, 9)]
+    queries = np.concatenate([looks(clothes, 3, seed=1) for clothes in range(1, 9)])
+    wanted = [identity for identity in identities for _ in range(3)]
+    assert [found[0] for found in gallery.nearest(queries, 4)] == wanted
+    likeness = gallery.likeness(queries, identities)
+    assert likeness.shape == (24, 8)
+    assert [identities[m] for m in likeness.argmax(axis=1)] == wanted
+    own = likeness[np.arange(24), np.repeat(np.arange(8), 3)]
+    others = likeness[np.repeat(np.arange(8), 3)[:, None] != np.arange(8)[None]]
+    assert own.min() > others.max() + 0.1
+    assert own.max() <= 1.0 + 1e-6
+
+
+def test_the_nearest_come_best_first_and_each_once(gallery):
+    identities = [remember(gallery, clothes) for clothes in range(1, 6)]
+    query = looks(3, 1, seed=2)
+    (found,) = gallery.nearest(query, 16)
+    assert len(found) == len(set(found))
+    assert found[0] == identities[2]
+    ranked = gallery.likeness(query, found)[0]
+    assert (np.diff(ranked) <= 1e-6).all()
+
+
+def test_likeness_of_those_without_appearance_is_unknown(gallery):
+    nobody, somebody = gallery.enrol(0.0), remember(gallery, 1)
+    queries = np.concatenate([looks(1, 1), np.zeros((1, DIMENSION), np.float32)])
+    likeness = gallery.likeness(queries, [nobody, somebody])
+    assert np.isnan(likeness).tolist() == [[True, False], [True, True]]
+
+
+def test_nothing_asked_and_nothing_remembered(gallery):
+    assert gallery.nearest(looks(1, 2), 4) == [[], []]
+    assert gallery.nearest(np.zeros((2, 0), np.float32), 4) == [[], []]
+    assert gallery.nearest(np.zeros((0, DIMENSION), np.float32), 4) == []
+    assert gallery.likeness(np.zeros((0, DIMENSION), np.float32), []).shape == (0, 0)
+    assert gallery.likeness(looks(1, 2), []).shape == (2, 0)
+    assert gallery.expire(1e9) == []
+
+
+def test_memory_of_one_person_stays_bounded(gallery, index):
+    identity = gallery.enrol(0.0)
+    sizes = []
+    for i in range(300):
+        vector = appearances([1 + i % 40], np.random.default_rng(i))[0]
+        gallery.refresh(identity, CAMERAS[i % 2], vector)
+        sizes.append(len(index.stored))
+    assert max(sizes) < 20
+    assert max(sizes) == max(sizes[:100])
+
+
+def test_what_is_stored_has_length_one(gallery, index):
+    remember(gallery, 1)
+    remember(gallery, 2)
+    norms = [np.linalg.norm(vector) for vector in index.stored.values()]
+    np.testing.assert_allclose(norms, 1.0, atol=1e-5)
+
+
+def test_new_clothes_are_learnt(gallery):
+    identity, other = remember(gallery, 1), remember(gallery, 5)
+    for i, vector in enumerate(looks(2, 400)):
+        gallery.refresh(identity, CAMERAS[i % 2], vector)
+    assert gallery.nearest(looks(2, 1, seed=1), 1) == [[identity]]
+    assert other in gallery
+
+
+def test_those_who_were_not_seen_for_long_are_really_deleted(gallery, index):
+    old, new = remember(gallery, 1, now=0.0), remember(gallery, 2, now=0.0)
+    gallery.see(new, 50.0)
+    assert gallery.expire(FORGET_S - 1.0) == []
+    before = len(index.stored)
+    assert gallery.expire(FORGET_S + 1.0) == [old]
+    assert old not in gallery
+    assert new in gallery
+    assert len(gallery) == 1
+    assert 0 < len(index.stored) < before
+    assert gallery.nearest(looks(1, 1, seed=1), 10) == [[new]]
+    assert gallery.expire(FORGET_S + 51.0) == [new]
+    assert index.stored == {}
+
+
+def test_who_is_seen_again_and_again_is_never_forgotten(gallery):
+    identity = remember(gallery, 1)
+    for now in np.arange(0.0, 20 * FORGET_S, FORGET_S / 2):
+        gallery.see(identity, float(now))
+        assert gallery.expire(float(now)) == []
+
+
+def test_a_merge_keeps_the_looks_of_both_and_deletes_one(gallery, index):
+    kept, gone, other = remember(gallery, 1, now=10.0), remember(gallery, 2, now=50.0), remember(gallery, 3, now=50.0)
+    before = len(index.stored)
+    gallery.merge(gone, kept)
+    assert gone not in gallery
+    assert {kept, other} == set(gallery.nearest(looks(1, 1, seed=1), 10)[0])
+    assert [found[0] for found in gallery.nearest(np.concatenate([looks(c, 1, seed=1) for c in (1, 2, 3)]), 1)] == [
+        kept,
+        kept,
+        other,
+    ]
+    assert len(index.stored) <= before
+    assert gallery.expire(FORGET_S + 20.0) == [], "the merged identity was seen when either was"
+    gallery.merge(other, kept)
+    gallery.expire(1e9)
+    assert index.stored == {}
+
+
+def test_a_merge_with_somebody_without_appearance(gallery):
+    seen, unseen, third = remember(gallery, 1), gallery.enrol(0.0), gallery.enrol(0.0)
+    gallery.merge(unseen, seen)
+    assert gallery.nearest(looks(1, 1, seed=1), 3) == [[seen]]
+    gallery.merge(seen, third)
+    assert gallery.nearest(looks(1, 1, seed=1), 3) == [[third]]
+    assert len(gallery) == 1

@@ -1,0 +1,346 @@
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import pytest
+from fakes import FakeEmbedder, FakeIndex
+from world import DIMENSION, appearances
+
+from app.domains.reid.gallery import Gallery, GalleryConfig
+from app.domains.reid.identity import IdentityConfig, IdentityResolver
+from app.domains.reid.likelihood import CosineLikelihood, CosinePrior
+from app.domains.vocabulary import (
+    NO_CALIBRATION,
+    NO_FLOOR,
+    NO_ID,
+    CameraId,
+    FloorTargets,
+    Merge,
+    Tracks,
+    TrackState,
+)
+
+Row = tuple[int, int, int | None]  # track id; target, NO_ID, NO_FLOOR or NO_CALIBRATION; clothes, None without a look
+RED, BLUE, GREEN = 1, 2, 3
+HERE, NEAR_BY, FAR = (2.0, 2.0), (3.0, 2.5), (40.0, 2.0)
+
+
+@dataclass
+class Answer:
+    """Identities of each camera's rows, and of the targets by id."""
+
+    rows: dict[str, list[int]]
+    targets: dict[int, int]
+    merges: tuple[Merge, ...]
+
+
+@dataclass
+class Site:
+    """A resolver, what feeds it, and the index behind its gallery."""
+
+    config: IdentityConfig = field(default_factory=IdentityConfig)
+    index: FakeIndex = field(default_factory=FakeIndex)
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        likelihood = CosineLikelihood(CosinePrior(*FakeEmbedder.cosines), self.config.likelihood)
+        self.resolver = IdentityResolver(Gallery(self.index, self.config.gallery), likelihood, self.config)
+
+    def see(
+        self,
+        now: float,
+        floor: Mapping[int, tuple[float, float]],
+        rows: Mapping[str, Sequence[Row]],
+        *,
+        confirmed: bool = True,
+        watched: bool = True,
+        state: TrackState = TrackState.CONFIRMED,
+    ) -> Answer:
+        """Resolve one step: where the living targets are, and what each camera has; targets without row coast."""
+        seen = {target for camera_rows in rows.values() for _, target, _ in camera_rows}
+        ids = np.array(sorted(floor), np.int64)
+        m = len(ids)
+        targets = FloorTargets(
+            target_id=ids,
+            xy=np.array([floor[target] for target in ids.tolist()], np.float64).reshape(-1, 2),
+            velocity=np.zeros((m, 2)),
+            covariance=np.tile(np.eye(2) * 0.01, (m, 1, 1)),
+            confirmed=np.full(m, confirmed),
+            unseen_s=np.where(np.isin(ids, list(seen)), 0.0, 0.5),
+            existence=np.full(m, 0.99),
+            support=np.zeros((m, len(rows)), np.bool_),
+        )
+        tracks = [self.tracks(camera, now, camera_rows, state) for camera, camera_rows in rows.items()]
+        target_of = [np.array([target for _, target, _ in r], np.int64) for r in rows.values()]
+        found, of_target, merges = self.resolver.resolve(now, tracks, target_of, targets, np.full(m, watched))
+        for given in found:
+            known = [identity for identity in given.tolist() if identity != NO_ID]
+            assert len(known) == len(set(known)), "an identity twice in one camera"
+        return Answer(
+            dict(zip(rows, [ids.tolist() for ids in found], strict=True)),
+            dict(zip(ids.tolist(), of_target.tolist(), strict=True)),
+            merges,
+        )
+
+    def tracks(self, camera: str, now: float, rows: Sequence[Row], state: TrackState) -> Tracks:
+        n = len(rows)
+        self.seed += 1
+        vectors = np.zeros((n, DIMENSION), np.float32)
+        for i, (_, _, clothes) in enumerate(rows):
+            if clothes is not None:
+                vectors[i] = appearances([clothes], np.random.default_rng((self.seed, i)))[0]
+        return Tracks(
+            camera_id=CameraId(camera),
+            captured_at=now,
+            track_id=np.array([track for track, _, _ in rows], np.int64),
+            state=np.full(n, state, np.int64),
+            row=np.arange(n),
+            xyxy=np.tile(np.array([100, 100, 180, 300], np.float32), (n, 1)),
+            confidence=np.full(n, 0.9, np.float32),
+            appearance=vectors,
+            certainty=np.ones(n),
+        )
+
+    def watch(
+        self,
+        start: float,
+        end: float,
+        floor: Mapping[int, tuple[float, float]],
+        rows: Mapping[str, Sequence[Row]],
+        step: float = 0.5,
+    ) -> Answer:
+        """Let the same be seen from `start` to `end`."""
+        merges: tuple[Merge, ...] = ()
+        for now in np.arange(start, end + 1e-9, step):
+            answer = self.see(float(now), floor, rows)
+            merges += answer.merges
+        return Answer(answer.rows, answer.targets, merges)
+
+
+@pytest.fixture
+def site() -> Site:
+    return Site()
+
+
+def test_a_person_keeps_one_identity_in_all_cameras(site):
+    first = site.see(0.0, {1: HERE}, {"a": [(5, 1, RED)], "b": [(9, 1, RED)]})
+    assert first.rows == {"a": [1], "b": [1]}
+    assert first.targets == {1: 1}
+    later = site.watch(0.5, 20.0, {1: HERE}, {"a": [(5, 1, None)], "b": [(12, 1, RED)], "c": [(1, 1, None)]})
+    assert later.rows == {"a": [1], "b": [1], "c": [1]}
+
+
+def test_two_people_are_two(site):
+    answer = site.watch(0.0, 5.0, {1: HERE, 2: NEAR_BY}, {"a": [(5, 1, RED), (6, 2, BLUE)], "b": [(1, 2, BLUE)]})
+    assert answer.rows == {"a": [1, 2], "b": [2]}
+
+
+def test_what_may_be_nobody_gets_no_identity(site):
+    rows = {"a": [(5, 1, RED)]}
+    assert site.see(0.0, {1: HERE}, rows, confirmed=False) == Answer({"a": [NO_ID]}, {1: NO_ID}, ())
+    assert site.see(0.5, {1: HERE}, rows, watched=False) == Answer({"a": [NO_ID]}, {1: NO_ID}, ())
+    assert site.see(1.0, {1: HERE}, rows).targets == {1: 1}
+
+
+def test_a_row_that_belongs_to_no_target_gets_no_identity(site):
+    assert site.see(0.0, {}, {"a": [(5, NO_ID, RED)]}).rows == {"a": [NO_ID]}
+
+
+@pytest.mark.parametrize(
+    ("rows", "expected"), [({}, {}), ({"a": []}, {"a": []})], ids=["no camera", "a camera that sees nobody"]
+)
+def test_nobody(site, rows, expected):
+    assert site.see(0.0, {}, rows) == Answer(expected, {}, ())
+
+
+@pytest.mark.parametrize("clothes", [RED, None], ids=["with looks", "by place alone"])
+def test_who_comes_back_in_seconds_where_he_left_is_the_same(site, clothes):
+    site.watch(0.0, 5.0, {1: HERE}, {"a": [(5, 1, clothes)]})
+    site.see(5.5, {}, {"a": []})
+    assert site.see(7.0, {2: NEAR_BY}, {"a": [(8, 2, clothes)]}).targets == {2: 1}
+
+
+def test_nobody_comes_back_where_he_cannot_have_walked_to(site):
+    site.watch(0.0, 5.0, {1: HERE}, {"a": [(5, 1, RED)]})
+    answer = site.watch(7.0, 11.0, {2: FAR}, {"b": [(8, 2, RED)]})
+    assert answer.targets == {2: 2}
+    assert answer.merges == ()
+
+
+@pytest.mark.parametrize("place", [HERE, FAR], ids=["where he left", "elsewhere"])
+def test_who_comes_back_after_minutes_is_known_by_looks(site, place):
+    site.watch(0.0, 5.0, {1: HERE, 2: NEAR_BY}, {"a": [(5, 1, RED), (6, 2, BLUE)]})
+    answer = site.watch(300.0, 303.0, {3: place}, {"b": [(8, 3, RED)]})
+    assert answer.targets == {3: 1}
+    answer = site.watch(304.0, 309.0, {3: place, 4: NEAR_BY}, {"b": [(8, 3, RED), (9, 4, GREEN)]})
+    assert answer.targets == {3: 1, 4: 3}
+
+
+def test_without_looks_nobody_is_known_after_minutes(site):
+    site.watch(0.0, 5.0, {1: HERE}, {"a": [(5, 1, None)]})
+    assert site.watch(300.0, 305.0, {3: NEAR_BY}, {"a": [(8, 3, None)]}).targets == {3: 2}
+
+
+def test_two_people_dressed_alike_who_stand_apart_never_merge(site):
+    floor = {1: HERE, 2: (4.0, 2.0), 3: FAR}
+    site.see(0.0, {1: HERE}, {"a": [(5, 1, RED)]})
+    answer = site.watch(0.5, 20.0, floor, {"a": [(5, 1, RED), (6, 2, RED)], "b": [(3, 3, RED)]})
+    assert sorted(answer.targets.values()) == [1, 2, 3]
+    assert answer.merges == ()
+
+
+def test_one_of_two_dressed_alike_comes_back_and_is_not_the_one_who_stayed(site):
+    site.watch(0.0, 5.0, {1: HERE, 2: FAR}, {"a": [(5, 1, RED)], "b": [(3, 2, RED)]})
+    site.watch(5.5, 60.0, {1: HERE}, {"a": [(5, 1, RED)], "b": []})
+    answer = site.watch(60.5, 65.0, {1: HERE, 3: FAR}, {"a": [(5, 1, RED)], "b": [(4, 3, RED)]})
+    assert answer.targets == {1: 1, 3: 2}
+
+
+def test_two_newcomers_are_never_one_person(site):
+    site.watch(0.0, 5.0, {1: HERE}, {"a": [(5, 1, RED)]})
+    answer = site.watch(60.0, 70.0, {2: HERE, 3: NEAR_BY}, {"a": [(8, 2, RED), (9, 3, RED)]})
+    assert len(set(answer.targets.values())) == 2
+    assert 1 in answer.targets.values()
+
+
+def come_back_unseen_at_first(site: Site) -> list[Answer]:
+    """Somebody leaves and comes back far off; the first look at him shows somebody else, later ones him."""
+    site.watch(0.0, 5.0, {1: HERE, 2: NEAR_BY}, {"a": [(5, 1, RED), (6, 2, BLUE)]})
+    answers = [site.see(60.0, {3: FAR}, {"b": [(8, 3, None)]})]
+    answers += [site.see(60.5 + 0.5 * i, {3: FAR}, {"b": [(8, 3, RED)]}) for i in range(8)]
+    return answers
+
+
+def test_a_merge_is_reported_and_ids_follow(site):
+    answers = come_back_unseen_at_first(site)
+    assert answers[0].rows == {"b": [3]}
+    (merged,) = [answer for answer in answers if answer.merges]
+    assert merged.merges == (Merge(gone=3, kept=1),)
+    for answer in answers[answers.index(merged) :]:
+        assert answer.rows == {"b": [1]}
+        assert answer.targets == {3: 1}
+
+
+def test_who_was_merged_away_never_comes_back(site):
+    come_back_unseen_at_first(site)
+    answer = site.watch(66.0, 70.0, {3: FAR, 4: HERE, 5: NEAR_BY}, {"b": [(8, 3, RED), (9, 4, GREEN), (10, 5, BLUE)]})
+    assert answer.targets[3] == 1
+    assert answer.targets[5] == 2
+    assert answer.targets[4] not in {1, 2, 3}
+
+
+def test_an_identity_that_is_no_longer_young_is_not_merged():
+    site = Site(IdentityConfig(young_s=2.0))
+    site.watch(0.0, 5.0, {1: HERE}, {"a": [(5, 1, RED)]})
+    site.watch(60.0, 63.0, {3: FAR}, {"b": [(8, 3, None)]})
+    answer = site.watch(63.5, 70.0, {3: FAR}, {"b": [(8, 3, RED)]})
+    assert answer.merges == ()
+    assert answer.targets == {3: 2}
+
+
+def forgetful(forget_s: float) -> Site:
+    return Site(IdentityConfig(gallery=GalleryConfig(forget_s=forget_s)))
+
+
+def test_who_is_forgotten_is_deleted_from_the_index_and_comes_back_as_somebody_else():
+    site = forgetful(30.0)
+    site.watch(0.0, 5.0, {1: HERE, 2: NEAR_BY}, {"a": [(5, 1, RED), (6, 2, BLUE)]})
+    remembered = len(site.index.stored)
+    site.watch(5.5, 30.0, {2: NEAR_BY}, {"a": [(6, 2, BLUE)]})
+    assert len(site.index.stored) == remembered
+    site.watch(30.5, 40.0, {2: NEAR_BY}, {"a": [(6, 2, BLUE)]})
+    assert 0 < len(site.index.stored) < remembered
+    assert site.watch(40.5, 46.0, {2: NEAR_BY, 3: HERE}, {"a": [(6, 2, BLUE), (7, 3, RED)]}).targets == {2: 2, 3: 3}
+    site.see(200.0, {}, {"a": []})
+    assert site.index.stored == {}
+
+
+FORGOTTEN = pytest.mark.xfail(strict=True, reason="KeyError where forget_s is shorter than a target may coast")
+
+
+@pytest.mark.parametrize(
+    "forget_s",
+    [
+        pytest.param(1.0, id="sooner than the floor gives it up", marks=FORGOTTEN),
+        pytest.param(30.0, id="later"),
+    ],
+)
+def test_a_target_whose_person_is_out_of_sight_for_longer_than_anybody_is_remembered(forget_s):
+    """A target may coast, hidden, for longer than `forget_s`; it is still there when it is seen again."""
+    site = forgetful(forget_s)
+    site.watch(0.0, 2.0, {1: HERE}, {"a": [(5, 1, RED)]})
+    site.watch(2.5, 5.0, {1: HERE}, {"a": []})
+    answer = site.see(5.5, {1: HERE}, {"a": [(6, 1, RED)]})
+    assert answer.targets[1] != NO_ID
+    assert answer.rows == {"a": [answer.targets[1]]}
+
+
+@pytest.mark.xfail(strict=True, reason="the target that lost its identity gets a new one though nobody sees it")
+def test_a_new_target_takes_the_identity_of_the_camera_track_that_goes_on(site):
+    site.watch(0.0, 3.0, {1: HERE}, {"a": [(5, 1, RED)], "b": [(7, 1, RED)]})
+    answer = site.see(3.5, {1: HERE, 2: (2.2, 2.1)}, {"a": [(5, 2, None)], "b": []})
+    assert answer.rows == {"a": [1], "b": []}
+    assert answer.targets == {1: NO_ID, 2: 1}
+
+
+def test_a_box_without_feet_keeps_the_identity_of_its_track(site):
+    site.watch(0.0, 3.0, {1: HERE}, {"a": [(5, 1, RED)]})
+    for now in np.arange(3.1, 9.0, 0.1):
+        assert site.see(float(now), {}, {"a": [(5, NO_FLOOR, None)]}).rows == {"a": [1]}
+
+
+def test_a_track_without_feet_waits_for_them_and_then_gets_an_identity(site):
+    rows = {"a": [(5, NO_FLOOR, RED)]}
+    assert site.see(0.0, {}, rows).rows == {"a": [NO_ID]}
+    assert site.watch(0.1, 0.5 * site.config.patience_s, {}, rows, step=0.1).rows == {"a": [NO_ID]}
+    assert site.watch(0.6, 1.5 * site.config.patience_s, {}, rows, step=0.1).rows == {"a": [1]}
+
+
+def test_a_tentative_track_without_feet_gets_none(site):
+    rows = {"a": [(5, NO_FLOOR, RED)]}
+    for now in np.arange(0.0, 3.0 * site.config.patience_s, 0.2):
+        assert site.see(float(now), {}, rows, state=TrackState.TENTATIVE).rows == {"a": [NO_ID]}
+
+
+def test_a_track_without_feet_is_known_by_looks_though_another_camera_sees_the_person(site):
+    site.watch(0.0, 5.0, {1: HERE, 2: NEAR_BY}, {"a": [(5, 1, RED), (6, 2, BLUE)], "b": []})
+    both = [(5, 1, None), (6, 2, None)]
+    answer = site.watch(5.5, 8.0, {1: HERE, 2: NEAR_BY}, {"a": both, "b": [(1, NO_FLOOR, BLUE)]})
+    assert answer.rows == {"a": [1, 2], "b": [2]}
+
+
+def test_cameras_without_calibration_hand_people_over_by_looks(site):
+    hall = [(1, NO_CALIBRATION, RED), (2, NO_CALIBRATION, BLUE)]
+    assert site.watch(0.0, 5.0, {}, {"hall": hall}).rows == {"hall": [1, 2]}
+    yard = [(1, NO_CALIBRATION, BLUE), (2, NO_CALIBRATION, GREEN), (3, NO_CALIBRATION, RED)]
+    assert site.watch(60.0, 65.0, {}, {"hall": [], "yard": yard}).rows == {"hall": [], "yard": [2, 3, 1]}
+
+
+def test_nobody_is_twice_in_one_camera_without_calibration(site):
+    site.watch(0.0, 5.0, {}, {"hall": [(1, NO_CALIBRATION, RED)]})
+    rows = [(2, NO_CALIBRATION, RED), (3, NO_CALIBRATION, RED), (4, NO_CALIBRATION, RED)]
+    answer = site.watch(30.0, 40.0, {}, {"hall": rows})
+    assert sorted(answer.rows["hall"]) == [1, 2, 3]
+
+
+def test_a_crossing_in_one_camera_swaps_no_identities_on_the_floor(site):
+    """Targets go before tracks: where a camera's tracker has swapped two people, the floor knows better."""
+    site.watch(0.0, 3.0, {1: HERE, 2: NEAR_BY}, {"a": [(5, 1, RED), (6, 2, BLUE)], "b": [(1, 1, RED), (2, 2, BLUE)]})
+    answer = site.see(3.5, {1: HERE, 2: NEAR_BY}, {"a": [(5, 2, None), (6, 1, None)], "b": [(1, 1, None)]})
+    assert answer.rows == {"a": [2, 1], "b": [1]}
+
+
+def test_affinity_tells_who_looks_like_whom(site):
+    site.watch(0.0, 5.0, {7: HERE, 9: NEAR_BY}, {"a": [(5, 7, RED), (6, 9, BLUE)]})
+    tracks = [site.tracks("b", 5.5, [(1, 0, BLUE), (2, 0, None), (3, 0, RED)], TrackState.CONFIRMED)]
+    affinity = site.resolver.affinity(tracks, np.array([7, 8, 9]))
+    assert np.sign(affinity).tolist() == [[-1, 0, 1], [0, 0, 0], [1, 0, -1]]
+    assert np.abs(affinity).max() <= site.config.max_affinity
+    assert site.resolver.affinity(tracks, np.empty(0, np.int64)).shape == (3, 0)
+
+
+def test_two_sites_never_affect_each_other(site):
+    site.watch(0.0, 5.0, {1: HERE}, {"a": [(5, 1, RED)]})
+    other = Site()
+    assert other.see(60.0, {1: HERE}, {"a": [(1, 1, RED)]}).targets == {1: 1}
+    assert site.see(60.0, {2: FAR}, {"a": [(6, 2, BLUE)]}).targets == {2: 2}
