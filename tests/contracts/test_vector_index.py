@@ -1,0 +1,75 @@
+"""What every VectorIndex keeps to."""
+
+import numpy as np
+import pytest
+from fakes import FakeIndex
+
+from app.domains.reid.ports import VectorIndex
+from app.infrastructure.faiss_index import FaissIndex
+
+DIMENSION = 8
+
+
+@pytest.fixture(params=["fake", "faiss"])
+def index(request) -> VectorIndex:
+    return FakeIndex() if request.param == "fake" else FaissIndex(DIMENSION)
+
+
+def unit(n: int, seed: int = 0) -> np.ndarray:
+    vectors = np.random.default_rng(seed).normal(size=(n, DIMENSION))
+    return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+
+
+def keys(*values: int) -> np.ndarray:
+    return np.array(values, np.int64)
+
+
+def test_the_nearest_come_best_first_with_their_keys(index):
+    stored, queries = unit(20), unit(5, seed=1)
+    index.add(np.arange(100, 120), stored)
+    cosine, key = index.search(queries, 4)
+    expected = np.argsort(-(queries @ stored.T), axis=1)[:, :4]
+    np.testing.assert_array_equal(key, expected + 100)
+    np.testing.assert_allclose(cosine, np.take_along_axis(queries @ stored.T, expected, axis=1), atol=1e-6)
+    assert (cosine.dtype, key.dtype) == (np.float64, np.int64)
+
+
+def test_fewer_than_asked_are_filled_up(index):
+    index.add(keys(7), unit(1))
+    cosine, key = index.search(unit(2, seed=1), 3)
+    assert key.tolist() == [[7, -1, -1]] * 2
+    assert (cosine[:, 1:] == -np.inf).all()
+
+
+def test_an_empty_index_finds_nothing(index):
+    cosine, key = index.search(unit(2), 2)
+    assert key.tolist() == [[-1, -1]] * 2
+    assert (cosine == -np.inf).all()
+    assert index.search(unit(0), 2)[1].shape == (0, 2)
+
+
+def test_what_is_removed_is_gone_and_its_key_is_free(index):
+    stored = unit(3)
+    index.add(keys(1, 2, 3), stored)
+    index.remove(keys(2, 99))
+    index.remove(keys())
+    assert set(index.search(stored[1:2], 3)[1][0].tolist()) == {1, 3, -1}
+    index.add(keys(2), unit(1, seed=4))
+    cosine, key = index.search(unit(1, seed=4), 1)
+    assert key.tolist() == [[2]]
+    assert cosine[0, 0] == pytest.approx(1.0, abs=1e-6)
+
+
+@pytest.mark.parametrize("bad", [keys(1), keys(5, 5)], ids=["a key in use", "a key twice"])
+def test_a_key_stands_for_one_vector(index, bad):
+    index.add(keys(1), unit(1))
+    with pytest.raises(ValueError, match="key"):
+        index.add(bad, unit(len(bad), seed=2))
+    assert index.search(unit(1), 2)[1].tolist() == [[1, -1]]
+
+
+def test_vectors_may_be_changed_by_their_owner_afterwards(index):
+    vectors = unit(1)
+    index.add(keys(1), vectors)
+    vectors[:] = 0.0
+    assert index.search(unit(1), 1)[0][0, 0] == pytest.approx(1.0, abs=1e-6)
