@@ -25,12 +25,14 @@ from app.domains.mapping.disagreement import (
 from app.domains.vocabulary import Sightings
 from app.errors import ConfigError
 from app.orchestration.jobs import StageClock
-from app.recorded import has_floor, open_run
+from app.recorded import check_files, has_floor, open_run
 from app.settings import SiteFile
 
 # A camera further from the others than this is worth a look: twice the median that WILDTRACK's own calibration
 # reaches with noisy boxes (0.2 to 0.4 m), and about a step.
 SUSPECT_M = 0.8
+# The pairs that a fit leaves out: fit_homography's threshold.
+SUSPECT_PAIR_M = 0.3
 
 OWN = (
     "height\nm",
@@ -72,19 +74,19 @@ def check_site(
     """
     if not has_floor(site_file):
         raise ConfigError(site_file.path, "cameras", "no camera has a calibration, so there is nothing to check")
-    with open_run(site_file, models_dir, StageClock(), say) as run:
-        names = tuple(run.views)
-        models = [run.views[name].model for name in names]
-        instants: list[Sequence[Sightings]] = []
-        if sum(model is not None for model in models) > 1:
+    views = check_files(site_file)
+    models = [view.model for view in views.values()]
+    instants: list[Sequence[Sightings]] = []
+    if batches and sum(model is not None for model in models) > 1:
+        with open_run(site_file, models_dir, StageClock(), say) as run:
             for _, batch in zip(range(batches), run.batcher, strict=False):
                 instants.append(run.pipeline.step(batch).sightings)
-        others = cross_camera_disagreement(models, group_by_identity(instants, names))
-        checks = []
-        for camera, view, apart in zip(site_file.site.cameras, run.views.values(), others, strict=True):
-            model = None if view.model is None else check_model(view.model)
-            compared = apart if apart.count else None
-            checks.append(CameraCheck(camera.id, model, fit_errors(site_file, camera, view), compared))
+    others = cross_camera_disagreement(models, group_by_identity(instants, tuple(views)))
+    checks = []
+    for camera, view, apart in zip(site_file.site.cameras, views.values(), others, strict=True):
+        model = None if view.model is None else check_model(view.model)
+        compared = apart if apart.count else None
+        checks.append(CameraCheck(camera.id, model, fit_errors(site_file, camera, view), compared))
     return tuple(checks)
 
 
@@ -153,6 +155,9 @@ def _findings(check: CameraCheck) -> list[str]:
         found.append("sees a mirrored floor: x to y turns clockwise; a plan with y up shows it as in a mirror")
     if check.model.round_trip_px > 1.0:
         found.append("image to floor and back is off by more than a pixel; is the distortion right?")
+    if check.fit is not None:
+        off = np.flatnonzero(~(check.fit.metres <= SUSPECT_PAIR_M))  # NaN is off, too
+        found += [f"point pair {i + 1} is {check.fit.metres[i]:.2f} m off; is it a slip?" for i in off.tolist()]
     if check.others is not None and check.others.median_m > SUSPECT_M:
         found.append(f"stands {check.others.median_m:.2f} m from what the others say; has it been moved?")
     return found

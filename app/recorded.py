@@ -139,16 +139,20 @@ def _told_of_full_disk(out: Path) -> Iterator[None]:
         raise ConfigError(out, "", f"the results cannot be written: {error.strerror}") from error
 
 
-def check_files(site_file: SiteFile) -> None:
-    """Open all that a site file names: footage, detections, calibrations that need no frame, the drawing of the floor.
+def check_files(site_file: SiteFile) -> dict[CameraId, CameraView]:
+    """Open all that a site file names but weights: footage, detections, calibrations, the drawing of the floor.
+
+    Returns:
+        The view of each camera, in the site file's order.
 
     Raises:
         SpotOnError: a file is missing or broken.
     """
     recordings = open_recordings(site_file)
     with Batcher([open_source(site_file, i, recordings) for i in range(len(site_file.site.cameras))]) as batcher:
-        _build_views(site_file, batcher)
+        views = _build_views(site_file, batcher)
     _plan_image(site_file)
+    return views
 
 
 def _build_views(site_file: SiteFile, batcher: Batcher) -> dict[CameraId, CameraView]:
