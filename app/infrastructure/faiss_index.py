@@ -18,6 +18,9 @@ class FaissIndex:
         if dimension < 1:
             raise ValueError(f"dimension is {dimension}, expected at least 1")
         self.dimension = dimension
+        # faiss shares the cores with the networks; its threads wait for each other longer than a search takes
+        # (MultiviewX with OpenVINO beside it: 75 ms a step for identities, 5 ms with one thread)
+        faiss.omp_set_num_threads(1)
         self._index = faiss.IndexIDMap2(faiss.IndexFlatIP(dimension))
         self._keys: set[int] = set()
 

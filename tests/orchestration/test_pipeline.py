@@ -243,13 +243,7 @@ def test_cameras_of_different_rates_work_together():
     "elsewhere",
     [
         pytest.param(2.0, id="as slow"),
-        pytest.param(
-            25.0,
-            id="fast",
-            marks=pytest.mark.xfail(
-                strict=True, reason="a hit counts by the time since the last batch of any camera, not of its own"
-            ),
-        ),
+        pytest.param(25.0, id="fast"),
     ],
 )
 def test_a_camera_in_another_room_delays_nobody(elsewhere):

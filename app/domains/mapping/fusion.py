@@ -95,6 +95,7 @@ class FloorFusion:
         self._views = [views[camera] for camera in self.camera_ids]
         self._now = -np.inf
         self._next_id = 1
+        self._looked_at: FloatArray = np.full(len(views), -np.inf)  # when each camera had its last frame
         self._target_id: IntArray = np.empty(0, dtype=np.int64)
         self._mean: FloatArray = np.empty((0, 4))
         self._covariance: FloatArray = np.empty((0, 4, 4))
@@ -127,7 +128,7 @@ class FloorFusion:
         points = self._stack(tracks, floor)
         present = np.zeros(len(self.camera_ids), dtype=np.bool_)
         present[[self.camera_ids.index(t.camera_id) for t in tracks]] = True  # the others say nothing
-        dt = self._predict(captured_at)
+        self._predict(captured_at)
         link = self._continuity(points)
         target = self._assign(points, link, affinity)
         self._correct(points, target)
@@ -136,7 +137,7 @@ class FloorFusion:
         # one look at each camera's view serves the living targets and the spots where new ones may start
         probability = self._detection_probability(np.concatenate([self._mean[:, :2], points.xy[fresh]]))
         expected = probability * present[None, :]
-        self._weigh(dt, expected[: len(self)], support)
+        self._weigh(captured_at, present, expected[: len(self)], support)
         self._seen[support.any(axis=1)] = captured_at
         target = self._start(points, fresh, expected[len(self) :], target, support)
         self._remember_tracks(points, target)
@@ -165,7 +166,7 @@ class FloorFusion:
             certainty=np.concatenate([np.empty(0), *(t.certainty for t in tracks)]),
         )
 
-    def _predict(self, captured_at: float) -> float:
+    def _predict(self, captured_at: float) -> None:
         dt = captured_at - self._now if np.isfinite(self._now) else 0.0
         if dt < 0.0:
             raise ValueError(f"time runs backwards by {-dt:.3f} s")
@@ -180,7 +181,6 @@ class FloorFusion:
         self._mean = self._mean @ transition.T
         self._covariance = transition @ self._covariance @ transition.T + noise
         self._log_odds = self._log_odds - dt / self.config.survival_s
-        return dt
 
     def _detection_probability(self, xy: FloatArray) -> FloatArray:
         """Return the probability (Q, C) that each camera detects a person at each of (Q, 2) spots now.
@@ -324,12 +324,15 @@ class FloorFusion:
         support[target[rows], points.camera[rows]] = True
         return support
 
-    def _weigh(self, dt: float, expected: FloatArray, support: BoolArray) -> None:
-        """Add the log-odds of this step's hits and misses; (M, C) each."""
-        share = min(1.0, dt / self.config.correlation_s)
-        gain = self.config.hit_log_odds * support.sum(axis=1)
-        loss = np.where(support, 0.0, np.log1p(-expected)).sum(axis=1)
-        self._log_odds = np.minimum(self._log_odds + share * (gain + loss), self.config.max_log_odds)
+    def _weigh(self, captured_at: float, present: BoolArray, expected: FloatArray, support: BoolArray) -> None:
+        """Add the log-odds of this step's hits and misses; (M, C) each.
+
+        A camera's word weighs by the time since its frame before: frames close together see the same chance twice.
+        """
+        share = np.minimum(1.0, (captured_at - self._looked_at) / self.config.correlation_s)
+        self._looked_at[present] = captured_at
+        gain = np.where(support, self.config.hit_log_odds, np.log1p(-expected)) @ share
+        self._log_odds = np.minimum(self._log_odds + gain, self.config.max_log_odds)
 
     def _fresh(self, points: _Points, target: IntArray, link: FloatArray) -> IntArray:
         """Return the rows of points that may be somebody new: nobody took them, nor is their track anybody's."""

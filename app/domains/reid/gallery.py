@@ -46,6 +46,7 @@ class Gallery:
         self.config = config
         self._index = index
         self._entries: dict[GlobalId, GalleryEntry] = {}
+        self._stale: set[GlobalId] = set()  # identities whose prototype the index does not have yet
         self._next_id = 1
 
     def __len__(self) -> int:
@@ -71,7 +72,7 @@ class Gallery:
         mean, count = entry.means.get(camera_id, (np.zeros_like(vector), 0))
         count = min(count + 1, self.config.memory)
         entry.means[camera_id] = mean + (vector - mean) / np.float32(count), count
-        self._store(identity, entry)
+        self._renew(identity, entry)
 
     def prototype(self, identity: GlobalId) -> VectorArray | None:
         """Return the unit vector (D,) that stands for the identity; None if it has no appearance."""
@@ -97,6 +98,7 @@ class Gallery:
         """Return for each vector (N, D) the k identities whose prototypes are nearest, best first."""
         if not len(vectors) or not vectors.shape[1]:
             return [[] for _ in vectors]
+        self._update_index()
         _, keys = self._index.search(vectors, k)
         return [[GlobalId(key) for key in row.tolist() if key >= 0] for row in keys]
 
@@ -110,7 +112,7 @@ class Gallery:
             entry.means[camera] = blended, min(total, self.config.memory)
         entry.last_seen = max(entry.last_seen, dropped.last_seen)
         if dropped.means:
-            self._store(kept, entry)
+            self._renew(kept, entry)
 
     def expire(self, now: float) -> list[GlobalId]:
         """Drop the identities that have not been seen for `forget_s`; returns them."""
@@ -119,14 +121,23 @@ class Gallery:
             self._drop(identity)
         return old
 
-    def _store(self, identity: GlobalId, entry: GalleryEntry) -> None:
+    def _renew(self, identity: GlobalId, entry: GalleryEntry) -> None:
         entry.prototype = _direction(entry.means)
-        key = np.array([identity], dtype=np.int64)
-        self._index.remove(key)
-        self._index.add(key, entry.prototype[None])
+        self._stale.add(identity)
+
+    def _update_index(self) -> None:
+        """Bring the index up to date, all at once; prototypes change far more often than they are searched for."""
+        fresh = [(identity, self._entries[identity].prototype) for identity in sorted(self._stale)]
+        known = [(identity, prototype) for identity, prototype in fresh if prototype is not None]
+        self._stale.clear()
+        if known:
+            keys = np.array([identity for identity, _ in known], dtype=np.int64)
+            self._index.remove(keys)
+            self._index.add(keys, np.stack([prototype for _, prototype in known]))
 
     def _drop(self, identity: GlobalId) -> GalleryEntry:
         entry = self._entries.pop(identity)
+        self._stale.discard(identity)
         self._index.remove(np.array([identity], dtype=np.int64))
         return entry
 

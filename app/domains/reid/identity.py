@@ -141,7 +141,7 @@ class IdentityResolver:
             self._of_target[t] for t in targets.target_id[targets.unseen_s == 0.0].tolist() if t in self._of_target
         }
         appearance = self._appearance(tracks, target_of)
-        nameable = targets.confirmed & watched
+        nameable = targets.confirmed & watched & (targets.unseen_s == 0.0)
         self._inherit(now, tracks, target_of, targets.target_id[nameable])
         newcomers = self._new_targets(targets, nameable, appearance) + self._new_tracks(
             now, tracks, target_of, appearance
@@ -345,7 +345,6 @@ class IdentityResolver:
                     self._gallery.refresh(identity, t.camera_id, t.appearance[row])
         for number in {number for ids in rows for number in ids.tolist()} - {NO_ID}:
             self._people[GlobalId(number)].last_seen = now
-            self._gallery.see(GlobalId(number), now)
         for m in np.flatnonzero((of_target != NO_ID) & (targets.unseen_s == 0.0)).tolist():
             person = self._people[GlobalId(int(of_target[m]))]
             person.xy, person.velocity = targets.xy[m], targets.velocity[m]
@@ -372,23 +371,31 @@ class IdentityResolver:
 
     def _reconsider(self, now: float, tracks: Sequence[Tracks], rows: Sequence[IntArray]) -> tuple[Merge, ...]:
         """Merge young identities into remembered ones that were gone before they came, where looks say so by now."""
-        merges = []
         fresh = {
             GlobalId(int(ids[row]))
             for t, ids in zip(tracks, rows, strict=True)
             for row in np.flatnonzero(t.appearance.any(axis=1) & (ids != NO_ID)).tolist()
         }
-        for young in sorted(fresh):
+        looks = [
+            (young, vector)
+            for young in sorted(fresh)
+            if 0.0 < now - self._people[young].born <= self.config.young_s
+            and (vector := self._gallery.prototype(young)) is not None
+        ]
+        if not looks:
+            return ()
+        alike = self._gallery.nearest(np.stack([vector for _, vector in looks]), self.config.candidates)
+        merges = []
+        for (young, vector), candidates in zip(looks, alike, strict=True):
             person = self._people[young]
-            if not 0.0 < now - person.born <= self.config.young_s:
-                continue
-            vector = self._gallery.prototype(young)
-            if vector is None:
-                continue
-            alike = [p for p in self._gallery.nearest(vector[None], self.config.candidates)[0] if p != young]
-            known = [p for p in alike if self._people[p].last_seen < person.born]
             newcomer = _Newcomer(0, (), person.entered_at, vector, False)
-            known = [p for p in known if self._within_reach(newcomer, self._people[p], person.born)]
+            known = [
+                other
+                for other in candidates
+                if other in self._people
+                and self._people[other].last_seen < person.born
+                and self._within_reach(newcomer, self._people[other], person.born)
+            ]
             odds = self._log_odds(person.born, newcomer, known)
             if len(odds) and odds.max() >= self.config.merge_log_odds:
                 merges.append(self._merge(young, known[int(np.argmax(odds))]))
@@ -414,5 +421,7 @@ class IdentityResolver:
         """Drop tracks that have not been seen for long, and identities that the gallery has forgotten."""
         memory = self.config.track_memory_s
         self._of_track = {key: entry for key, entry in self._of_track.items() if now - entry[1] <= memory}
+        for identity in (*self._of_target.values(), *(identity for identity, _ in self._of_track.values())):
+            self._gallery.see(identity, now)  # somebody who still has a target or a track is not forgotten
         for identity in self._gallery.expire(now):
             del self._people[identity]

@@ -77,7 +77,7 @@ class CosineLikelihood:
         low, high = sorted((self._same.mean, self._other.mean))
         if self._same.mean <= self._other.mean:  # the appearance tells nothing here
             return np.zeros_like(cosine)
-        held = np.clip(cosine, low - 3.0 * np.sqrt(self._other.variance), high)
+        held = np.clip(cosine, low, high)
         same = -0.5 * (held - self._same.mean) ** 2 / self._same.variance - 0.5 * np.log(self._same.variance)
         other = -0.5 * (held - self._other.mean) ** 2 / self._other.variance - 0.5 * np.log(self._other.variance)
         return np.asarray(np.nan_to_num(np.clip(same - other, -self._limit, self._limit), nan=0.0))

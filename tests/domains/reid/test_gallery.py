@@ -117,6 +117,7 @@ def test_those_who_were_not_seen_for_long_are_really_deleted(gallery, index):
     old, new = remember(gallery, 1, now=0.0), remember(gallery, 2, now=0.0)
     gallery.see(new, 50.0)
     assert gallery.expire(FORGET_S - 1.0) == []
+    gallery.nearest(looks(1, 1, seed=1), 10)  # a search brings the index up to date
     before = len(index.stored)
     assert gallery.expire(FORGET_S + 1.0) == [old]
     assert old not in gallery
@@ -137,6 +138,7 @@ def test_who_is_seen_again_and_again_is_never_forgotten(gallery):
 
 def test_a_merge_keeps_the_looks_of_both_and_deletes_one(gallery, index):
     kept, gone, other = remember(gallery, 1, now=10.0), remember(gallery, 2, now=50.0), remember(gallery, 3, now=50.0)
+    gallery.nearest(looks(1, 1, seed=1), 10)  # a search brings the index up to date
     before = len(index.stored)
     gallery.merge(gone, kept)
     assert gone not in gallery

@@ -255,13 +255,10 @@ def test_who_is_forgotten_is_deleted_from_the_index_and_comes_back_as_somebody_e
     assert site.index.stored == {}
 
 
-FORGOTTEN = pytest.mark.xfail(strict=True, reason="KeyError where forget_s is shorter than a target may coast")
-
-
 @pytest.mark.parametrize(
     "forget_s",
     [
-        pytest.param(1.0, id="sooner than the floor gives it up", marks=FORGOTTEN),
+        pytest.param(1.0, id="sooner than the floor gives it up"),
         pytest.param(30.0, id="later"),
     ],
 )
@@ -275,7 +272,6 @@ def test_a_target_whose_person_is_out_of_sight_for_longer_than_anybody_is_rememb
     assert answer.rows == {"a": [answer.targets[1]]}
 
 
-@pytest.mark.xfail(strict=True, reason="the target that lost its identity gets a new one though nobody sees it")
 def test_a_new_target_takes_the_identity_of_the_camera_track_that_goes_on(site):
     site.watch(0.0, 3.0, {1: HERE}, {"a": [(5, 1, RED)], "b": [(7, 1, RED)]})
     answer = site.see(3.5, {1: HERE, 2: (2.2, 2.1)}, {"a": [(5, 2, None)], "b": []})
