@@ -155,9 +155,11 @@ def _findings(check: CameraCheck) -> list[str]:
         found.append("sees a mirrored floor: x to y turns clockwise; a plan with y up shows it as in a mirror")
     if check.model.round_trip_px > 1.0:
         found.append("image to floor and back is off by more than a pixel; is the distortion right?")
-    if check.fit is not None:
-        off = np.flatnonzero(~(check.fit.metres <= SUSPECT_PAIR_M))  # NaN is off, too
-        found += [f"point pair {i + 1} is {check.fit.metres[i]:.2f} m off; is it a slip?" for i in off.tolist()]
+    for number, metres in enumerate([] if check.fit is None else check.fit.metres.tolist(), start=1):
+        if np.isnan(metres):
+            found.append(f"point pair {number} lies above the horizon; is it a slip?")
+        elif metres > SUSPECT_PAIR_M:
+            found.append(f"point pair {number} is {metres:.2f} m off; is it a slip?")
     if check.others is not None and check.others.median_m > SUSPECT_M:
         found.append(f"stands {check.others.median_m:.2f} m from what the others say; has it been moved?")
     return found

@@ -273,13 +273,11 @@ def as_config_error(error: ValidationError, path: Path, written: Any) -> ConfigE
     # the unknown key is the finding that explains the rest; of a union, the form that was written gives the most
     first = min(findings, key=lambda finding: (finding["type"] not in UNKNOWN_KEY, -len(_location(finding, written))))
     location = _location(first, written)
-    message = first["msg"].removeprefix("Value error, ").replace("Input should", "should")
+    message = PLAIN.get(first["type"], first["msg"].removeprefix("Value error, ").replace("Input should", "should"))
     value = _look_up(written, location)
     if first["type"] in UNKNOWN_KEY:
         message = "unknown key; remove it or mend its spelling"
-    elif first["type"] == "missing":
-        message = "is missing"
-    elif not isinstance(value, (dict, list)):
+    elif first["type"] != "missing" and not isinstance(value, (dict, list)):
         hint = "; put it in quotes" if first["type"] == "string_type" and value is not None else ""
         message = f"{message}, got {'nothing' if value is None else repr(value)[:80]}{hint}"
     places = {tuple(_location(finding, written)) for finding in findings} - {tuple(location)}
@@ -288,6 +286,13 @@ def as_config_error(error: ValidationError, path: Path, written: Any) -> ConfigE
 
 
 UNKNOWN_KEY = frozenset({"extra_forbidden", "unexpected_keyword_argument"})
+PLAIN = {  # where pydantic speaks of Python
+    "missing": "is missing",
+    "tuple_type": "should be a list",
+    "model_type": "should be a mapping of keys",
+    "dataclass_type": "should be a mapping of keys",
+    "path_type": "should be a path",
+}
 
 
 def _location(finding: ErrorDetails, written: Any) -> list[int | str]:  # noqa: ANN401 - any YAML
