@@ -9,17 +9,12 @@ from pathlib import Path
 import numpy as np
 
 from app.calibration import build_view
+from app.domains.mapping.disagreement import check_model
 from app.domains.mapping.view import CameraView
 from app.domains.vocabulary import CameraId, FloatArray
 from app.errors import CameraUnavailable, ConfigError
-from app.infrastructure.floor_drawing import (
-    FloorCamera,
-    FloorPlan,
-    PlanImage,
-    draw_trajectories,
-    read_plan_image,
-    write_png,
-)
+from app.infrastructure.floor_drawing import draw_trajectories, write_png
+from app.infrastructure.floor_sheet import FloorCamera, FloorPlan, PlanImage, read_plan_image
 from app.infrastructure.pyav_video import SiteVideo
 from app.infrastructure.result_files import CameraRecord, ResultWriter, RunRecord
 from app.main import build_networks, build_pipeline, open_recordings, open_source
@@ -197,7 +192,8 @@ def build_plan(site_file: SiteFile, views: Mapping[CameraId, CameraView]) -> Flo
         position = None if place is None else (float(place[0]), float(place[1]))
         cameras.append(FloorCamera(name, position, view.footprint(bounds)))
     zones = tuple((zone.name, np.array(zone.polygon or zone.line, dtype=np.float64)) for zone in site.zones)
-    return FloorPlan(bounds, _plan_image(site_file), zones, tuple(cameras))
+    mirrored = [check_model(view.model).mirrored for view in views.values() if view.model is not None]
+    return FloorPlan(bounds, _plan_image(site_file), zones, tuple(cameras), 2 * sum(mirrored) > len(mirrored))
 
 
 def _bounds_of(

@@ -1,22 +1,21 @@
 """The floor plan: dots where people stand, colours that stay, and nothing that breaks when nobody is there."""
 
-import itertools
-
 import cv2
 import numpy as np
 import pytest
 
 from app.domains.vocabulary import FloorTracks
-from app.infrastructure.camera_drawing import Pen, Trails, clock, identity_colour
-from app.infrastructure.floor_drawing import (
-    FloorCamera,
-    FloorDrawing,
-    FloorPlan,
-    PlanImage,
-    draw_trajectories,
-    read_plan_image,
-    write_png,
+from app.infrastructure.drawing_ink import (
+    Pen,
+    Trails,
+    clock,
+    identity_colour,
+    overlap_area,
+    smoothed,
+    write_labels,
 )
+from app.infrastructure.floor_drawing import FloorDrawing, draw_trajectories, write_png
+from app.infrastructure.floor_sheet import FloorCamera, FloorPlan, PlanImage, read_plan_image
 
 PLAN = FloorPlan((-5.0, 10.0, 15.0, 20.0))
 FULL_PLAN = FloorPlan(
@@ -141,12 +140,79 @@ def test_a_long_absence_cuts_the_line():
     assert ink(60.0) < ink(1.0) / 2
 
 
-def test_colours_of_neighbouring_ids_differ_and_stay():
-    colours = np.array([identity_colour(global_id) for global_id in range(1, 31)])
-    for window in itertools.pairwise(colours):
-        assert np.abs(np.diff(window, axis=0)).sum() > 80
-    assert identity_colour(1) == (223, 177, 0)
-    assert len(np.unique(colours, axis=0)) == 30
+def oklab(bgr):
+    """The published matrices of OKLab, from sRGB."""
+    srgb = np.array(bgr, dtype=np.float64)[:, ::-1] / 255
+    linear = np.where(srgb <= 0.04045, srgb / 12.92, ((srgb + 0.055) / 1.055) ** 2.4)
+    to_cones = [[0.4122, 0.5363, 0.0514], [0.2119, 0.6807, 0.1074], [0.0883, 0.2817, 0.6300]]
+    to_lab = [[0.2105, 0.7936, -0.0041], [1.9780, -2.4286, 0.4506], [0.0259, 0.7828, -0.8087]]
+    return np.cbrt(linear @ np.array(to_cones).T) @ np.array(to_lab).T
+
+
+@pytest.mark.parametrize("first", [1, 17, 1000], ids=["the first people", "later ones", "much later ones"])
+def test_twenty_four_people_in_a_row_have_colours_that_differ(first):
+    colours = oklab([identity_colour(global_id) for global_id in range(first, first + 24)])
+    apart = np.linalg.norm(colours[:, None] - colours[None], axis=2) + np.eye(24)
+    assert apart.min() > 0.095
+    assert colours[:, 0].min() > 0.65  # dark lettering can be read on it
+
+
+def test_a_colour_stays():
+    assert identity_colour(1) == (254, 198, 70)
+
+
+@pytest.mark.parametrize("mirrored", [False, True], ids=["right-handed frame", "left-handed frame"])
+def test_the_plan_turns_the_way_that_cameras_see_it(mirrored):
+    drawing = FloorDrawing(FloorPlan(PLAN.bounds, mirrored=mirrored), (800, 500))
+    low, high = drawing.to_pixels(np.array([[0.0, 11.0], [0.0, 19.0]]))
+    assert (high[1] > low[1]) == mirrored
+    picture = drawing.draw(0.0, tracks([7], [(0.0, 19.0)]))
+    assert colour_at(picture, high) == identity_colour(7)
+
+
+def test_a_drawing_of_the_floor_keeps_y_up_whatever_the_cameras_see():
+    plan = FloorPlan(PLAN.bounds, FULL_PLAN.image, mirrored=True)
+    assert not plan.y_down
+
+
+def test_doubt_in_a_left_handed_frame_leans_the_other_way():
+    drawing = FloorDrawing(FloorPlan(PLAN.bounds, mirrored=True), (800, 500))
+    blank = drawing.draw(0.0, tracks([], []))
+    doubtful = tracks([7], [(5.0, 15.0)])
+    doubtful.covariance[0] = [[0.5, 0.45], [0.45, 0.5]]
+    picture = drawing.draw(0.1, doubtful)
+    along, across = drawing.to_pixels(np.array([[4.0, 14.0], [4.0, 16.0]]))
+    assert colour_at(picture, along) != colour_at(blank, along)
+    assert colour_at(picture, across) == colour_at(blank, across)
+
+
+def test_the_trail_of_somebody_who_left_goes_away():
+    trails = Trails(6.0)
+    pictures = []
+    for time, ids in ((0.0, [1]), (0.5, [1]), (1.0, [1]), (1.5, []), (2.5, []), (3.0, [])):
+        trails.add(time, np.array(ids, dtype=np.int64), np.array([[20.0 + 20 * time, 25.0]] * len(ids)).reshape(-1, 2))
+        pictures.append(np.zeros((50, 100, 3), np.uint8))
+        trails.draw(pictures[-1])
+    assert pictures[3].any()
+    assert not pictures[5].any()
+
+
+def test_a_trail_is_smooth_and_ends_at_the_dot():
+    points = np.array([[0.0, 0.0], [1.0, 1.0], [2.0, -1.0], [3.0, 1.0], [4.0, 0.0]])
+    calm = smoothed(points, np.ones(4, dtype=bool))
+    assert np.array_equal(calm[[0, -1]], points[[0, -1]])
+    assert np.abs(calm[1:-1, 1]).max() < 0.5
+    assert np.array_equal(smoothed(points, np.zeros(4, dtype=bool)), points)
+
+
+def test_names_keep_off_each_other_and_off_what_is_taken():
+    picture = np.zeros((120, 200, 3), np.uint8)
+    points, pen = np.array([[100.0, 60.0], [112.0, 60.0]]), Pen(14)
+    taken = write_labels(picture, points, [("1", pen), ("2", pen)], 4.0, np.array([[124.0, 50, 150, 70]]))
+    names = taken[-2:]
+    assert len(taken) == 5
+    assert overlap_area(names, taken[:1]).sum() == 0
+    assert overlap_area(names[:1], names[1:]).sum() == 0
 
 
 @pytest.mark.parametrize(

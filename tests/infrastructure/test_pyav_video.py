@@ -17,9 +17,11 @@ from app.domains.vocabulary import (
     TrackingUpdate,
     Tracks,
 )
-from app.infrastructure.camera_drawing import CANVAS, CameraDrawing, caption_height, identity_colour
-from app.infrastructure.floor_drawing import FloorPlan
-from app.infrastructure.pyav_video import SiteVideo, lay_out
+from app.infrastructure.camera_drawing import CANVAS, CameraDrawing
+from app.infrastructure.drawing_ink import caption_height, identity_colour
+from app.infrastructure.floor_sheet import FloorPlan
+from app.infrastructure.pyav_video import SiteVideo
+from app.infrastructure.site_layout import lay_out
 
 HALL, DOOR = CameraId("hall"), CameraId("door")
 NOBODY = FloorTracks(np.zeros(0, np.int64), np.zeros((0, 2)), np.zeros((0, 2)), np.zeros((0, 2, 2)), ())
