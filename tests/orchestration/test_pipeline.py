@@ -448,6 +448,29 @@ def test_a_box_whose_feet_are_cut_off_keeps_its_identity_by_its_track():
     assert set(cut) == {(1, whole)}
 
 
+def test_somebody_whose_feet_are_never_seen_gets_an_identity_and_no_dot():
+    """He walks past under the camera, whose image ends above his feet."""
+    world = World([person(1, [(0, -1.5, -1.4), (8, 1.5, -1.4)])], [put_camera("a", (0.0, -4.0, 2.0), (0.0, 8.0))])
+    updates = track(world, world.batches(8.0, 10.0))
+    assert not any(s.floor.valid.any() for update in updates for s in update.sightings)
+    assert {identity for update in updates[30:] for _, identity in rows_of(world, update)} == {1}
+    assert all(len(update.floor) == 0 for update in updates)
+
+
+def test_the_dots_of_a_camera_that_dies_go_and_the_others_stay():
+    people = [person(1, [(0, -2.0, 2.0), (9, 2.0, 2.0)]), person(2, [(0, 38.0, 2.0), (9, 42.0, 2.0)])]
+    world = World(people, two_rooms())
+    batches = [
+        world.batch(batch.captured_at, ["hall", "yard"] if batch.captured_at < 5.0 else ["yard"])
+        for batch in world.batches(9.0, 5.0)
+    ]
+    places = {round(u.captured_at, 1): sorted(u.floor.xy[:, 0].round().tolist()) for u in track(world, batches)}
+    assert places[4.0] == [0.0, 40.0]
+    assert places[5.2] == [0.0, 40.0]
+    assert places[6.4] == [41.0]
+    assert places[8.8] == [42.0]
+
+
 def test_dots_outside_the_watched_floor_are_not_reported_and_keep_their_ids():
     world = World([person(1, [(0, 2.0, 4.0), (10, 10.0, 4.0)])], corner_cameras())
     updates = track(world, world.batches(10.0, 5.0), pipeline(world, bounds=(0.0, 0.0, 5.0, 8.0)))

@@ -181,6 +181,38 @@ def test_cameras_that_should_see_somebody_and_do_not_speak_against_him():
     assert nobody < one_misses < no_frames
 
 
+def test_a_spot_that_one_of_four_cameras_reports_is_believed_less_than_one_that_only_it_can_see():
+    def belief(others: Sequence[str]) -> float:
+        targets, _ = step(new_fusion(), 0.0, {"a": [(1, MIDDLE)], **{name: [] for name in others}})
+        return float(targets.existence.max(initial=0.0))
+
+    assert belief(["b", "c", "d"]) < 0.3
+    assert belief(["b"]) < 0.45
+    assert belief(["e"]) == pytest.approx(0.5, abs=0.05)
+
+
+def test_a_camera_that_places_somebody_wrongly_makes_no_second_person():
+    """Camera b is off by 0.45 m, far more than it says; a and c agree."""
+    fusion = new_fusion(("a", "b", "c"))
+    for i in range(40):
+        place = (4.0 + 0.05 * i, 4.0)
+        seen = {"a": [(1, place)], "b": [(1, (place[0], 4.45))] if i > 5 else [], "c": [(1, place)]}
+        targets, _ = step(fusion, 0.1 * i, seen, sigma=0.04)
+        assert len(shown(fusion, targets)) <= 1
+    assert len(targets) == 1
+
+
+def test_a_known_track_whose_feet_are_lost_for_a_moment_makes_no_second_person():
+    """A bag hides the feet: the box ends at the hip, and its point lies 3 m behind the person."""
+    fusion = new_fusion(("a",))
+    for i in range(60):
+        step(fusion, 0.05 * i, {"a": [(1, MIDDLE)]})
+    for i in range(60, 60 + int(0.5 * CONFIG.continuity_s / 0.05)):
+        targets, _ = step(fusion, 0.05 * i, {"a": [(1, (8.5, 6.0))]})
+        assert targets.target_id.tolist() == [1]
+        np.testing.assert_allclose(targets.xy[0], MIDDLE, atol=0.2)
+
+
 def test_a_camera_that_cannot_see_the_spot_says_nothing_of_it():
     """Camera a stands at (-1, -1) and looks over the floor: what is behind it is not its business."""
     behind = (-3.0, -3.0)

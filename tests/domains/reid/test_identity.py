@@ -319,6 +319,12 @@ def test_nobody_is_twice_in_one_camera_without_calibration(site):
     assert sorted(answer.rows["hall"]) == [1, 2, 3]
 
 
+def test_a_newcomer_dressed_like_somebody_in_the_same_image_is_somebody_else_at_once(site):
+    site.watch(0.0, 5.0, {}, {"hall": [(1, NO_CALIBRATION, RED)]})
+    answer = site.watch(5.5, 8.0, {}, {"hall": [(1, NO_CALIBRATION, RED), (2, NO_CALIBRATION, RED)]})
+    assert answer.rows == {"hall": [1, 2]}
+
+
 def test_a_crossing_in_one_camera_swaps_no_identities_on_the_floor(site):
     """Targets go before tracks: where a camera's tracker has swapped two people, the floor knows better."""
     site.watch(0.0, 3.0, {1: HERE, 2: NEAR_BY}, {"a": [(5, 1, RED), (6, 2, BLUE)], "b": [(1, 1, RED), (2, 2, BLUE)]})

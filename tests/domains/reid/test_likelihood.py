@@ -48,8 +48,8 @@ def test_an_unknown_cosine_says_nothing():
 
 
 def test_an_appearance_that_tells_nobody_apart_says_nothing():
-    likelihood = new(CosinePrior(0.5, 0.1, 0.5, 0.1))
-    assert ratio(likelihood, -1.0, 0.0, 0.5, 1.0) == [0.0] * 4
+    for useless in (CosinePrior(0.5, 0.1, 0.5, 0.1), CosinePrior(0.3, 0.1, 0.6, 0.1)):
+        assert ratio(new(useless), -1.0, 0.0, 0.5, 1.0) == [0.0] * 4
 
 
 def test_the_limit_is_never_passed():
