@@ -255,6 +255,14 @@ def test_who_is_forgotten_is_deleted_from_the_index_and_comes_back_as_somebody_e
     assert site.index.stored == {}
 
 
+@pytest.mark.xfail(strict=True, reason="who is too old is deleted only behind the step in which he comes back")
+def test_who_comes_back_in_the_first_step_for_long_is_forgotten_too():
+    """Recordings have gaps, and a quiet site may have no step for an hour."""
+    site = forgetful(30.0)
+    site.watch(0.0, 5.0, {1: HERE}, {"a": [(5, 1, RED)]})
+    assert site.see(1000.0, {2: HERE}, {"a": [(8, 2, RED)]}).targets == {2: 2}
+
+
 @pytest.mark.parametrize(
     "forget_s",
     [
@@ -277,6 +285,24 @@ def test_a_new_target_takes_the_identity_of_the_camera_track_that_goes_on(site):
     answer = site.see(3.5, {1: HERE, 2: (2.2, 2.1)}, {"a": [(5, 2, None)], "b": []})
     assert answer.rows == {"a": [1], "b": []}
     assert answer.targets == {1: NO_ID, 2: 1}
+
+
+@pytest.mark.xfail(
+    strict=True, reason="an identity that was seen at the instant of the young one's birth takes no merge"
+)
+def test_a_person_who_was_two_targets_for_a_moment_is_one_identity_again(site):
+    """In a sharp turn the target overshoots: some cameras' points start a second one beside it, which wins.
+
+    No camera ever sees both, the second has the tracks and the looks of the first, and the first is seen no more.
+    """
+    cameras = {"a": 3, "b": 1, "c": 2, "d": 10}
+    site.watch(0.0, 4.0, {1: HERE}, {camera: [(track, 1, RED)] for camera, track in cameras.items()})
+    beside = (2.5, 2.2)
+    divided = {camera: [(track, 1 if camera in "ac" else 2, RED)] for camera, track in cameras.items()}
+    site.see(4.2, {1: HERE, 2: beside}, divided)
+    answer = site.watch(4.4, 8.0, {2: beside}, {camera: [(track, 2, RED)] for camera, track in cameras.items()}, 0.2)
+    assert answer.targets == {2: 1}
+    assert answer.merges == (Merge(gone=2, kept=1),)
 
 
 def test_a_box_without_feet_keeps_the_identity_of_its_track(site):
