@@ -62,10 +62,31 @@ class TrackerConfig:
     max_lost_s: float = 2.0  # a confirmed track without box for longer is dropped
     appearance_weight: float = 2.0  # squared distance that a log-likelihood ratio of 1 is worth; 2 by definition
     max_appearance: float = 12.0  # at most, either way: a look may be deceptive, and a place may not
+    close_call: float = 9.0  # a rival that costs at most so much more makes a match worth a look
     max_mixed: float = 0.4  # a crop of which others hide a larger share shows them too; no look is taken
     appearance_max_age_s: float = 2.0  # a track's appearance is renewed when it is older
     appearance_blend: float = 0.8  # share of the old appearance kept at a renewal; DeepSORT keeps 0.9
     motion: MotionConfig = field(default_factory=MotionConfig)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Outlook:
+    """The T tracks predicted to a frame, against its N boxes.
+
+    Attributes:
+        mean: (T, 8).
+        covariance: (T, 4, 3).
+        measured: (N, 4) the boxes in centre form.
+        distance: (T, N) squared Mahalanobis distance.
+        cost: (T, N) the distance plus log(det S / det R): how much vaguer the prediction is than a box.
+    """
+
+    detections: Detections
+    mean: FloatArray
+    covariance: FloatArray
+    measured: FloatArray
+    distance: FloatArray
+    cost: FloatArray
 
 
 class SingleCameraTracker:
@@ -84,6 +105,7 @@ class SingleCameraTracker:
         self._high_score = 0.5 if config.high_score is None else config.high_score
         self._next_id = 1
         self._now: float | None = None
+        self._outlook: _Outlook | None = None
         self._track_id: IntArray = np.empty(0, dtype=np.int64)
         self._state: IntArray = np.empty(0, dtype=np.int64)
         self._mean: FloatArray = np.empty((0, 8))
@@ -100,22 +122,24 @@ class SingleCameraTracker:
     def due_for_embedding(self, detections: Detections) -> BoolArray:
         """Say which detections need their appearance taken: (N,) bool.
 
-        A confident box is due when it may be somebody new, when more than one track or more than one box competes
-        for the match, or when the appearance of its only candidate is old or missing; but never when the crop would
-        show somebody else too, because a mixed look poisons what is remembered of both.
+        A confident box is due when it may be somebody new, when another track or another box fits nearly as well, or
+        when the appearance of its best track is old or missing; but never when the crop would show somebody else
+        too, because a mixed look poisons what is remembered of both.
         """
         confident = detections.confidence >= self._high_score
-        mean, covariance = self._predicted(detections.captured_at)
-        lost = to_corners(mean[self._state == TrackState.LOST])
+        outlook = self._look_ahead(detections)
+        lost = to_corners(outlook.mean[self._state == TrackState.LOST])
         confident &= shows_one(detections.xyxy, lost, self.config.max_mixed)
         if not len(self) or not len(detections):
             return confident
-        fits = self._distance(mean, covariance, to_centre(detections.xyxy)) <= self.config.gate
-        candidates = fits.sum(axis=0)
-        contested = (fits & (fits.sum(axis=1, keepdims=True) > 1)).any(axis=0)
+        cost = np.where(outlook.distance <= self.config.gate, outlook.cost, np.inf)
+        best = cost.argmin(axis=0)
+        lowest = cost[best, np.arange(len(detections))]
+        rivals = (cost <= lowest + self.config.close_call).sum(axis=0) - 1
+        others = (cost <= cost.min(axis=1, keepdims=True) + self.config.close_call).sum(axis=1) - 1
         old = detections.captured_at - self._appearance_at > self.config.appearance_max_age_s
-        stale = (fits & old[:, None]).any(axis=0)
-        return np.asarray(confident & ((candidates != 1) | contested | stale))
+        fresh = lowest > self.config.accept
+        return np.asarray(confident & (fresh | (rivals > 0) | (others[best] > 0) | old[best]))
 
     def update(self, detections: Detections, appearance: VectorArray) -> Tracks:
         """Advance to the frame's time and associate its boxes.
@@ -132,12 +156,14 @@ class SingleCameraTracker:
         """
         if len(appearance) != len(detections):
             raise ValueError(f"{len(appearance)} appearance rows for {len(detections)} detections")
-        self._mean, self._covariance = self._predicted(detections.captured_at)
+        outlook = self._look_ahead(detections)
+        self._outlook = None
+        self._mean, self._covariance = outlook.mean, outlook.covariance
         self._now = detections.captured_at
         self._fit_dimension(appearance.shape[1])
-        track_of, measured, certainty = self._associate(detections, appearance)
-        self._correct(detections, track_of, measured, appearance)
-        track_of = self._start(detections, measured, appearance, track_of)
+        track_of, certainty = self._associate(detections, appearance, outlook)
+        self._correct(detections, track_of, outlook.measured, appearance)
+        track_of = self._start(detections, outlook.measured, appearance, track_of)
         self._age(detections.captured_at)
         return self._snapshot(detections, appearance, track_of, certainty)
 
@@ -147,14 +173,17 @@ class SingleCameraTracker:
             raise ValueError(f"camera {self.camera_id}: time runs backwards by {-dt:.3f} s")
         return predict(self._mean, self._covariance, dt, self.config.motion)
 
-    def _distance(self, mean: FloatArray, covariance: FloatArray, measured: FloatArray) -> FloatArray:
+    def _look_ahead(self, detections: Detections) -> "_Outlook":
+        """Predict all tracks to the frame and weigh them against its boxes; asked twice, computed once."""
+        if self._outlook is not None and self._outlook.detections is detections:
+            return self._outlook
+        mean, covariance = self._predicted(detections.captured_at)
+        measured = to_centre(detections.xyxy)
         noise = measurement_variance(np.maximum(mean[:, 3:4], 1.0), self.config.motion)
-        return squared_distance(mean[:, :4], covariance[:, :, 0] + noise, measured)
-
-    def _spread(self, mean: FloatArray, covariance: FloatArray) -> FloatArray:
-        """Return log(det S / det R) of each track: how much vaguer the prediction is than a box."""
-        noise = measurement_variance(np.maximum(mean[:, 3:4], 1.0), self.config.motion)
-        return np.asarray(np.log1p(covariance[:, :, 0] / noise).sum(axis=1))
+        distance = squared_distance(mean[:, :4], covariance[:, :, 0] + noise, measured)
+        spread = np.log1p(covariance[:, :, 0] / noise).sum(axis=1)
+        self._outlook = _Outlook(detections, mean, covariance, measured, distance, distance + spread[:, None])
+        return self._outlook
 
     def _fit_dimension(self, dimension: int) -> None:
         """Give the tracks of a tracker that has seen no appearance yet vectors of the embedder's dimension."""
@@ -162,16 +191,16 @@ class SingleCameraTracker:
             self._appearance = np.zeros((len(self), dimension), dtype=np.float32)
             self._appearance_at = np.full(len(self), -np.inf)
 
-    def _associate(self, detections: Detections, appearance: VectorArray) -> tuple[IntArray, FloatArray, FloatArray]:
-        """Return each detection's track index, -1 for none; the boxes in centre form; and how sure each match is."""
+    def _associate(
+        self, detections: Detections, appearance: VectorArray, outlook: "_Outlook"
+    ) -> tuple[IntArray, FloatArray]:
+        """Return each detection's track index, -1 for none, and how sure each match is."""
         config = self.config
-        measured = to_centre(detections.xyxy)
         track_of = np.full(len(detections), -1, dtype=np.int64)
         if not len(self) or not len(detections):
-            return track_of, measured, np.zeros(len(detections))
-        distance = self._distance(self._mean, self._covariance, measured)
-        spread = self._spread(self._mean, self._covariance)[:, None]
-        cost = distance + spread - self._alike(appearance) - config.accept
+            return track_of, np.zeros(len(detections))
+        distance = outlook.distance
+        cost = outlook.cost - self._alike(appearance) - config.accept
 
         confident = detections.confidence >= self._high_score
         first = np.where((distance <= config.gate) & confident[None, :], cost, 0.0)
@@ -179,14 +208,14 @@ class SingleCameraTracker:
         track_of[row] = track
 
         if confident.all():
-            return track_of, measured, _certainty(cost, distance <= config.gate, track_of)
+            return track_of, _certainty(cost, distance <= config.gate, track_of)
         free = np.ones(len(self), dtype=np.bool_)
         free[track] = False
         free &= (self._state != TrackState.TENTATIVE) & (self._strength >= config.weak_share * self._high_score)
         second = np.where((distance <= config.low_score_gate) & free[:, None] & ~confident[None, :], cost, 0.0)
         track, row = assign(second)
         track_of[row] = track
-        return track_of, measured, _certainty(cost, distance <= config.gate, track_of)
+        return track_of, _certainty(cost, distance <= config.gate, track_of)
 
     def _alike(self, appearance: VectorArray) -> FloatArray:
         """Return (T, N) how much the looks of tracks and boxes speak for each pair, in squared distance."""

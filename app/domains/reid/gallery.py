@@ -46,7 +46,8 @@ class Gallery:
         self.config = config
         self._index = index
         self._entries: dict[GlobalId, GalleryEntry] = {}
-        self._stale: set[GlobalId] = set()  # identities whose prototype the index does not have yet
+        self._changed: set[GlobalId] = set()  # identities whose means are newer than their prototype
+        self._unindexed: set[GlobalId] = set()  # identities whose prototype the index does not have yet
         self._next_id = 1
 
     def __len__(self) -> int:
@@ -72,19 +73,21 @@ class Gallery:
         mean, count = entry.means.get(camera_id, (np.zeros_like(vector), 0))
         count = min(count + 1, self.config.memory)
         entry.means[camera_id] = mean + (vector - mean) / np.float32(count), count
-        self._renew(identity, entry)
+        self._changed.add(identity)
 
     def prototype(self, identity: GlobalId) -> VectorArray | None:
         """Return the unit vector (D,) that stands for the identity; None if it has no appearance."""
+        self._settle()
         return self._entries[identity].prototype
 
     def seen_elsewhere(self, identity: GlobalId, camera_id: CameraId) -> VectorArray | None:
         """Return the mean direction (D,) of the identity in all cameras but one; None if it has none there."""
-        others = {camera: mean for camera, mean in self._entries[identity].means.items() if camera != camera_id}
-        return _direction(others) if others else None
+        others = [mean for camera, (mean, _) in self._entries[identity].means.items() if camera != camera_id]
+        return _unit(_unit(np.stack(others)).sum(axis=0, keepdims=True))[0] if others else None
 
     def likeness(self, vectors: VectorArray, identities: list[GlobalId]) -> FloatArray:
         """Return the cosine (N, M) of each vector to each identity's prototype; NaN where either has none."""
+        self._settle()
         result = np.full((len(vectors), len(identities)), np.nan)
         rows = np.flatnonzero(vectors.any(axis=1))
         prototypes = [self._entries[identity].prototype for identity in identities]
@@ -112,7 +115,7 @@ class Gallery:
             entry.means[camera] = blended, min(total, self.config.memory)
         entry.last_seen = max(entry.last_seen, dropped.last_seen)
         if dropped.means:
-            self._renew(kept, entry)
+            self._changed.add(kept)
 
     def expire(self, now: float) -> list[GlobalId]:
         """Drop the identities that have not been seen for `forget_s`; returns them."""
@@ -121,15 +124,26 @@ class Gallery:
             self._drop(identity)
         return old
 
-    def _renew(self, identity: GlobalId, entry: GalleryEntry) -> None:
-        entry.prototype = _direction(entry.means)
-        self._stale.add(identity)
+    def _settle(self) -> None:
+        """Compute the prototypes of all identities that have changed: the directions of their cameras' directions."""
+        if not self._changed:
+            return
+        changed = sorted(self._changed)
+        means = [mean for identity in changed for mean, _ in self._entries[identity].means.values()]
+        counts = [len(self._entries[identity].means) for identity in changed]
+        directions = _unit(np.stack(means))
+        prototypes = _unit(np.add.reduceat(directions, np.cumsum([0, *counts[:-1]])))
+        for identity, prototype in zip(changed, prototypes, strict=True):
+            self._entries[identity].prototype = prototype
+        self._unindexed |= self._changed
+        self._changed.clear()
 
     def _update_index(self) -> None:
         """Bring the index up to date, all at once; prototypes change far more often than they are searched for."""
-        fresh = [(identity, self._entries[identity].prototype) for identity in sorted(self._stale)]
+        self._settle()
+        fresh = [(identity, self._entries[identity].prototype) for identity in sorted(self._unindexed)]
         known = [(identity, prototype) for identity, prototype in fresh if prototype is not None]
-        self._stale.clear()
+        self._unindexed.clear()
         if known:
             keys = np.array([identity for identity, _ in known], dtype=np.int64)
             self._index.remove(keys)
@@ -137,12 +151,13 @@ class Gallery:
 
     def _drop(self, identity: GlobalId) -> GalleryEntry:
         entry = self._entries.pop(identity)
-        self._stale.discard(identity)
+        self._changed.discard(identity)
+        self._unindexed.discard(identity)
         self._index.remove(np.array([identity], dtype=np.int64))
         return entry
 
 
-def _direction(means: dict[CameraId, tuple[VectorArray, int]]) -> VectorArray:
-    """Return the direction (D,) of the sum of the cameras' own directions."""
-    total = sum(mean / max(float(np.linalg.norm(mean)), 1e-12) for mean, _ in means.values())
-    return np.asarray(total / max(float(np.linalg.norm(total)), 1e-12), dtype=np.float32)
+def _unit(vectors: VectorArray) -> VectorArray:
+    """Return the rows (N, D) scaled to length 1; rows of zeros stay."""
+    norm = np.sqrt(np.einsum("nd,nd->n", vectors, vectors))[:, None]
+    return np.asarray(vectors / np.maximum(norm, 1e-12), dtype=np.float32)

@@ -53,6 +53,7 @@ class IdentityConfig:
     track_memory_s: float = 2.0  # a track keeps its identity without support from the floor for so long
     affinity: float = 2.0  # squared distance that a log-likelihood ratio of 1 is worth to the floor association
     max_affinity: float = 8.0  # at most, either way
+    learn_s: float = 0.5  # cosines are learnt from the crops of one instant each so often
     candidates: int = 32  # nearest identities that are looked at for a newcomer
     gallery: GalleryConfig = field(default_factory=GalleryConfig)
     likelihood: LikelihoodConfig = field(default_factory=LikelihoodConfig)
@@ -93,6 +94,7 @@ class IdentityResolver:
         self._supported: set[GlobalId] = set()
         self._of_track: dict[TrackKey, tuple[GlobalId, float]] = {}
         self._waiting_since: dict[TrackKey, float] = {}
+        self._learnt_at = -np.inf
 
     def affinity(self, tracks: Sequence[Tracks], target_id: IntArray) -> FloatArray:
         """Return how much appearance speaks for each pair of a row of `tracks` and a floor target.
@@ -149,7 +151,7 @@ class IdentityResolver:
         if newcomers:
             self._name(now, newcomers, self._present(now, tracks, target_of))
         rows = self._name_rows(now, tracks, target_of)
-        self._learn(tracks, rows)
+        self._learn(now, tracks, rows)
         of_target = np.array([self._of_target.get(t, NO_ID) for t in targets.target_id.tolist()], dtype=np.int64)
         self._note(now, tracks, rows, targets, of_target)
         merges = self._reconsider(now, tracks, rows)
@@ -349,11 +351,14 @@ class IdentityResolver:
             person = self._people[GlobalId(int(of_target[m]))]
             person.xy, person.velocity = targets.xy[m], targets.velocity[m]
 
-    def _learn(self, tracks: Sequence[Tracks], rows: Sequence[IntArray]) -> None:
+    def _learn(self, now: float, tracks: Sequence[Tracks], rows: Sequence[IntArray]) -> None:
         """Learn what cosines are worth from the crops of this instant: who is whom is known by geometry.
 
         A crop against its own identity in the other cameras is one person; against anybody else present, two.
         """
+        if now - self._learnt_at < self.config.learn_s:
+            return
+        self._learnt_at = now
         present = sorted({GlobalId(int(identity)) for ids in rows for identity in ids.tolist() if identity != NO_ID})
         column = {identity: m for m, identity in enumerate(present)}
         for t, ids in zip(tracks, rows, strict=True):
