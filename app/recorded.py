@@ -13,10 +13,11 @@ from app.domains.mapping.disagreement import check_model
 from app.domains.mapping.view import CameraView
 from app.domains.vocabulary import CameraId, FloatArray
 from app.errors import CameraUnavailable, ConfigError
-from app.infrastructure.floor_drawing import draw_trajectories, write_png
+from app.infrastructure.drawing_ink import write_png
 from app.infrastructure.floor_sheet import FloorCamera, FloorPlan, PlanImage, read_plan_image
 from app.infrastructure.pyav_video import SiteVideo
 from app.infrastructure.result_files import CameraRecord, ResultWriter, RunRecord
+from app.infrastructure.trajectory_drawing import ImageTrajectories, Paths, draw_trajectories
 from app.main import build_networks, build_pipeline, open_recordings, open_source
 from app.orchestration.batcher import Batcher, Fault, FaultKind
 from app.orchestration.jobs import Output, Progress, StageClock, run_recording
@@ -112,13 +113,20 @@ def track(
         if video:
             film = SiteVideo(results.folder / "video.mp4", max(run.batcher.fps.values()), site.site, names, run.plan)
             outputs.append(("video", stack.enter_context(film).write))
+        in_images = ImageTrajectories(names)
+        if run.plan is None:
+            outputs.append(("paths", in_images.write))
         run_recording(
             run.batcher, run.pipeline, outputs, clock, lambda progress: report(progress, run.batcher.frame_count)
         )
         if video:
             film.close()
-        if run.plan is not None:
-            _draw_trajectories(results, run.plan, site.site)
+        if run.plan is None:
+            picture = in_images.draw(site.site)
+        else:
+            walked = results.trajectories()
+            picture = draw_trajectories(run.plan, site.site, Paths(walked.time_s, walked.global_id, walked.xy))
+        write_png(results.folder / "trajectories.png", picture)
         counts = results.commit(_record(site_file, run, clock))
     return Summary(counts, clock.summary(), run.batcher.faults, sorted(path.name for path in out.iterdir()))
 
@@ -217,13 +225,6 @@ def _plan_image(site_file: SiteFile) -> PlanImage | None:
         return read_plan_image(path, floor.image.pixels_per_metre, floor.image.origin_px)
     except (OSError, ValueError) as error:
         raise ConfigError(site_file.path, "floor.image.path", f"{path} cannot be read as a picture") from error
-
-
-def _draw_trajectories(results: ResultWriter, plan: FloorPlan, site: str) -> None:
-    paths = results.trajectories()
-    people = len(np.unique(paths.global_id))
-    picture = draw_trajectories(plan, f"{site}: {people} people", paths.time_s, paths.global_id, paths.xy)
-    write_png(results.folder / "trajectories.png", picture)
 
 
 def _record(site_file: SiteFile, run: Run, clock: StageClock) -> RunRecord:

@@ -6,7 +6,7 @@ Pictures are (height, width, 3) uint8 BGR.
 import cv2
 import numpy as np
 
-from app.domains.vocabulary import NO_ID, BoolArray, CameraId, FloatArray, Frame, Sightings
+from app.domains.vocabulary import NO_ID, BoolArray, BoxArray, CameraId, FloatArray, Frame, Sightings
 from app.infrastructure.drawing_ink import (
     BRIGHT,
     DARK,
@@ -27,6 +27,7 @@ from app.infrastructure.drawing_ink import (
 )
 
 CANVAS: Colour = (44, 36, 29)  # of a camera that has boxes and no pixels
+CUT = 3  # pixels of the frame; a box that ends closer to its bottom edge is cut by it
 UNSURE: Colour = (150, 150, 150)  # box of a track that has no identity yet
 
 
@@ -76,12 +77,8 @@ class CameraDrawing:
         if self._seen_at is not None:
             self._interval_s = frame.captured_at - self._seen_at
         self._seen_at = frame.captured_at
-        height, width = self._view.shape[:2]
-        scale = min(width / frame.size[0], height / frame.size[1])
-        fitted = max(1, round(frame.size[0] * scale)), max(1, round(frame.size[1] * scale))
-        left, top = (width - fitted[0]) // 2, (height - fitted[1]) // 2
-        self._view[:] = PAPER
-        view = self._view[top : top + fitted[1], left : left + fitted[0]]
+        view, scale = fit_frame(self._view, frame.size)
+        fitted = view.shape[1], view.shape[0]
         if frame.pixels is None:
             view[:] = CANVAS
             Pen(round(12 * self._unit), FAINT).write(
@@ -91,16 +88,15 @@ class CameraDrawing:
             view[:] = _resize(frame.pixels, fitted)
         self._people = 0
         if sightings is not None:
-            self._draw_people(view, frame.captured_at, sightings, scale)
+            self._draw_people(view, frame, sightings, scale)
 
-    def _draw_people(self, view: Picture, captured_at: float, sightings: Sightings, scale: float) -> None:
+    def _draw_people(self, view: Picture, frame: Frame, sightings: Sightings, scale: float) -> None:
         known = sightings.global_id != NO_ID
         self._people = int(known.sum())
         boxes = sightings.tracks.xyxy.astype(np.float64) * scale
-        feet = np.stack([(boxes[:, 0] + boxes[:, 2]) / 2, boxes[:, 3]], axis=1)
-        # A box cut by the image's bottom edge shows no feet, so it leaves no trail.
-        walks = known & (boxes[:, 3] < view.shape[0] - 2)
-        self._trails.add(captured_at, sightings.global_id[walks], feet[walks])
+        feet, visible = visible_feet(sightings.tracks.xyxy, frame.size)
+        walks = known & visible
+        self._trails.add(frame.captured_at, sightings.global_id[walks], feet[walks] * scale)
         self._trails.draw(view, max(2, round(2.2 * self._unit)))
         far_first = np.flatnonzero(known)[np.argsort(boxes[known, 3], kind="stable")]
         self._draw_rims(view, boxes, known)
@@ -148,6 +144,26 @@ class CameraDrawing:
         half = np.array([pen.width(text) / 2 + pen.size, 0.9 * pen.size])
         shade(picture, np.concatenate([middle - half, middle + half]), 0.75)
         pen.write(picture, text, middle, anchor=0.5)
+
+
+def fit_frame(view: Picture, size: tuple[int, int]) -> tuple[Picture, float]:
+    """Clear the view; return the part of it that a frame of (width, height) `size` fills, and its scale."""
+    height, width = view.shape[:2]
+    scale = min(width / size[0], height / size[1])
+    fitted = max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
+    left, top = (width - fitted[0]) // 2, (height - fitted[1]) // 2
+    view[:] = PAPER
+    return view[top : top + fitted[1], left : left + fitted[0]], scale
+
+
+def visible_feet(xyxy: BoxArray, size: tuple[int, int]) -> tuple[FloatArray, BoolArray]:
+    """Return where the feet of boxes (N, 4) are, (N, 2) pixels, and which are in the image: (N,).
+
+    A box that the bottom edge of the image cuts shows no feet.
+    """
+    boxes = xyxy.astype(np.float64)
+    feet = np.stack([(boxes[:, 0] + boxes[:, 2]) / 2, boxes[:, 3]], axis=1)
+    return feet, np.asarray(feet[:, 1] < size[1] - CUT)
 
 
 def _resize(pixels: Picture, size: tuple[int, int]) -> Picture:

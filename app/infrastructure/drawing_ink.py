@@ -8,12 +8,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from itertools import pairwise
+from pathlib import Path
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from app.domains.vocabulary import FloatArray, IntArray
+from app.domains.vocabulary import BoolArray, FloatArray, IntArray
 
 Picture = NDArray[np.uint8]
 Colour = tuple[int, int, int]  # blue, green, red
@@ -31,17 +32,22 @@ SUBPIXEL = 4  # fractional bits that OpenCV's drawing functions take
 
 
 # Red, green, blue. Found by taking, from all colours of lightness .66 to .92 and chroma .09 to .20, the one that is
-# furthest from those taken before: no two of them are nearer than 0.10 in OKLab, the first ones are much further apart.
+# furthest from those taken before: no two are nearer than 0.06 in OKLab, of the first 24 no two nearer than 0.10.
 # OKLab: Björn Ottosson, "A perceptual color space for image processing" (2020).
 IDENTITY_COLOURS = (
     0x46C6FE, 0xEF5D0D, 0xE4F233, 0xC662D9, 0x05B041, 0xFEB9DB, 0x2EFAC9, 0xBFB26E,
     0x7085FF, 0xC68196, 0x46A49A, 0xFFE19F, 0xB8A9FE, 0x98CC12, 0xFD8BFE, 0x93EFFF,
     0xFE9A6C, 0xFD67AD, 0x57CB91, 0xC48218, 0x729BCF, 0x8D9D0A, 0xFDC025, 0xB4E28E,
+    0xA17FCE, 0x84FF85, 0xF1516B, 0x10D8D8, 0xDF94D2, 0xF98B9F, 0x00A1F5, 0x83AC75,
+    0xA171F9, 0xD77D5F, 0xAEF8D2, 0xF5BE8D, 0xA0C6FF, 0x1AE88D, 0xCE69AC, 0xC8BC03,
+    0x22AFD1, 0xF39A04, 0xC98BF9, 0x31AB73, 0xA0934F, 0x88D7B9, 0x22FCFD, 0xF6ACFC,
+    0x74ACFF, 0xF7DF5D, 0x4BC951, 0x5EBDB9, 0x9FC672, 0xE96FD8, 0xB1E741, 0xFB766A,
+    0xF2A7A2, 0x7BD3E9, 0xD59D70, 0xD8CD7A, 0xD6BDFB, 0xC99E29, 0xF38132, 0x9C95FE,
 )  # fmt: skip
 
 
 def identity_colour(global_id: int) -> Colour:
-    """Return the colour of an identity, the same in every picture and every run; ids 24 apart share one."""
+    """Return the colour of an identity, the same in every picture and every run; ids 64 apart share one."""
     code = IDENTITY_COLOURS[(global_id - 1) % len(IDENTITY_COLOURS)]
     return code & 0xFF, code >> 8 & 0xFF, code >> 16
 
@@ -135,7 +141,7 @@ class Trails:
         _draw_fading(picture, segments, ids[1:][joined], freshness, thickness)
 
 
-def smoothed(points: FloatArray, joined: NDArray[np.bool_]) -> FloatArray:
+def smoothed(points: FloatArray, joined: BoolArray) -> FloatArray:
     """Return (N, 2) points of lines without the jitter of single frames; the ends of each line stay where they are.
 
     Args:
@@ -178,6 +184,33 @@ def draw_dot(picture: Picture, at: FloatArray, radius: float, colour: Colour, ho
     cv2.circle(picture, centre, round(radius * one), colour, -1, cv2.LINE_AA, SUBPIXEL)
     if hollow:
         cv2.circle(picture, centre, round(0.55 * radius * one), DARK, -1, cv2.LINE_AA, SUBPIXEL)
+
+
+def draw_beam(picture: Picture, at: FloatArray, reach: float, towards: float, colour: Colour) -> None:
+    """Draw where a camera looks: a short translucent sector; `towards` in degrees, clockwise from the right."""
+    part, shift = _part(picture, at, reach)
+    if part.size:
+        layer, axes = part.copy(), fixed(np.full(2, reach)).tolist()
+        cv2.ellipse(layer, fixed(at - shift).tolist(), axes, towards, -27, 27, colour, -1, cv2.LINE_AA, SUBPIXEL)
+        cv2.addWeighted(layer, 0.45, part, 0.55, 0.0, dst=part)
+
+
+def draw_region(picture: Picture, at: FloatArray, radii: tuple[float, float], towards: float, colour: Colour) -> None:
+    """Draw a translucent ellipse; `radii` along and across the direction `towards`, degrees clockwise."""
+    part, shift = _part(picture, at, max(radii))
+    if part.size:
+        layer, centre, axes = part.copy(), fixed(at - shift).tolist(), fixed(np.array(radii)).tolist()
+        cv2.ellipse(layer, centre, axes, towards, 0, 360, colour, -1, cv2.LINE_AA, SUBPIXEL)
+        cv2.ellipse(layer, centre, axes, towards, 0, 360, colour, 2, cv2.LINE_AA, SUBPIXEL)
+        cv2.addWeighted(layer, 0.25, part, 0.75, 0.0, dst=part)
+
+
+def _part(picture: Picture, at: FloatArray, radius: float) -> tuple[Picture, FloatArray]:
+    """Return the part of the picture around a place, as a view, and its upper left corner."""
+    shape = np.array(picture.shape[1::-1])
+    low = (at - radius - 3).clip(0, shape).astype(int)
+    high = (at + radius + 4).clip(0, shape).astype(int)
+    return picture[low[1] : high[1], low[0] : high[0]], low.astype(np.float64)
 
 
 def shade(picture: Picture, xyxy: FloatArray, opacity: float) -> None:
@@ -244,6 +277,17 @@ def write_labels(
     return boxes[:written]
 
 
+def names_of(ids: IntArray, size: int) -> list[tuple[str, Pen]]:
+    """Return the labels of identities, each in its colour; `size` in pixels."""
+    return [(str(global_id), Pen(size, identity_colour(global_id), SEMIBOLD)) for global_id in ids.tolist()]
+
+
+def within(points: FloatArray, picture: Picture) -> BoolArray:
+    """Return (N,) which of (N, 2) pixels lie in the picture."""
+    height, width = picture.shape[:2]
+    return np.asarray(((points >= 0) & (points < (width, height))).all(axis=1), dtype=bool)
+
+
 def draw_caption(bar: Picture, name: str, facts: str) -> None:
     """Fill the bar over a part of the picture: its name at the left, facts at the right."""
     height, width = bar.shape[:2]
@@ -255,3 +299,9 @@ def draw_caption(bar: Picture, name: str, facts: str) -> None:
 def caption_height(width: int) -> int:
     """Return the height in pixels of the caption over a view of this width."""
     return 2 * round(min(max(width / 46, 11.0), 17.0))
+
+
+def write_png(path: Path, picture: Picture) -> None:
+    """Write a picture to a PNG file."""
+    _, data = cv2.imencode(".png", picture)
+    path.write_bytes(data.tobytes())

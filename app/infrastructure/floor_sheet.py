@@ -19,6 +19,7 @@ from app.infrastructure.drawing_ink import (
     Colour,
     Pen,
     Picture,
+    draw_beam,
     draw_dot,
     fixed,
     write_labels,
@@ -247,18 +248,13 @@ class Sheet:
             (K, 4) xyxy: what dots and names take of the floor.
         """
         placed = [camera for camera in cameras if camera.position is not None]
-        high = np.array([self.width - 1.0, self.height - 1.0])
+        radius, high = 4.5 * self.unit, np.array([self.width - 1.0, self.height - 1.0])
         positions = np.array([camera.position for camera in placed], dtype=np.float64).reshape(-1, 2)
-        points = (self.to_pixels(positions) - self.corner).clip(0.0, high)
-        beams = clip.copy()
+        points = (self.to_pixels(positions) - self.corner).clip(radius + 1, high - radius - 1)
         for camera, at in zip(placed, points, strict=True):
             seen = (self.to_pixels(camera.view) - self.corner).clip(0.0, high)
             towards = (seen.mean(axis=0) if len(seen) else high / 2) - at
-            angle = math.degrees(math.atan2(towards[1], towards[0]))
-            reach = fixed(np.full(2, 26.0 * self.unit)).tolist()
-            cv2.ellipse(beams, fixed(at).tolist(), reach, angle, -27, 27, STILL, -1, cv2.LINE_AA, SUBPIXEL)
-        cv2.addWeighted(beams, 0.45, clip, 0.55, 0.0, dst=clip)
-        radius = 4.5 * self.unit
+            draw_beam(clip, at, 26.0 * self.unit, math.degrees(math.atan2(towards[1], towards[0])), STILL)
         for at in points:
             draw_dot(clip, at, radius, STILL, hollow=False)
         pen = Pen(max(10, round(12 * self.unit)), STILL, SEMIBOLD)

@@ -6,12 +6,14 @@ Knows shapes only, nothing of what is drawn in them.
 import itertools
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from app.infrastructure.drawing_ink import Picture, caption_height
+from app.infrastructure.presence_drawing import presence_height
 
 GAP = 8  # pixels between the parts
 SHARES = (0.26, 0.3, 0.34, 0.38, 0.42, 0.46, 0.5, 0.56, 0.62)  # of the width or height that the floor plan may take
+PRESENCE_WIDTH = 360  # pixels, the least for a table of who is seen where
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +37,16 @@ class Area:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """Where everything goes: size of the picture, one area per camera in their order, the floor plan's area."""
+    """Where everything goes: size of the picture, one area per camera in their order, the floor plan's area.
+
+    `presence` is what the others leave over, where it is large enough for a table of who is seen where.
+    """
 
     size: tuple[int, int]
     header: int
     cameras: tuple[Area, ...]
     floor: Area | None
+    presence: Area | None = None
 
 
 def lay_out(
@@ -73,7 +79,28 @@ def lay_out(
             best = score, _place(len(sizes), views, (*panel, beside), header)
     if best is None:
         raise ValueError("no share of the picture is left for the floor plan")
-    return best[1]
+    return _with_presence(best[1], floor_aspect)
+
+
+def _with_presence(layout: Layout, floor_aspect: float) -> Layout:
+    """Add the table of who is seen where, if there are several cameras and room under the plan or beside the views."""
+    floor, count = layout.floor, len(layout.cameras)
+    if floor is None or count < 2:
+        return layout
+    bottom = layout.size[1] - GAP
+    last = layout.cameras[-1]
+    beside = Area(
+        last.left + last.width + GAP, last.top, floor.left - last.left - last.width - 2 * GAP, bottom - last.top
+    )
+    least, most = presence_height(count, caption_height(last.width))
+    if floor.left > last.left and beside.width > 2 * last.width and beside.height >= least:
+        return replace(layout, presence=replace(beside, height=min(beside.height, most)))
+    spare = floor.height - _fit_panel(floor_aspect, (floor.width, floor.height))[1] - GAP
+    if spare < least or floor.width < PRESENCE_WIDTH:
+        return layout
+    height = min(spare, most)
+    under = Area(floor.left, floor.top + floor.height - height, floor.width, height)
+    return replace(layout, floor=replace(floor, height=floor.height - height - GAP), presence=under)
 
 
 @dataclass(frozen=True, slots=True)

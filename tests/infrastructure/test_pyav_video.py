@@ -104,7 +104,7 @@ def test_a_rate_that_is_none_is_refused(tmp_path, fps):
 @pytest.mark.parametrize("size", [(1920, 1080), (768, 576), (1080, 1920)], ids=["1080p", "PAL", "upright"])
 def test_parts_fill_the_picture_and_do_not_overlap(count, floor, size):
     layout = lay_out([size] * count, floor)
-    parts = [*layout.cameras, *([layout.floor] if layout.floor else [])]
+    parts = [*layout.cameras, *filter(None, (layout.floor, layout.presence))]
     assert layout.size[0] <= 1920
     assert layout.size[1] <= 1080
     assert layout.size[0] % 2 == layout.size[1] % 2 == 0
