@@ -48,6 +48,7 @@ class IdentityConfig:
     drift_m_per_s: float = 0.7  # and by how much more for each second out of sight
     max_speed: float = 3.0  # m/s; nobody reappears farther away than this allows
     reach_m: float = 1.5  # metres added to that for errors of position
+    split_s: float = 1.0  # one person may be two targets for so long, if no camera sees both
     young_s: float = 5.0  # an identity so young may still be merged into a remembered one
     patience_s: float = 1.0  # a track whose feet are cut off waits so long for its feet before it gets an identity
     track_memory_s: float = 2.0  # a track keeps its identity without support from the floor for so long
@@ -69,6 +70,7 @@ class _Person:
     xy: FloatArray | None = None  # (2,) metres
     velocity: FloatArray | None = None
     cameras: dict[CameraId, float] = field(default_factory=dict)  # when each camera saw the person last
+    beside: set[GlobalId] = field(default_factory=set)  # whom one camera saw at one instant with the person when young
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -142,6 +144,7 @@ class IdentityResolver:
         self._supported = {
             self._of_target[t] for t in targets.target_id[targets.unseen_s == 0.0].tolist() if t in self._of_target
         }
+        self._forget(now)
         appearance = self._appearance(tracks, target_of)
         nameable = targets.confirmed & watched & (targets.unseen_s == 0.0)
         self._inherit(now, tracks, target_of, targets.target_id[nameable])
@@ -152,11 +155,13 @@ class IdentityResolver:
             self._name(now, newcomers, self._present(now, tracks, target_of))
         rows = self._name_rows(now, tracks, target_of)
         self._learn(now, tracks, rows)
-        of_target = np.array([self._of_target.get(t, NO_ID) for t in targets.target_id.tolist()], dtype=np.int64)
-        self._note(now, tracks, rows, targets, of_target)
+        self._note(now, tracks, rows, targets, self._identities_of(targets))
         merges = self._reconsider(now, tracks, rows)
-        self._forget(now)
-        return [self._follow(merges, ids) for ids in rows], self._follow(merges, of_target), merges
+        return [self._follow(merges, ids) for ids in rows], self._identities_of(targets), merges
+
+    def _identities_of(self, targets: FloorTargets) -> IntArray:
+        """Return the global id of each target, (M,), NO_ID for none."""
+        return np.array([self._of_target.get(t, NO_ID) for t in targets.target_id.tolist()], dtype=np.int64)
 
     def _appearance(self, tracks: Sequence[Tracks], target_of: Sequence[IntArray]) -> dict[Key, VectorArray]:
         """Return the appearance (D,) of each target or track that had crops taken: their mean direction."""
@@ -285,7 +290,7 @@ class IdentityResolver:
         """Say whether the person can have walked to where the newcomer is."""
         if newcomer.xy is None or person.xy is None:
             return True
-        reach = self.config.reach_m + self.config.max_speed * (now - person.last_seen)
+        reach = self.config.reach_m + self.config.max_speed * max(now - person.last_seen, 0.0)
         return bool(np.linalg.norm(newcomer.xy - person.xy) <= reach)
 
     def _log_odds(self, now: float, newcomer: _Newcomer, identities: list[GlobalId]) -> FloatArray:
@@ -306,7 +311,7 @@ class IdentityResolver:
             return 0.0
         if person.xy is None or person.velocity is None:
             return 0.0
-        away = now - person.last_seen
+        away = max(now - person.last_seen, 0.0)
         gap = newcomer.xy - person.xy - person.velocity * min(away, 1.0)
         variance = (self.config.walk_m + self.config.drift_m_per_s * away) ** 2
         density = np.exp(-0.5 * float(gap @ gap) / variance) / (2.0 * np.pi * variance)
@@ -343,6 +348,8 @@ class IdentityResolver:
                 identity = GlobalId(number)
                 self._of_track[t.camera_id, track] = (identity, now)
                 self._people[identity].cameras[t.camera_id] = now
+                if now - self._people[identity].born <= self.config.young_s:
+                    self._people[identity].beside.update(ids.tolist())
                 if taken[row]:
                     self._gallery.refresh(identity, t.camera_id, t.appearance[row])
         for number in {number for ids in rows for number in ids.tolist()} - {NO_ID}:
@@ -375,7 +382,7 @@ class IdentityResolver:
             self._likelihood.learn(np.array(same), other.ravel())
 
     def _reconsider(self, now: float, tracks: Sequence[Tracks], rows: Sequence[IntArray]) -> tuple[Merge, ...]:
-        """Merge young identities into remembered ones that were gone before they came, where looks say so by now."""
+        """Merge young identities into remembered ones that were gone when they came, where looks say so by now."""
         fresh = {
             GlobalId(int(ids[row]))
             for t, ids in zip(tracks, rows, strict=True)
@@ -398,7 +405,9 @@ class IdentityResolver:
                 other
                 for other in candidates
                 if other in self._people
-                and self._people[other].last_seen < person.born
+                and other not in person.beside
+                and other not in self._supported
+                and self._people[other].last_seen <= person.born + self.config.split_s
                 and self._within_reach(newcomer, self._people[other], person.born)
             ]
             odds = self._log_odds(person.born, newcomer, known)

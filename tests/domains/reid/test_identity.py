@@ -255,7 +255,6 @@ def test_who_is_forgotten_is_deleted_from_the_index_and_comes_back_as_somebody_e
     assert site.index.stored == {}
 
 
-@pytest.mark.xfail(strict=True, reason="who is too old is deleted only behind the step in which he comes back")
 def test_who_comes_back_in_the_first_step_for_long_is_forgotten_too():
     """Recordings have gaps, and a quiet site may have no step for an hour."""
     site = forgetful(30.0)
@@ -287,9 +286,6 @@ def test_a_new_target_takes_the_identity_of_the_camera_track_that_goes_on(site):
     assert answer.targets == {1: NO_ID, 2: 1}
 
 
-@pytest.mark.xfail(
-    strict=True, reason="an identity that was seen at the instant of the young one's birth takes no merge"
-)
 def test_a_person_who_was_two_targets_for_a_moment_is_one_identity_again(site):
     """In a sharp turn the target overshoots: some cameras' points start a second one beside it, which wins.
 
