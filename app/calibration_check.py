@@ -166,4 +166,6 @@ def _findings(check: CameraCheck) -> list[str]:
 
 
 def _number(value: float, digits: int) -> str:
-    return "-" if np.isnan(value) else f"{value:.{digits}f}"
+    if np.isnan(value):
+        return "-"
+    return f"{value:.{digits}f}" if abs(value) < 10_000 else f"{value:.0e}"  # at the horizon

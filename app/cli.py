@@ -126,7 +126,7 @@ def eval_set_command(
     site_file = _load(folder / "site.yaml", detector, embedder)
     read_truth(folder, [camera.id for camera in site_file.site.cameras])
     with _folder(out) as results:
-        _track(site_file, results, models)
+        _track(site_file, results, models, keep=out is not None)
         _show([_score(results, folder)], json_file)
 
 
@@ -177,7 +177,7 @@ def eval_wildtrack_command(
         for number in seed or [0]:
             site = write_set(folder, base / f"seed-{number}" / "set", chosen, noise, number)
             results = base / f"seed-{number}" / "run"
-            _track(load_site(site), results, None)
+            _track(load_site(site), results, None, keep=out is not None)
             scores.append(_score(results, folder, chosen))
     _show(scores, json_file)
 
@@ -294,8 +294,8 @@ def _progress_lines(site: str) -> Callable[[Done, int | None], None]:
     return report
 
 
-def _track(site_file: SiteFile, out: Path, models: Path | None, *, video: bool = False) -> None:
-    """Track with a progress bar, then say what came out."""
+def _track(site_file: SiteFile, out: Path, models: Path | None, *, video: bool = False, keep: bool = True) -> None:
+    """Track with a progress bar, then say what came out, and where it is if it is kept."""
     from app.recorded import describe, track
 
     begun = time.monotonic()
@@ -308,9 +308,9 @@ def _track(site_file: SiteFile, out: Path, models: Path | None, *, video: bool =
     counts, seconds = summary.counts, time.monotonic() - begun
     stages = ", ".join(f"{stage} {times['mean_ms']:.1f}" for stage, times in summary.timings.items())
     _say(f"milliseconds a step: {stages}")
-    rate = f"{counts['frames'] / seconds:.1f} frames/s with loading"
-    _say(f"{_people(counts['identities'])}, {counts['boxes']} boxes in {counts['frames']} frames; {rate}")
-    _say(f"{out}: {', '.join(summary.files)}")
+    _say(f"{_people(counts['identities'])}, {counts['boxes']} boxes in {counts['frames']} frames; {seconds:.1f} s")
+    if keep:
+        _say(f"{out}: {', '.join(summary.files)}")
 
 
 def _score(run: Path, truth: Path, frames: slice | None = None) -> Scores:

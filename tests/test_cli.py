@@ -541,7 +541,7 @@ def test_without_calibration_it_says_that_there_is_no_floor(spoton, shop, tmp_pa
     result = spoton("track", write(folder, content), "--out", tmp_path / "out")
     assert result.code == 0, result.err
     assert "floor: none, because no camera has a calibration" in result.err
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["hall.txt", "run.json"]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["hall.txt", "run.json", "trajectories.png"]
     assert json.loads((tmp_path / "out" / "run.json").read_text())["counts"]["identities"] == 3
 
 

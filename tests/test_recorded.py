@@ -141,7 +141,7 @@ def test_a_clip_without_calibration_has_ids_and_no_floor(data_dir, models_dir, t
     site = tmp_path / "site.yaml"
     site.write_text('{"site": "intel", "cameras": [{"id": "entrance", "source": "short.264"}]}')
     summary, said, _ = run(load_site(site, embedder="hsv"), tmp_path / "out", models_dir, video=True)
-    assert summary.files == ["entrance.txt", "run.json", "video.mp4"]
+    assert summary.files == ["entrance.txt", "run.json", "trajectories.png", "video.mp4"]
     assert summary.counts["identities"] >= 1
     assert summary.counts["floor_points"] == 0
     assert any("floor: none, because no camera has a calibration" in line for line in said)
