@@ -25,7 +25,6 @@ from app.domains.vocabulary import (
     CameraId,
     Crops,
     Detections,
-    Embeddings,
     FloorPoints,
     FloorTargets,
     FloorTracks,
@@ -37,7 +36,7 @@ from app.domains.vocabulary import (
     VectorArray,
 )
 
-STAGES = ("detect", "embed", "track", "project", "associate", "identify")
+STAGES = ("detect", "choose", "embed", "track", "project", "associate", "identify")
 Bounds = tuple[float, float, float, float]  # x_min, y_min, x_max, y_max in metres
 
 
@@ -85,8 +84,10 @@ class Pipeline:
         """Advance the world by one batch; batches come in order of time, and the same ones give the same updates."""
         with self._timed("detect"):
             detections = self.detector.detect(batch)
+        with self._timed("choose"):
+            crops = self._due(detections)
         with self._timed("embed"):
-            appearance = self._take_appearance(batch, detections)
+            appearance = self._take_appearance(batch, detections, crops)
         with self._timed("track"):
             tracks = [self.trackers[d.camera_id].update(d, a) for d, a in zip(detections, appearance, strict=True)]
         with self._timed("project"):
@@ -101,19 +102,23 @@ class Pipeline:
         sightings = tuple(Sightings(*row) for row in zip(tracks, global_id, floor, strict=True))
         return TrackingUpdate(batch.captured_at, sightings, self._dots(targets, watched, of_target), merges)
 
-    def _take_appearance(self, batch: FrameBatch, detections: Sequence[Detections]) -> list[VectorArray]:
-        """Embed the boxes that are due, in one call; returns (N, D) per frame, zeros where none was taken."""
-        if self.embedder is None:
-            return [np.zeros((len(d), 0), dtype=np.float32) for d in detections]
-        due = [np.flatnonzero(self.trackers[d.camera_id].due_for_embedding(d)) for d in detections]
-        crops = Crops(
+    def _due(self, detections: Sequence[Detections]) -> Crops:
+        """Choose the boxes whose appearance is worth the time; none without an embedder."""
+        due = [np.empty(0, dtype=np.int64)] * len(detections)
+        if self.embedder is not None:
+            due = [np.flatnonzero(self.trackers[d.camera_id].due_for_embedding(d)) for d in detections]
+        boxes = [d.xyxy[rows] for d, rows in zip(detections, due, strict=True)]
+        return Crops(
             frame=np.repeat(np.arange(len(due)), [len(rows) for rows in due]),
             row=np.concatenate([np.empty(0, np.int64), *due]),
-            xyxy=np.concatenate(
-                [np.empty((0, 4), np.float32), *(d.xyxy[rows] for d, rows in zip(detections, due, strict=True))]
-            ),
+            xyxy=np.concatenate([np.empty((0, 4), np.float32), *boxes]),
         )
-        embeddings: Embeddings = self.embedder.embed(batch, crops)
+
+    def _take_appearance(self, batch: FrameBatch, detections: Sequence[Detections], crops: Crops) -> list[VectorArray]:
+        """Embed the crops in one call; returns (N, D) per frame, zeros where none was taken."""
+        if self.embedder is None:
+            return [np.zeros((len(d), 0), dtype=np.float32) for d in detections]
+        embeddings = self.embedder.embed(batch, crops)
         appearance = []
         for position, d in enumerate(detections):
             vectors = np.zeros((len(d), embeddings.vectors.shape[1]), dtype=np.float32)

@@ -126,20 +126,25 @@ class SingleCameraTracker:
         when the appearance of its best track is old or missing; but never when the crop would show somebody else
         too, because a mixed look poisons what is remembered of both.
         """
-        confident = detections.confidence >= self._high_score
         outlook = self._look_ahead(detections)
-        lost = to_corners(outlook.mean[self._state == TrackState.LOST])
-        confident &= shows_one(detections.xyxy, lost, self.config.max_mixed)
-        if not len(self) or not len(detections):
-            return confident
+        due = (detections.confidence >= self._high_score) & self._wants_look(outlook)
+        rows = np.flatnonzero(due)
+        if len(rows):
+            lost = to_corners(outlook.mean[self._state == TrackState.LOST])
+            due[rows] = shows_one(rows, detections.xyxy, lost, self.config.max_mixed)
+        return due
+
+    def _wants_look(self, outlook: "_Outlook") -> BoolArray:
+        """Say for which boxes a look would tell something, (N,)."""
+        if not outlook.cost.size:
+            return np.ones(len(outlook.measured), dtype=np.bool_)
         cost = np.where(outlook.distance <= self.config.gate, outlook.cost, np.inf)
         best = cost.argmin(axis=0)
-        lowest = cost[best, np.arange(len(detections))]
+        lowest = cost[best, np.arange(len(best))]
         rivals = (cost <= lowest + self.config.close_call).sum(axis=0) - 1
         others = (cost <= cost.min(axis=1, keepdims=True) + self.config.close_call).sum(axis=1) - 1
-        old = detections.captured_at - self._appearance_at > self.config.appearance_max_age_s
-        fresh = lowest > self.config.accept
-        return np.asarray(confident & (fresh | (rivals > 0) | (others[best] > 0) | old[best]))
+        old = outlook.detections.captured_at - self._appearance_at > self.config.appearance_max_age_s
+        return np.asarray((lowest > self.config.accept) | (rivals > 0) | (others[best] > 0) | old[best])
 
     def update(self, detections: Detections, appearance: VectorArray) -> Tracks:
         """Advance to the frame's time and associate its boxes.
@@ -219,12 +224,13 @@ class SingleCameraTracker:
 
     def _alike(self, appearance: VectorArray) -> FloatArray:
         """Return (T, N) how much the looks of tracks and boxes speak for each pair, in squared distance."""
-        if not appearance.any() or not self._appearance.any():
-            return np.zeros((len(self), len(appearance)))
-        known = np.outer(self._appearance.any(axis=1), appearance.any(axis=1))
-        ratio = self._evidence(np.where(known, self._appearance @ appearance.T, np.nan).astype(np.float64))
-        limit = self.config.max_appearance
-        return np.clip(self.config.appearance_weight * ratio, -limit, limit)
+        alike = np.zeros((len(self), len(appearance)))
+        tracks, rows = np.flatnonzero(np.isfinite(self._appearance_at)), np.flatnonzero(appearance.any(axis=1))
+        if len(tracks) and len(rows):
+            ratio = self._evidence((self._appearance[tracks] @ appearance[rows].T).astype(np.float64))
+            limit = self.config.max_appearance
+            alike[tracks[:, None], rows] = np.clip(self.config.appearance_weight * ratio, -limit, limit)
+        return alike
 
     def _correct(
         self, detections: Detections, track_of: IntArray, measured: FloatArray, appearance: VectorArray
@@ -239,8 +245,10 @@ class SingleCameraTracker:
         self._strength[tracks] = keep * self._strength[tracks] + (1.0 - keep) * detections.confidence[rows]
         self._seen[tracks] = now
         taken = appearance[rows].any(axis=1)
+        if not taken.any():
+            return
         rows, tracks = rows[taken], tracks[taken]
-        first = ~self._appearance[tracks].any(axis=1, keepdims=True)
+        first = ~np.isfinite(self._appearance_at[tracks])[:, None]
         keep = np.where(first, 0.0, self.config.appearance_blend).astype(np.float32)
         blended = keep * self._appearance[tracks] + (1.0 - keep) * appearance[rows]
         norm = np.linalg.norm(blended, axis=1, keepdims=True)

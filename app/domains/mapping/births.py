@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from app.domains.mapping.gaussian import inverse, squared_distance
+from app.domains.mapping.gaussian import between, inverse, squared_distance
 from app.domains.vocabulary import FloatArray, IntArray
 
 
@@ -41,7 +41,7 @@ def find_births(
         gate: squared Mahalanobis distance within which a further point may join.
         hit: log-odds that each further camera adds.
     """
-    near = squared_distance(xy[:, None] - xy[None], covariance[:, None] + covariance[None]) <= gate
+    near = between(xy, covariance, xy, covariance)[0] <= gate
     near &= camera[:, None] != camera[None]
     free = np.ones(len(camera), dtype=np.bool_)
 

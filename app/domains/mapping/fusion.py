@@ -18,7 +18,7 @@ import numpy as np
 
 from app.domains.assignment import assign
 from app.domains.mapping.births import find_births
-from app.domains.mapping.gaussian import determinant, inverse, squared_distance, times
+from app.domains.mapping.gaussian import between, determinant, inverse, squared_distance, times
 from app.domains.mapping.view import CameraView
 from app.domains.vocabulary import (
     NO_ID,
@@ -143,7 +143,8 @@ class FloorFusion:
         self._remember_tracks(points, target)
         target_id = np.where(target >= 0, self._target_id[target] if len(self) else NO_ID, NO_ID)
         snapshot, ended = self._snapshot(points, target)
-        target_id[np.isin(target_id, ended)] = NO_ID
+        if len(ended):
+            target_id[np.isin(target_id, ended)] = NO_ID
         ends = np.cumsum([len(t) for t in tracks]).tolist()
         return snapshot, [target_id[end - len(t) : end] for t, end in zip(tracks, ends, strict=True)]
 
@@ -280,13 +281,12 @@ class FloorFusion:
         linked: BoolArray,
     ) -> FloatArray:
         """Return (K, M) what it costs to give each of one camera's points to each target; 0 or more for never."""
-        total = spread[None] + points.covariance[rows][:, None]
-        distance = squared_distance(points.xy[rows][:, None] - centre[None], total)
+        distance, total = between(points.xy[rows], points.covariance[rows], centre, spread)
         gate = np.where(linked, self.config.linked_gate, self.config.gate)
         cost = np.zeros(distance.shape)
         near = distance <= gate
         held = np.where(linked[near], np.minimum(distance[near], self.config.outlier), distance[near])
-        cost[near] = held + np.log(determinant(total[near])) - prior[near]
+        cost[near] = held + np.log(total[near]) - prior[near]
         return cost
 
     def _correct(self, points: _Points, target: IntArray) -> None:

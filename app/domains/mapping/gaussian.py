@@ -29,6 +29,28 @@ def squared_distance(gap: FloatArray, covariance: FloatArray) -> FloatArray:
     return np.asarray((d * x * x - 2.0 * b * x * y + a * y * y) / (a * d - b * b))
 
 
+def between(
+    xy: FloatArray, covariance: FloatArray, others: FloatArray, spread: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """Compare every one of N Gaussians with every one of M.
+
+    Args:
+        xy: (N, 2).
+        covariance: (N, 2, 2).
+        others: (M, 2).
+        spread: (M, 2, 2).
+
+    Returns:
+        The squared Mahalanobis distance (N, M) under the sum of both covariances, and that sum's determinant (N, M).
+    """
+    a = covariance[:, 0, 0, None] + spread[:, 0, 0]
+    b = covariance[:, 0, 1, None] + spread[:, 0, 1]
+    d = covariance[:, 1, 1, None] + spread[:, 1, 1]
+    x, y = xy[:, 0, None] - others[:, 0], xy[:, 1, None] - others[:, 1]
+    total = a * d - b * b
+    return (x * (d * x - 2.0 * b * y) + a * y * y) / total, total
+
+
 def times(matrix: FloatArray, vector: FloatArray) -> FloatArray:
     """Return the products (..., 2) of matrices (..., 2, 2) and vectors (..., 2)."""
     return np.asarray((matrix * vector[..., None, :]).sum(axis=-1))

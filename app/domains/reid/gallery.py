@@ -94,7 +94,7 @@ class Gallery:
         known = [(m, prototype) for m, prototype in enumerate(prototypes) if prototype is not None]
         if len(rows) and known:
             columns = np.array([m for m, _ in known])
-            result[np.ix_(rows, columns)] = vectors[rows] @ np.stack([prototype for _, prototype in known]).T
+            result[rows[:, None], columns] = vectors[rows] @ np.stack([prototype for _, prototype in known]).T
         return result
 
     def nearest(self, vectors: VectorArray, k: int) -> list[list[GlobalId]]:

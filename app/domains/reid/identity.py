@@ -114,7 +114,7 @@ class IdentityResolver:
             identities = [self._of_target[target] for target in target_id[named].tolist()]
             ratio = self._likelihood.ratio(self._gallery.likeness(vectors[rows], identities))
             limit = self.config.max_affinity
-            result[np.ix_(rows, np.array(named))] = np.clip(self.config.affinity * ratio, -limit, limit)
+            result[rows[:, None], np.array(named)] = np.clip(self.config.affinity * ratio, -limit, limit)
         return result
 
     def resolve(
@@ -178,6 +178,8 @@ class IdentityResolver:
         """Give a nameless target the identity that its camera track has had, unless a target in sight holds it."""
         held = set(self._supported)
         nameless = set(target_id.tolist()) - self._of_target.keys()
+        if not nameless:
+            return
         for t, target in zip(tracks, target_of, strict=True):
             for row in np.flatnonzero(np.isin(target, list(nameless))).tolist():
                 identity = self._remembered(t.camera_id, int(t.track_id[row]), now)

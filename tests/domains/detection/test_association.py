@@ -45,13 +45,13 @@ def test_no_boxes(share, n, m):
 def test_a_crop_of_a_person_behind_another_shows_two_and_the_nearer_ones_shows_one():
     near, far, alone = (0, 0, 40, 120), (10, 0, 40, 100), (300, 0, 340, 100)
     nobody = boxes()
-    assert shows_one(boxes(near, far, alone), nobody, 0.4).tolist() == [True, False, True]
+    assert shows_one(np.arange(3), boxes(near, far, alone), nobody, 0.4).tolist() == [True, False, True]
 
 
 def test_a_crop_where_somebody_out_of_sight_is_expected_shows_perhaps_two():
     a, b = (0, 0, 40, 120), (300, 0, 340, 100)
-    assert shows_one(boxes(a, b), boxes((5, 10, 45, 120)), 0.4).tolist() == [False, True]
-    assert shows_one(boxes(), boxes(a), 0.4).tolist() == []
+    assert shows_one(np.arange(2), boxes(a, b), boxes((5, 10, 45, 120)), 0.4).tolist() == [False, True]
+    assert shows_one(np.arange(0), boxes(), boxes(a), 0.4).tolist() == []
 
 
 def test_squared_distance_counts_deviations_of_the_rows():
