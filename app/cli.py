@@ -177,6 +177,7 @@ def eval_wildtrack_command(
         for number in seed or [0]:
             site = write_set(folder, base / f"seed-{number}" / "set", chosen, noise, number)
             results = base / f"seed-{number}" / "run"
+            _say(f"seed {number}")
             _track(load_site(site), results, None, keep=out is not None)
             scores.append(_score(results, folder, chosen))
     _show(scores, json_file)
