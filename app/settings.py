@@ -8,7 +8,7 @@ import math
 import os
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, is_dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -256,9 +256,33 @@ def load_site(path: Path, *, detector: str | None = None, embedder: str | None =
 def parse_site(data: Mapping[str, Any], path: Path) -> Site:
     """Validate the content of a site file; `path` is named in errors."""
     try:
-        return Site.model_validate(fill_environment(data, path))
+        site = Site.model_validate(fill_environment(data, path))
     except ValidationError as error:
         raise as_config_error(error, path, data) from error
+    for part in ("tracker", "fusion", "identity"):
+        _check_range(getattr(site, part), part, path)
+    return site
+
+
+def _check_range(part: Any, key: str, path: Path) -> None:  # noqa: ANN401 - any of the dataclasses above
+    """Refuse thresholds that have no meaning: below zero where the default is above it, or beyond certainty.
+
+    The names tell units: `_s`, `_m` and `_m2` are divided by somewhere, like counts; log-odds may have any sign.
+    """
+    for setting in fields(part):
+        value, name = getattr(part, setting.name), setting.name
+        if is_dataclass(value):
+            _check_range(value, f"{key}.{name}", path)
+            continue
+        if value is None or name.endswith("log_odds"):
+            continue
+        counts = isinstance(value, int) or name.endswith(("_s", "_m", "_m2"))
+        if counts and value <= 0:
+            raise ConfigError(path, f"{key}.{name}", f"must be above 0, got {value:g}")
+        if value < 0 and setting.default != 0:
+            raise ConfigError(path, f"{key}.{name}", f"must not be negative, got {value:g}")
+        if value > 1 and name.endswith(("_score", "_share", "_iou", "_blend", "_probability")):
+            raise ConfigError(path, f"{key}.{name}", f"is a share, so it must not be above 1, got {value:g}")
 
 
 def as_config_error(error: ValidationError, path: Path, written: Any) -> ConfigError:  # noqa: ANN401 - any YAML

@@ -176,6 +176,33 @@ def test_types_are_told_in_plain_words(change, words):
     assert "Config" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("part", "name", "value", "problem"),
+    [
+        ("tracker", "max_lost_s", -3, "must be above 0, got -3"),
+        ("tracker", "gate", -1, "must not be negative, got -1"),
+        ("tracker", "high_score", 7, "must not be above 1, got 7"),
+        ("fusion", "survival_s", 0, "must be above 0, got 0"),
+        ("fusion", "sweeps", 0, "must be above 0, got 0"),
+        ("fusion", "detection_probability", 1.5, "must not be above 1, got 1.5"),
+        ("identity", "stranger_area_m2", 0, "must be above 0, got 0"),
+    ],
+    ids=["a time", "a gate", "a score", "a life", "a count", "a probability", "an area"],
+)
+def test_thresholds_without_meaning_are_refused(part, name, value, problem):
+    with pytest.raises(ConfigError) as caught:
+        parse_site({**SITE, part: {name: value}}, PATH)
+    assert caught.value.key == f"{part}.{name}"
+    assert problem in caught.value.problem
+
+
+def test_thresholds_deep_inside_are_looked_at_and_log_odds_may_have_any_sign():
+    with pytest.raises(ConfigError) as caught:
+        parse_site({**SITE, "identity": {"gallery": {"forget_s": -1}}}, PATH)
+    assert caught.value.key == "identity.gallery.forget_s"
+    assert parse_site({**SITE, "identity": {"merge_log_odds": -1}}, PATH).identity.merge_log_odds == -1.0
+
+
 def test_starts_are_given_to_all_cameras_or_to_none():
     cameras = [{"id": name, "source": "x"} for name in "ab"]
     cameras[0]["start"] = "2026-01-01T10:00:00Z"
