@@ -48,11 +48,10 @@ class FusionConfig:
     outlier: float = 5.0  # squared distance from which on a point is trusted less, the farther the less
     accept: float = 12.0  # assignment cost from which on a point is better left alone
     same_track: float = 4.0  # cost that a point is cheaper by, if its camera track was this target's one step ago
-    sure_log_odds: float = 5.0
-    continuity_s: float = 0.5  # both weigh less by a factor of e for each such time since that step
     other_track: float = 2.0  # and dearer by, if it was another target's
+    sure_log_odds: float = 5.0  # of the camera tracker's match, from which on both weigh fully; at 0 nothing
+    continuity_s: float = 0.5  # both weigh less by a factor of e for each such time since that step
     birth_gate: float = 12.0  # squared Mahalanobis distance between points of two cameras that may start one target
-    birth_score: float = 0.4  # detector confidence that a point needs to start a target
     birth_log_odds: float = 0.0  # of existence, for a target started by one camera
     birth_expectation: float = 0.7  # share of the detection probability that a new spot is held to
     birth_separation_m: float = 0.5  # no target starts so near to a living one that a camera of it sees at this instant
@@ -78,7 +77,6 @@ class _Points:
     xy: FloatArray
     covariance: FloatArray
     valid: BoolArray
-    score: FloatArray
     track_id: IntArray
     certainty: FloatArray
 
@@ -162,7 +160,6 @@ class FloorFusion:
             xy=np.concatenate([np.empty((0, 2)), *(f.xy for f in floor)]),
             covariance=np.concatenate([np.empty((0, 2, 2)), *(f.covariance for f in floor)]),
             valid=np.concatenate([np.empty(0, np.bool_), *(f.valid for f in floor)]),
-            score=np.concatenate([np.empty(0), *(t.confidence for t in tracks)]),
             track_id=np.concatenate([np.empty(0, np.int64), *(t.track_id for t in tracks)]),
             certainty=np.concatenate([np.empty(0), *(t.certainty for t in tracks)]),
         )
@@ -337,7 +334,7 @@ class FloorFusion:
     def _fresh(self, points: _Points, target: IntArray, link: FloatArray) -> IntArray:
         """Return the rows of points that may be somebody new: nobody took them, nor is their track anybody's."""
         known = (link >= self.config.trusted_link).any(axis=1)
-        return np.flatnonzero((target < 0) & points.valid & (points.score >= self.config.birth_score) & ~known)
+        return np.flatnonzero((target < 0) & points.valid & ~known)
 
     def _start(
         self, points: _Points, rows: IntArray, expected: FloatArray, target: IntArray, support: BoolArray
