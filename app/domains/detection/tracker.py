@@ -62,7 +62,7 @@ class TrackerConfig:
     max_lost_s: float = 2.0  # a confirmed track without box for longer is dropped
     appearance_weight: float = 2.0  # squared distance that a log-likelihood ratio of 1 is worth; 2 by definition
     max_appearance: float = 12.0  # at most, either way: a look may be deceptive, and a place may not
-    close_call: float = 9.0  # a rival that costs at most so much more makes a match worth a look
+    close_call: float = 9.0  # cost up to which a track may have a box; a match with a rival below it is worth a look
     max_mixed: float = 0.4  # a crop of which others hide a larger share shows them too; no look is taken
     appearance_max_age_s: float = 2.0  # a track's appearance is renewed when it is older
     appearance_blend: float = 0.8  # share of the old appearance kept at a renewal; DeepSORT keeps 0.9
@@ -122,8 +122,8 @@ class SingleCameraTracker:
     def due_for_embedding(self, detections: Detections) -> BoolArray:
         """Say which detections need their appearance taken: (N,) bool.
 
-        A confident box is due when it may be somebody new, when another track or another box fits nearly as well, or
-        when the appearance of its best track is old or missing; but never when the crop would show somebody else
+        A confident box is due when it may be somebody new, when another track or another box would fit too, or
+        when the appearance of its track is old or missing; but never when the crop would show somebody else
         too, because a mixed look poisons what is remembered of both.
         """
         outlook = self._look_ahead(detections)
@@ -138,13 +138,11 @@ class SingleCameraTracker:
         """Say for which boxes a look would tell something, (N,)."""
         if not outlook.cost.size:
             return np.ones(len(outlook.measured), dtype=np.bool_)
-        cost = np.where(outlook.distance <= self.config.gate, outlook.cost, np.inf)
-        best = cost.argmin(axis=0)
-        lowest = cost[best, np.arange(len(best))]
-        rivals = (cost <= lowest + self.config.close_call).sum(axis=0) - 1
-        others = (cost <= cost.min(axis=1, keepdims=True) + self.config.close_call).sum(axis=1) - 1
+        fits = outlook.cost <= self.config.close_call
+        takers = fits.sum(axis=0)
+        torn = fits.sum(axis=1) > 1
         old = outlook.detections.captured_at - self._appearance_at > self.config.appearance_max_age_s
-        return np.asarray((lowest > self.config.accept) | (rivals > 0) | (others[best] > 0) | old[best])
+        return np.asarray((takers != 1) | ((torn | old) @ fits))
 
     def update(self, detections: Detections, appearance: VectorArray) -> Tracks:
         """Advance to the frame's time and associate its boxes.
@@ -229,7 +227,8 @@ class SingleCameraTracker:
         if len(tracks) and len(rows):
             ratio = self._evidence((self._appearance[tracks] @ appearance[rows].T).astype(np.float64))
             limit = self.config.max_appearance
-            alike[tracks[:, None], rows] = np.clip(self.config.appearance_weight * ratio, -limit, limit)
+            worth = self.config.appearance_weight * ratio
+            alike[tracks[:, None], rows] = np.minimum(np.maximum(worth, -limit), limit)
         return alike
 
     def _correct(
@@ -335,7 +334,7 @@ def _certainty(cost: FloatArray, possible: BoolArray, track_of: IntArray) -> Flo
         possible: (T, N), within the gate.
         track_of: (N,), -1 for none.
     """
-    likelihood = np.where(possible, np.exp(np.clip(-0.5 * cost, -30.0, 30.0)), 0.0)
+    likelihood = np.where(possible, np.exp(np.minimum(np.maximum(-0.5 * cost, -30.0), 30.0)), 0.0)
     total = 1.0 + likelihood.sum(axis=0)[None, :] + likelihood.sum(axis=1)[:, None] - likelihood
     rows = np.flatnonzero(track_of >= 0)
     certainty = np.zeros(len(track_of))

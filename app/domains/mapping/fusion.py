@@ -204,7 +204,7 @@ class FloorFusion:
         covered[others[None, :, 3] <= own[:, None, 3] + 1e-3] = 0.0  # itself, and those behind
         open_share = (1.0 - np.minimum(covered, 1.0)).prod(axis=1)
         hidden, clear_from = self.config.hidden_open_share, self.config.clear_open_share
-        clear = np.clip((open_share - hidden) / (clear_from - hidden), 0.0, 1.0)
+        clear = np.minimum(np.maximum((open_share - hidden) / (clear_from - hidden), 0.0), 1.0)
         return np.asarray(np.where(visible[: len(xy)], clear, 0.0))
 
     def _continuity(self, points: _Points) -> FloatArray:

@@ -157,7 +157,7 @@ class CameraView:
         feet = np.stack([0.5 * (left + right), bottom], axis=1)
         if self.model is not None:
             limit = 0.5 * np.maximum(width, 0.0)  # the foot stays inside the box
-            feet[:, 0] -= np.clip(0.5 * height * self.model.lean(feet), -limit, limit)
+            feet[:, 0] -= np.minimum(np.maximum(0.5 * height * self.model.lean(feet), -limit), limit)
         config = self.config
         cut = (left <= config.edge_px) | (right >= self.size[0] - config.edge_px)
         missing = np.where(cut, np.maximum(config.box_aspect * height - width, 0.0), 0.0)

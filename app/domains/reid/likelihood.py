@@ -77,7 +77,8 @@ class CosineLikelihood:
         low, high = sorted((self._same.mean, self._other.mean))
         if self._same.mean <= self._other.mean:  # the appearance tells nothing here
             return np.zeros_like(cosine)
-        held = np.clip(cosine, low, high)
+        held = np.minimum(np.maximum(cosine, low), high)  # np.clip takes four times as long
         same = -0.5 * (held - self._same.mean) ** 2 / self._same.variance - 0.5 * np.log(self._same.variance)
         other = -0.5 * (held - self._other.mean) ** 2 / self._other.variance - 0.5 * np.log(self._other.variance)
-        return np.asarray(np.nan_to_num(np.clip(same - other, -self._limit, self._limit), nan=0.0))
+        ratio = np.minimum(np.maximum(same - other, -self._limit), self._limit)
+        return np.where(np.isnan(ratio), 0.0, ratio)
