@@ -250,12 +250,12 @@ def show(results: Sequence[Result], console: Console) -> None:
     table.add_column("appearance", no_wrap=True)
     for name in (*STAGES, "whole", "path"):
         table.add_column(name, justify="right", no_wrap=True)
-    for name in ("CPU", "goal", "boxes", "views", "people"):
+    for name in ("goal", "boxes"):
         table.add_column(name, justify="right")
     for r in results:
         stages = [f"{r.stages[name]['p50_ms']:.2f} / {r.stages[name]['p95_ms']:.2f}" for name in STAGES]
         goal = f"{GOAL_MS[r.site]:g}" if r.site in GOAL_MS else ""
-        facts = [f"{r.cpu:.2f}", goal, f"{r.boxes:.0f}", f"{r.views:.1f}", f"{r.people:.1f}"]
+        facts = [goal, f"{r.boxes:.0f}"]
         whole = f"[bold]{r.p50:.2f} / {r.p95:.2f}[/bold]"
         path = f"[bold]{r.p50 - sum(r.stages[name]['p50_ms'] for name in NETWORKS):.2f}[/bold]"
         table.add_row(r.site, "recorded" if r.appearance else "none", *stages, whole, path, *facts)
@@ -263,7 +263,6 @@ def show(results: Sequence[Result], console: Console) -> None:
     console.print(
         "detect, embed: the look-up of recorded boxes and vectors; path: the whole without it. boxes: of all cameras."
     )
-    console.print("views: cameras that see a person. people: that the path reports. CPU: mean of a step.")
 
 
 def on_one_core() -> None:
