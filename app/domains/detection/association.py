@@ -27,9 +27,9 @@ def shows_one(rows: IntArray, boxes: BoxArray, hidden: BoxArray, max_share: floa
     """
     asked = boxes[rows]
     nearer = boxes[None, :, 3] > asked[:, None, 3]
-    clear = np.where(nearer, covered_share(asked, boxes), 0.0).max(axis=1, initial=0.0) <= max_share
+    clear = ~(nearer & (covered_share(asked, boxes) > max_share)).any(axis=1)
     if len(hidden):
-        clear &= covered_share(asked, hidden).max(axis=1) <= max_share
+        clear &= ~(covered_share(asked, hidden) > max_share).any(axis=1)
     return np.asarray(clear)
 
 
