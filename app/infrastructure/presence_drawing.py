@@ -24,6 +24,7 @@ from app.infrastructure.drawing_ink import (
 
 LINE: Colour = (52, 42, 34)
 ROW = 18, 36  # pixels, lowest and highest
+SIGN = 26  # pixels; lettering and dots are for rows of this height at most
 COLUMN = 20, 34  # pixels, narrowest and widest
 LASTS_S = 2.5  # what a camera saw counts for so long, unless it says something new
 
@@ -48,7 +49,8 @@ class PresenceDrawing:
         self._size = size
         self._caption = caption
         self._row = min((size[1] - self._caption) / (len(cameras) + 2), float(ROW[1]))
-        self._pen = Pen(round(0.6 * self._row), FAINT)
+        self._sign = min(self._row, SIGN)
+        self._pen = Pen(round(0.6 * self._sign), FAINT)
         self._left = min(max(self._pen.width(name) for name in ("floor", *cameras)) + 28, round(0.3 * size[0]))
         self._still = self._draw_still()
         self._seen: dict[CameraId, tuple[float, frozenset[int]]] = {}
@@ -85,7 +87,7 @@ class PresenceDrawing:
             self._draw_mark(picture, middle, 1, colour, hollow=not supported)
 
     def _draw_mark(self, picture: Picture, middle: float, row: int, colour: Colour, hollow: bool) -> None:
-        draw_dot(picture, np.array([middle, self._middle(row)]), 0.24 * self._row, colour, hollow)
+        draw_dot(picture, np.array([middle, self._middle(row)]), 0.24 * self._sign, colour, hollow)
 
     def _middle(self, row: int) -> float:
         return self._caption + (row + 0.5) * self._row

@@ -28,6 +28,7 @@ from app.infrastructure.drawing_ink import (
     fixed,
     identity_colour,
     names_of,
+    smoothed,
     within,
     write_labels,
 )
@@ -124,22 +125,25 @@ class ImageTrajectories:
             # grey and dark: the colours belong to the trajectories
             grey = cv2.cvtColor(cv2.resize(pixels, view.shape[1::-1], interpolation=cv2.INTER_AREA), cv2.COLOR_BGR2GRAY)
             view[:] = (0.45 * grey[:, :, None]).astype(np.uint8)
-        draw_paths(view, Paths(paths.time_s, paths.global_id, paths.xy * scale), np.zeros((0, 4)))
+        draw_paths(view, Paths(paths.time_s, paths.global_id, paths.xy * scale), np.zeros((0, 4)), calm=True)
         draw_caption(panel[:bar], camera, counted(len(np.unique(paths.global_id))))
 
 
-def draw_paths(picture: Picture, paths: Paths, taken: FloatArray) -> None:
+def draw_paths(picture: Picture, paths: Paths, taken: FloatArray, calm: bool = False) -> None:
     """Draw one line a person with its start, its end and the id.
 
     Args:
         picture: where to draw.
         paths: in pixels of the picture.
         taken: (K, 4) xyxy that no id should cover.
+        calm: whether to take the jitter of single boxes away; a floor's positions come filtered.
     """
     order = np.lexsort((paths.time_s, paths.global_id))
     ids, times, points = paths.global_id[order], paths.time_s[order], paths.xy[order]
     first, last = np.flatnonzero(np.diff(ids, prepend=NO_ID)), np.flatnonzero(np.diff(ids, append=NO_ID))
     broken = _breaks(times, ids)
+    if calm:
+        points = smoothed(points, (np.diff(ids) == 0) & ~broken)
     crowd = 1.0 if len(first) <= CROWD else 0.7
     for start, end in zip(first.tolist(), last.tolist(), strict=True):
         path, cuts = points[start : end + 1], np.flatnonzero(broken[start:end]) + 1

@@ -118,3 +118,12 @@ def test_the_last_frame_lies_dimmed_below_and_a_camera_without_one_has_a_place()
 
 def test_nobody_and_nothing_gives_a_picture():
     assert ImageTrajectories([HALL]).draw("shop").ndim == 3
+
+
+def test_lines_in_the_image_do_not_tremble_with_single_boxes():
+    trajectories = ImageTrajectories([HALL])
+    for step in range(21):
+        bottom = 120 + 20 * (step % 2 if 0 < step < 20 else 0)
+        trajectories.write(*instant(step / 10, [(7, 10 * step, 50, 20 + 10 * step, bottom)]))
+    rows = np.flatnonzero(ink(trajectories.draw("shop"), 7)[:, 150:400].any(axis=1))
+    assert rows[-1] - rows[0] < 25  # the boxes' bottoms go up and down by 40 pixels of the picture
