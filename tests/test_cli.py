@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 import yaml
 
-from app.cli import main
+from app.cli.main import main
 
 SIZE = (768, 576)
 HOMOGRAPHY = [  # of PETS 2009's View_001: metres; an ordinary camera over an ordinary floor
@@ -482,7 +482,7 @@ def test_a_full_disk_is_told_in_one_line_and_leaves_nothing(shop, tmp_path):
     (folder / "hall" / "det" / "det.txt").write_text(boxes(frames=60))
     limit = 2_048
     run = subprocess.run(
-        [sys.executable, "-c", "from app.cli import main; main()", "track", write(folder, content), "--out", "out"],
+        [sys.executable, "-c", "from app.cli.main import main; main()", "track", write(folder, content), "--out", "out"],
         cwd=tmp_path,
         env={**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)},
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)),
@@ -502,7 +502,7 @@ def test_a_run_that_is_stopped_leaves_nothing_half_written(shop, tmp_path, numbe
     (folder / "hall" / "det" / "det.txt").write_text(boxes(frames=20_000))
     site = write(folder, content)
     run = subprocess.Popen(
-        [sys.executable, "-c", "from app.cli import main; main()", "track", site, "--out", "out"],
+        [sys.executable, "-c", "from app.cli.main import main; main()", "track", site, "--out", "out"],
         cwd=tmp_path,
         env={**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)},
         stderr=subprocess.PIPE,

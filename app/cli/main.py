@@ -1,0 +1,64 @@
+"""The command line `spoton`: one module a command, thin.
+
+Faults that a user can mend end in one line on standard error and exit code 2; Ctrl-C in one line and exit code 130.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import typer
+from rich.text import Text
+
+from app.cli.check import calibrate, config
+from app.cli.console import err, say
+from app.cli.evaluate import evaluate
+from app.cli.track import track_command
+from app.errors import SpotOnError
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    help="Follows people through a building with many cameras and shows each as one dot on the floor.",
+)
+app.command("track")(track_command)
+app.add_typer(evaluate, name="eval")
+app.add_typer(config, name="config")
+app.add_typer(calibrate, name="calibrate")
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line; faults that the user can mend are one line on standard error.
+
+    Args:
+        arguments: what follows the program's name; None takes the process's own.
+    """
+    signal.signal(signal.SIGTERM, _leave)
+    try:
+        app(arguments, prog_name="spoton")
+    except SpotOnError as error:
+        _fail(str(error))
+    except OSError as error:
+        _fail(f"{error.filename}: {error.strerror}" if error.filename else error.strerror or str(error))
+    except SystemExit as leaving:
+        if leaving.code == 130:
+            say("spoton: stopped; unfinished results were thrown away")
+        raise
+
+
+def _leave(number: int, _frame: FrameType | None) -> None:
+    """End as Ctrl-C does, so that a half-written folder is cleared away."""
+    sys.exit(128 + number)
+
+
+def _fail(problem: str) -> None:
+    err().print(Text(f"spoton: {' '.join(problem.split())}", style="red"))
+    sys.exit(2)

@@ -1,0 +1,56 @@
+"""Arguments that several commands share, and how they are read. Knows no command."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from app.settings import SiteFile
+
+SiteArgument = Annotated[Path, typer.Argument(metavar="SITE.yaml", help="The site file.", show_default=False)]
+ModelsOption = Annotated[
+    Path | None,
+    typer.Option("--models", metavar="DIR", help="Folder of named weights; else $SPOTON_MODELS_DIR, else ./models."),
+]
+DetectorOption = Annotated[
+    str | None,
+    typer.Option(metavar="NAME|PATH", help="Weights that find people, in place of the site file's choice."),
+]
+EmbedderOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME|PATH|hsv|none",
+        help="Weights that tell people apart, in place of the site file's choice; hsv needs none.",
+    ),
+]
+JsonOption = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the scores here, too.")]
+
+
+def load(site: Path, detector: str | None, embedder: str | None) -> SiteFile:
+    """Read the site file, with the command line's networks in place of its own."""
+    from app.settings import load_site
+
+    return load_site(site, detector=_from_here(detector), embedder=_from_here(embedder))
+
+
+def _from_here(weights: str | None) -> str | None:
+    """Make a path on the command line absolute: it starts from here, not from the site file's folder."""
+    if weights is None or (Path(weights).name == weights and not Path(weights).suffix):
+        return weights
+    return str(Path(weights).expanduser().absolute())
+
+
+@contextmanager
+def kept_or_temporary(out: Path | None) -> Iterator[Path]:
+    """Give the folder that the user wants kept, or one that is removed at the end."""
+    if out is not None:
+        yield out
+        return
+    with tempfile.TemporaryDirectory(prefix="spoton-") as temporary:
+        yield Path(temporary) / "run"
