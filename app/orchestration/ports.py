@@ -1,8 +1,12 @@
-"""What orchestration needs from outside: frames. Knows no camera, file or codec."""
+"""What orchestration needs from outside: frames, a history, pictures. Knows no camera, database or codec."""
 
+from dataclasses import dataclass
 from typing import Protocol
 
-from app.domains.vocabulary import CameraId, Frame
+import numpy as np
+from numpy.typing import NDArray
+
+from app.domains.vocabulary import CameraId, FloatArray, Frame, GlobalId, IntArray, TrackingUpdate
 
 
 class FrameSource(Protocol):
@@ -23,4 +27,86 @@ class FrameSource(Protocol):
 
     def close(self) -> None:
         """Release what the source holds; may be called twice."""
+        ...
+
+
+class JpegEncoder(Protocol):
+    """Turns pixels into a JPEG. Called by several threads at once."""
+
+    def encode(self, pixels: NDArray[np.uint8], width: int) -> bytes:
+        """Return (height, width, 3) BGR as a JPEG, scaled down to `width` pixels where it is wider."""
+        ...
+
+
+class FloorTruth(Protocol):
+    """Who really is where: a simulated site knows."""
+
+    def people_at(self, captured_at: float) -> tuple[IntArray, FloatArray]:
+        """Return the ids (N,) and places (N, 2) in metres of everybody on the floor at an instant of capture time."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """One camera saw a person from one capture time to another, without a longer gap."""
+
+    camera_id: CameraId
+    begin: float
+    end: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Journey:
+    """Where one person was, merges followed.
+
+    Attributes:
+        person: the identity that is in use now; another than was asked for where that one was merged.
+        first_seen: capture time of the person's first dot ever.
+        last_seen: capture time of the last.
+        distance_m: metres walked within the time asked for.
+        time_s: (N,) capture times within the time asked for, increasing.
+        xy: (N, 2) metres, site frame.
+        visits: which cameras saw the person within the time asked for, by begin.
+    """
+
+    person: GlobalId
+    first_seen: float
+    last_seen: float
+    distance_m: float
+    time_s: FloatArray
+    xy: FloatArray
+    visits: tuple[Visit, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How many different people had a dot, merges followed.
+
+    Attributes:
+        observed_since: capture time of the first update; None before it.
+    """
+
+    last_minute: int
+    last_15_minutes: int
+    last_hour: int
+    observed_since: float | None
+
+
+class TrackStore(Protocol):
+    """The history of one site. Written by one thread, asked by the event loop."""
+
+    def append(self, update: TrackingUpdate) -> None:
+        """Take in an update and return at once; nothing of it is lost while there is memory or disk."""
+        ...
+
+    def waiting(self) -> int:
+        """Return how many updates have not been written yet."""
+        ...
+
+    async def journey(self, person: GlobalId, since: float) -> Journey | None:
+        """Return where a person was from a capture time on; None for somebody unknown."""
+        ...
+
+    async def counts(self, now: float) -> Counts:
+        """Count the people of the hour before `now`, a capture time."""
         ...
