@@ -1,33 +1,137 @@
-"""Who gets whom: linear assignment where being left alone is an option. Knows nothing of what is assigned to what."""
+"""Who gets whom: linear assignment where being left alone is an option. Knows nothing of what is assigned to what.
+
+Compiled with numba, once for each machine and kept in a cache beside the module: the matrices of the frame path are
+small and many, and a call of the usual solver takes longer than its work.
+"""
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
+from numba import njit
 
-from app.domains.vocabulary import FloatArray, IntArray
-
-# A cost matrix of so few entries is solved whole: leaving out its idle rows and columns would take longer than they
-# do (20 x 20: 12 against 30 microseconds).
-SMALL = 4096
+from app.domains.vocabulary import BoolArray, FloatArray, IntArray
 
 
 def assign(cost: FloatArray) -> tuple[IntArray, IntArray]:
     """Find the one-to-one assignment with the least total cost, where leaving a row or column alone costs nothing.
 
     Args:
-        cost: (N, M); pairs that are better left apart have a cost of 0 or more, forbidden pairs too.
+        cost: (N, M) float64; pairs that are better left apart have a cost of 0 or more, forbidden pairs too.
 
     Returns:
         Row and column indices of the assigned pairs, ordered by row.
     """
-    useful = cost < 0.0
-    if cost.size <= SMALL:
-        row, column = linear_sum_assignment(np.minimum(cost, 0.0))
-        kept = useful[row, column]
-        return row[kept], column[kept]
-    rows, columns = np.flatnonzero(useful.any(axis=1)), np.flatnonzero(useful.any(axis=0))
-    if not len(rows):
-        return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64)
-    row, column = linear_sum_assignment(np.minimum(cost[rows[:, None], columns], 0.0))
-    row, column = rows[row], columns[column]
-    kept = useful[row, column]
-    return row[kept], column[kept]
+    column = _assign_dense(np.ascontiguousarray(cost, dtype=np.float64))
+    rows = np.flatnonzero(column >= 0)
+    return rows, column[rows]
+
+
+@njit(cache=True)
+def _assign_dense(cost: FloatArray) -> IntArray:
+    rows, columns = cost.shape
+    begin = np.zeros(rows + 1, np.int64)
+    column = np.empty(cost.size, np.int64)
+    price = np.empty(cost.size)
+    count = 0
+    for i in range(rows):
+        for j in range(columns):
+            if cost[i, j] < 0.0:
+                column[count], price[count] = j, cost[i, j]
+                count += 1
+        begin[i + 1] = count
+    return assign_sparse(begin, column, price, columns)
+
+
+@njit(cache=True)
+def assign_sparse(begin: IntArray, column: IntArray, cost: FloatArray, columns: int) -> IntArray:
+    """Solve the same for the pairs that are worth something, given row by row.
+
+    Shortest augmenting paths (Jonker and Volgenant 1987), row by row; a path may end at a free column, or leave one of
+    its rows alone.
+
+    Args:
+        begin: (N + 1,) int64, where the pairs of each row begin in `column` and `cost`.
+        column: (K,) int64, the column of each pair, at most once a row.
+        cost: (K,) of each pair, below 0.
+        columns: how many columns there are.
+
+    Returns:
+        (N,) int64, the column of each row, -1 for none.
+    """
+    rows = len(begin) - 1
+    taken = np.full(rows, -1, np.int64)
+    owner = np.full(columns, -1, np.int64)
+    prices = np.zeros(rows), np.zeros(columns)
+    distance, reached_from = np.full(columns, np.inf), np.full(columns, -1, np.int64)
+    scanned, touched = np.zeros(columns, np.bool_), np.empty(columns, np.int64)
+    for start in range(rows):
+        for k in range(begin[start], begin[start + 1]):  # being left alone costs nothing, and is the most to pay
+            prices[0][start] = min(prices[0][start], cost[k] - prices[1][column[k]])
+        count, row, so_far = 0, start, 0.0
+        alone_at, alone = np.inf, -1
+        while True:
+            if so_far - prices[0][row] < alone_at:
+                alone_at, alone = so_far - prices[0][row], row
+            pairs = slice(begin[row], begin[row + 1])
+            count = _reach(
+                row, so_far, column[pairs], cost[pairs], prices, distance, scanned, reached_from, touched, count
+            )
+            nearest, end = _nearest(touched[:count], scanned, distance, alone_at)
+            if end < 0 or owner[end] < 0:
+                break
+            scanned[end] = True
+            row, so_far = owner[end], nearest
+        prices[0][start] += nearest
+        for j in touched[:count]:
+            if scanned[j]:
+                prices[0][owner[j]] += nearest - distance[j]
+                prices[1][j] -= nearest - distance[j]
+            distance[j], scanned[j] = np.inf, False
+        if end < 0 and alone != start:  # the row that is left alone gives its column away
+            end = taken[alone]
+            taken[alone] = -1
+        _augment(start, end, reached_from, taken, owner)
+    return taken
+
+
+@njit(cache=True)
+def _reach(  # noqa: PLR0913 - compiled: the state of one search, spread out
+    row: int,
+    so_far: float,
+    column: IntArray,
+    cost: FloatArray,
+    prices: tuple[FloatArray, FloatArray],
+    distance: FloatArray,
+    scanned: BoolArray,
+    reached_from: IntArray,
+    touched: IntArray,
+    count: int,
+) -> int:
+    """Shorten the ways to the row's columns that are not scanned; returns how many columns have been touched by now."""
+    for k in range(len(column)):
+        j = column[k]
+        through = so_far + cost[k] - prices[0][row] - prices[1][j]
+        if through < distance[j] and not scanned[j]:
+            if distance[j] == np.inf:
+                touched[count] = j
+                count += 1
+            distance[j], reached_from[j] = through, row
+    return count
+
+
+@njit(cache=True)
+def _nearest(touched: IntArray, scanned: BoolArray, distance: FloatArray, limit: float) -> tuple[float, int]:
+    """Return the distance and number of the nearest column that is not scanned; the limit and -1 if none is nearer."""
+    nearest, end = limit, -1
+    for j in touched:
+        if distance[j] < nearest and not scanned[j]:
+            nearest, end = distance[j], j
+    return nearest, end
+
+
+@njit(cache=True)
+def _augment(start: int, end: int, reached_from: IntArray, taken: IntArray, owner: IntArray) -> None:
+    """Hand the columns on along the way from `start` to the column `end`; -1 for no way at all."""
+    while end >= 0:
+        row = reached_from[end]
+        following = taken[row]
+        taken[row], owner[end] = end, row
+        end = -1 if row == start else following

@@ -2,6 +2,7 @@ from itertools import combinations, permutations
 
 import numpy as np
 import pytest
+from scipy.optimize import linear_sum_assignment
 
 from app.domains.assignment import assign
 
@@ -49,3 +50,13 @@ def test_nothing_to_assign(shape):
     row, column = assign(np.empty(shape))
     assert row.shape == column.shape == (0,)
     assert row.dtype.kind == column.dtype.kind == "i"
+
+
+@pytest.mark.parametrize("shape", [(80, 60), (60, 80)], ids=str)
+@pytest.mark.parametrize("worth", [0.02, 0.5, 1.0], ids=["few pairs", "half of the pairs", "all pairs"])
+def test_large_problems_cost_what_scipy_finds(shape, worth):
+    rng = np.random.default_rng(1)
+    cost = np.where(rng.random(shape) < worth, -rng.random(shape), 1.0)
+    row, column = assign(cost)
+    held = np.minimum(cost, 0.0)
+    assert held[row, column].sum() == pytest.approx(held[linear_sum_assignment(held)].sum())

@@ -16,9 +16,9 @@ from typing import ClassVar
 
 import numpy as np
 
-from app.domains.assignment import assign
 from app.domains.mapping.births import find_births
-from app.domains.mapping.gaussian import between, determinant, inverse, squared_distance, times
+from app.domains.mapping.gaussian import determinant, inverse, squared_distance, times
+from app.domains.mapping.sweeps import sweep
 from app.domains.mapping.view import CameraView
 from app.domains.vocabulary import (
     NO_ID,
@@ -220,71 +220,40 @@ class FloorFusion:
 
     def _assign(self, points: _Points, link: FloatArray, affinity: FloatArray) -> IntArray:
         """Return the target index of each point, -1 for none."""
-        none = np.full(len(points), -1, dtype=np.int64)
         if not len(self) or not len(points):
-            return none
-        information = np.zeros((len(points), 2, 2))
-        information[points.valid] = inverse(points.covariance[points.valid])
+            return np.full(len(points), -1, dtype=np.int64)
+        config = self.config
         log_det_noise = np.zeros(len(points))
         log_det_noise[points.valid] = np.log(determinant(points.covariance[points.valid]))
         existence = 1.0 / (1.0 + np.exp(-self._log_odds))
-        bonus = np.where(link > 0.0, self.config.same_track, self.config.other_track) * link + affinity
-        prior = bonus + 2.0 * np.log(existence)[None, :] + log_det_noise[:, None] + self.config.accept
+        bonus = np.where(link > 0.0, config.same_track, config.other_track) * link + affinity
+        prior = bonus + 2.0 * np.log(existence)[None, :] + log_det_noise[:, None] + config.accept
+        rows, begin = self._by_sharpness(points)
+        return sweep(
+            rows,
+            begin,
+            points.xy,
+            points.covariance,
+            prior,
+            link >= config.trusted_link,
+            self._mean[:, :2],
+            self._covariance[:, :2, :2],
+            (config.gate, config.linked_gate, config.outlier),
+            config.sweeps,
+        )
 
-        linked = link >= self.config.trusted_link
-        cameras = self._by_sharpness(points)
-        own = np.zeros((len(self.camera_ids), len(self), 2, 2))
-        own_vector = np.zeros((len(self.camera_ids), len(self), 2))
-        total = inverse(self._covariance[:, :2, :2])
-        total_vector = times(total, self._mean[:, :2])
-        target = none
-        for _ in range(self.config.sweeps):
-            before = target.copy()
-            contested = []
-            for camera, rows in cameras:
-                others, others_vector = total - own[camera], total_vector - own_vector[camera]
-                spread = inverse(others)
-                cost = self._cost(points, rows, times(spread, others_vector), spread, prior[rows], linked[rows])
-                row, column = assign(cost)
-                if _is_contested(cost):
-                    contested.append((camera, rows))
-                target[rows], target[rows[row]] = -1, column
-                own[camera], own_vector[camera] = 0.0, 0.0
-                own[camera, column] = information[rows[row]]
-                own_vector[camera, column] = times(information[rows[row]], points.xy[rows[row]])
-                total, total_vector = others + own[camera], others_vector + own_vector[camera]
-            if np.array_equal(target, before):
-                break
-            cameras = contested  # where each point had one taker at most, another look changes nothing
-        return target
-
-    def _by_sharpness(self, points: _Points) -> list[tuple[int, IntArray]]:
-        """Return the cameras that have points, those that place people best first, with the rows of each."""
+    def _by_sharpness(self, points: _Points) -> tuple[IntArray, IntArray]:
+        """Return the valid rows camera by camera, the camera that places people best first, and where each begins."""
         valid = np.flatnonzero(points.valid)
         spread = determinant(points.covariance[valid])
         order = np.lexsort((spread, points.camera[valid]))
         cameras, begin, count = np.unique(points.camera[valid[order]], return_index=True, return_counts=True)
         median = spread[order[begin + count // 2]]
-        groups = np.split(valid[order], begin[1:])
-        return [(int(cameras[i]), np.sort(groups[i])) for i in np.lexsort((cameras, median))]
-
-    def _cost(
-        self,
-        points: _Points,
-        rows: IntArray,
-        centre: FloatArray,
-        spread: FloatArray,
-        prior: FloatArray,
-        linked: BoolArray,
-    ) -> FloatArray:
-        """Return (K, M) what it costs to give each of one camera's points to each target; 0 or more for never."""
-        distance, total = between(points.xy[rows], points.covariance[rows], centre, spread)
-        gate = np.where(linked, self.config.linked_gate, self.config.gate)
-        cost = np.zeros(distance.shape)
-        near = distance <= gate
-        held = np.where(linked[near], np.minimum(distance[near], self.config.outlier), distance[near])
-        cost[near] = held + np.log(total[near]) - prior[near]
-        return cost
+        sharpest = np.lexsort((cameras, median))
+        rank = np.empty(len(self.camera_ids), dtype=np.int64)
+        rank[cameras[sharpest]] = np.arange(len(cameras))
+        rows = valid[np.argsort(rank[points.camera[valid]], kind="stable")]
+        return rows, np.concatenate([[0], np.cumsum(count[sharpest])])
 
     def _correct(self, points: _Points, target: IntArray) -> None:
         """Correct every target by all its points at once, in information form."""
@@ -418,9 +387,3 @@ class FloorFusion:
         self._confirmed, self._track_id = self._confirmed[alive], self._track_id[alive]
         self._track_at = self._track_at[alive]
         return snapshot, ended
-
-
-def _is_contested(cost: FloatArray) -> bool:
-    """Say whether some point had a choice of targets, or some target a choice of points, (K, M)."""
-    useful = cost < 0.0
-    return bool((useful.sum(axis=0) > 1).any() or (useful.sum(axis=1) > 1).any())
