@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from app.domains.detection.ports import Detector
-from app.domains.detection.tracker import SingleCameraTracker
+from app.domains.detection.tracker import CameraTrackers
 from app.domains.mapping.fusion import FloorFusion
 from app.domains.mapping.view import CameraView
 from app.domains.reid.gallery import Gallery
@@ -197,7 +197,7 @@ def build_pipeline(
     return Pipeline(
         detector=networks.detector,
         embedder=networks.embedder,
-        trackers={camera: SingleCameraTracker(camera, tracker, likelihood.ratio) for camera in views},
+        trackers=CameraTrackers(tuple(views), tracker, likelihood.ratio),
         views=views,
         fusion=fusion,
         identities=IdentityResolver(gallery, likelihood, site.identity),

@@ -482,7 +482,15 @@ def test_a_full_disk_is_told_in_one_line_and_leaves_nothing(shop, tmp_path):
     (folder / "hall" / "det" / "det.txt").write_text(boxes(frames=60))
     limit = 2_048
     run = subprocess.run(
-        [sys.executable, "-c", "from app.cli.main import main; main()", "track", write(folder, content), "--out", "out"],
+        [
+            sys.executable,
+            "-c",
+            "from app.cli.main import main; main()",
+            "track",
+            write(folder, content),
+            "--out",
+            "out",
+        ],
         cwd=tmp_path,
         env={**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)},
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)),

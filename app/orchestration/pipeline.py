@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager, nullcontext
 import numpy as np
 
 from app.domains.detection.ports import Detector
-from app.domains.detection.tracker import SingleCameraTracker
+from app.domains.detection.tracker import CameraTrackers
 from app.domains.mapping.fusion import FloorFusion
 from app.domains.mapping.view import CameraView
 from app.domains.reid.identity import IdentityResolver
@@ -50,7 +50,7 @@ class Pipeline:
     Args:
         detector: finds people in all frames of a batch.
         embedder: takes the appearance of crops; None works by geometry alone.
-        trackers: one per camera.
+        trackers: of all cameras.
         views: one per camera; those without calibration have no floor.
         fusion: over exactly the calibrated views.
         identities: of the whole site.
@@ -64,7 +64,7 @@ class Pipeline:
         *,
         detector: Detector,
         embedder: Embedder | None,
-        trackers: Mapping[CameraId, SingleCameraTracker],
+        trackers: CameraTrackers,
         views: Mapping[CameraId, CameraView],
         fusion: FloorFusion,
         identities: IdentityResolver,
@@ -89,7 +89,7 @@ class Pipeline:
         with self._timed("embed"):
             appearance = self._take_appearance(batch, detections, crops)
         with self._timed("track"):
-            tracks = [self.trackers[d.camera_id].update(d, a) for d, a in zip(detections, appearance, strict=True)]
+            tracks = self.trackers.update(detections, appearance)
         with self._timed("project"):
             floor = [self.views[t.camera_id].project(t.xyxy) for t in tracks]
         with self._timed("associate"):
@@ -106,7 +106,7 @@ class Pipeline:
         """Choose the boxes whose appearance is worth the time; none without an embedder."""
         due = [np.empty(0, dtype=np.int64)] * len(detections)
         if self.embedder is not None:
-            due = [np.flatnonzero(self.trackers[d.camera_id].due_for_embedding(d)) for d in detections]
+            due = [np.flatnonzero(mask) for mask in self.trackers.due_for_embedding(detections)]
         boxes = [d.xyxy[rows] for d, rows in zip(detections, due, strict=True)]
         return Crops(
             frame=np.repeat(np.arange(len(due)), [len(rows) for rows in due]),

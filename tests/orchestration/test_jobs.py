@@ -5,7 +5,7 @@ import pytest
 from fakes import FakeDetector, FakeSource
 from world import SIZE, World, corner_cameras, person
 
-from app.domains.detection.tracker import SingleCameraTracker, TrackerConfig
+from app.domains.detection.tracker import CameraTrackers, TrackerConfig
 from app.domains.mapping.fusion import FloorFusion, FusionConfig
 from app.domains.reid.gallery import Gallery
 from app.domains.reid.identity import IdentityConfig, IdentityResolver
@@ -37,7 +37,7 @@ def pipeline(world, clock) -> Pipeline:
     return Pipeline(
         detector=FakeDetector(world),
         embedder=None,
-        trackers={c.name: SingleCameraTracker(c.name, TrackerConfig()) for c in world.cameras},
+        trackers=CameraTrackers([c.name for c in world.cameras], TrackerConfig()),
         views=world.views(),
         fusion=FloorFusion(world.views(), FusionConfig()),
         identities=IdentityResolver(Gallery(FaissIndex(1), identity.gallery), likelihood, identity),

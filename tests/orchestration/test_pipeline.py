@@ -10,7 +10,7 @@ from fakes import FakeDetector, FakeEmbedder, FakeIndex
 from world import FALSE_BOX, HEIGHT_M, Camera, Faults, World, corner_cameras, person, stroller
 from world import camera as put_camera
 
-from app.domains.detection.tracker import SingleCameraTracker, TrackerConfig
+from app.domains.detection.tracker import CameraTrackers, TrackerConfig
 from app.domains.mapping.fusion import FloorFusion, FusionConfig
 from app.domains.reid.gallery import Gallery
 from app.domains.reid.identity import IdentityConfig, IdentityResolver
@@ -37,7 +37,7 @@ def pipeline(
     return Pipeline(
         detector=FakeDetector(world),
         embedder=FakeEmbedder(world) if appearance else None,
-        trackers={name: SingleCameraTracker(name, TrackerConfig(), likelihood.ratio) for name in views},
+        trackers=CameraTrackers(tuple(views), TrackerConfig(), likelihood.ratio),
         views=views,
         fusion=FloorFusion({n: v for n, v in views.items() if v.model is not None}, FusionConfig()),
         identities=IdentityResolver(gallery, likelihood, identity),

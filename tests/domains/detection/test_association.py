@@ -1,11 +1,31 @@
 import numpy as np
 import pytest
 
-from app.domains.detection.association import covered_share, iou, shows_one, squared_distance
+from app.domains.detection.association import (
+    Pairs,
+    associate,
+    cosines,
+    covered_share,
+    find_pairs,
+    iou,
+    match_certainty,
+    shows_one,
+    worth_a_look,
+)
+from app.domains.detection.motion import MotionConfig, initiate, predict
+
+NOISE = MotionConfig().noise()
 
 
 def boxes(*rows: tuple[float, float, float, float]) -> np.ndarray:
     return np.array(rows, np.float32).reshape(-1, 4)
+
+
+def pairs(tracks: int, *rows: tuple[int, int, float]) -> Pairs:
+    """Pairs of (track, box, cost), given track by track; the distance is the cost + 10."""
+    track, row, cost = (np.array([r[i] for r in rows], dtype) for i, dtype in enumerate((np.int64, np.int64, float)))
+    begin = np.searchsorted(track, np.arange(tracks + 1)).astype(np.int64)
+    return Pairs(begin, track, row, cost + 10.0, cost)
 
 
 @pytest.mark.parametrize(
@@ -20,47 +40,98 @@ def boxes(*rows: tuple[float, float, float, float]) -> np.ndarray:
     ],
 )
 def test_iou(a, b, expected):
-    assert iou(boxes(a), boxes(b)) == pytest.approx(np.array([[expected]]))
-    assert iou(boxes(b), boxes(a)) == pytest.approx(np.array([[expected]]))
+    assert iou(boxes(a)[0], boxes(b)[0]) == pytest.approx(expected)
+    assert iou(boxes(b)[0], boxes(a)[0]) == pytest.approx(expected)
 
 
 def test_covered_share_is_of_the_first_box():
-    small, large = boxes((2, 2, 7, 7)), boxes((0, 0, 10, 10))
-    assert covered_share(small, large) == pytest.approx(np.array([[1.0]]))
-    assert covered_share(large, small) == pytest.approx(np.array([[0.25]]))
+    small, large = boxes((2, 2, 7, 7), (0, 0, 10, 10))
+    assert covered_share(small, large) == pytest.approx(1.0)
+    assert covered_share(large, small) == pytest.approx(0.25)
 
 
-def test_pairs_are_rows_by_columns():
-    a, b = boxes((0, 0, 10, 10), (0, 0, 10, 20), (90, 90, 99, 99)), boxes((0, 0, 10, 10), (90, 90, 99, 99))
-    np.testing.assert_allclose(iou(a, b), [[1, 0], [0.5, 0], [0, 1]])
-    np.testing.assert_allclose(covered_share(a, b), [[1, 0], [0.5, 0], [0, 1]])
-
-
-@pytest.mark.parametrize("share", [iou, covered_share], ids=["iou", "covered share"])
-@pytest.mark.parametrize(("n", "m"), [(0, 0), (0, 3), (3, 0)])
-def test_no_boxes(share, n, m):
-    assert share(np.ones((n, 4), np.float32), np.ones((m, 4), np.float32)).shape == (n, m)
+def alone(rows: list[int], shown: np.ndarray, hidden: np.ndarray, frames: list[int] | None = None) -> list[bool]:
+    asked = np.isin(np.arange(len(shown)), rows)
+    frame = np.array(frames or [0] * len(shown), np.int64)
+    return shows_one(asked, frame, shown, np.zeros(len(hidden), np.int64), hidden, 0.4).tolist()
 
 
 def test_a_crop_of_a_person_behind_another_shows_two_and_the_nearer_ones_shows_one():
-    near, far, alone = (0, 0, 40, 120), (10, 0, 40, 100), (300, 0, 340, 100)
-    nobody = boxes()
-    assert shows_one(np.arange(3), boxes(near, far, alone), nobody, 0.4).tolist() == [True, False, True]
+    near, far, apart = (0, 0, 40, 120), (10, 0, 40, 100), (300, 0, 340, 100)
+    assert alone([0, 1, 2], boxes(near, far, apart), boxes()) == [True, False, True]
+    assert alone([0, 2], boxes(near, far, apart), boxes()) == [True, False, True], "what is not asked is not said"
+
+
+def test_a_box_of_another_frame_hides_nobody():
+    near, far = (0, 0, 40, 120), (10, 0, 40, 100)
+    assert alone([0, 1], boxes(near, far), boxes(), [0, 1]) == [True, True]
 
 
 def test_a_crop_where_somebody_out_of_sight_is_expected_shows_perhaps_two():
     a, b = (0, 0, 40, 120), (300, 0, 340, 100)
-    assert shows_one(np.arange(2), boxes(a, b), boxes((5, 10, 45, 120)), 0.4).tolist() == [False, True]
-    assert shows_one(np.arange(0), boxes(), boxes(a), 0.4).tolist() == []
+    assert alone([0, 1], boxes(a, b), boxes((5, 10, 45, 120))) == [False, True]
+    assert alone([0, 1], boxes(a, b), boxes((5, 10, 45, 120)), [1, 1]) == [True, True], "another frame's"
+    assert alone([], boxes(), boxes(a)) == []
 
 
-def test_squared_distance_counts_deviations_of_the_rows():
-    expected, variance = np.array([[0.0, 0.0], [10.0, 0.0]]), np.array([[1.0, 4.0], [100.0, 100.0]])
-    measured = np.array([[0.0, 0.0], [3.0, 4.0], [20.0, 0.0]])
-    np.testing.assert_allclose(squared_distance(expected, variance, measured), [[0, 13, 400], [1, 0.65, 1]])
+def test_pairs_are_those_within_reach_and_no_others():
+    rng = np.random.default_rng(4)
+    counts, frames = (30, 0, 45), np.array([0, 0, 1, 2, 2, 2, -1] * 5)
+    begin = np.concatenate([[0], np.cumsum(counts)])
+    measured = np.column_stack([rng.uniform(0, 600, (75, 2)), rng.uniform(30, 60, 75), rng.uniform(80, 200, 75)])
+    start = np.column_stack([rng.uniform(0, 600, (35, 2)), rng.uniform(30, 60, 35), rng.uniform(80, 200, 35)])
+    mean, covariance = predict(*initiate(start, NOISE), np.full(35, 0.4), NOISE)
+    found = find_pairs(frames, mean, covariance, begin, measured, NOISE, 25.0)
+    own = (NOISE[0] * mean[:, 3:4]) ** 2
+    gap = mean[:, None, :4] - measured[None]
+    distance = (gap**2 / (covariance[:, :, 0] + own)[:, None]).sum(axis=2)
+    frame_of_box = np.repeat(np.arange(3), counts)
+    expected = (distance <= 25.0) & (frames[:, None] == frame_of_box[None])
+    assert 20 < expected.sum() < 200
+    assert sorted(zip(found.track.tolist(), found.row.tolist(), strict=True)) == list(
+        zip(*(index.tolist() for index in np.nonzero(expected)), strict=True)
+    )
+    np.testing.assert_allclose(found.distance, distance[found.track, found.row])
+    spread = np.log((covariance[:, :, 0] + own) / own).sum(axis=1)
+    np.testing.assert_allclose(found.cost, found.distance + spread[found.track])
+    np.testing.assert_array_equal(np.diff(found.begin), expected.sum(axis=1))
 
 
-def test_squared_distance_of_nothing():
-    nothing = np.empty((0, 4))
-    assert squared_distance(nothing, nothing, np.ones((3, 4))).shape == (0, 3)
-    assert squared_distance(np.ones((3, 4)), np.ones((3, 4)), nothing).shape == (3, 0)
+def test_doubtful_boxes_go_to_steady_tracks_that_are_left():
+    offered = pairs(3, (0, 0, -9.0), (0, 1, -9.5), (1, 1, -8.0), (2, 1, -9.9))
+    confident, gates = np.array([True, False]), (25.0, 12.0)
+    steady = np.array([True, True, False])
+    assert associate(offered, offered.cost, confident, steady, gates).tolist() == [0, 1]
+    assert associate(offered, offered.cost, confident, ~steady, gates).tolist() == [0, 2]
+    assert associate(offered, offered.cost, confident, steady, (25.0, 1.0)).tolist() == [0, -1], "beyond the gate"
+    assert associate(offered, np.zeros(4), confident, steady, gates).tolist() == [-1, -1], "not worth it"
+
+
+def test_a_match_without_rival_is_surer():
+    lone, torn = pairs(2, (0, 0, -8.0)), pairs(2, (0, 0, -8.0), (1, 0, -7.0))
+    track_of = np.array([0])
+    sure, unsure = (float(match_certainty(p, p.cost, 25.0, track_of)[0]) for p in (lone, torn))
+    assert sure == pytest.approx(np.exp(4.0) / (1.0 + np.exp(4.0)))
+    assert unsure == pytest.approx(np.exp(4.0) / (1.0 + np.exp(4.0) + np.exp(3.5)))
+    assert match_certainty(lone, lone.cost, 25.0, np.array([-1])).tolist() == [0.0]
+
+
+@pytest.mark.parametrize(
+    ("offered", "old", "wanted"),
+    [
+        pytest.param([], [False], [True, True], id="boxes that no track fits"),
+        pytest.param([(0, 0, 2.0), (1, 1, 2.0)], [False, False], [False, False], id="one track for each box"),
+        pytest.param([(0, 0, 2.0), (1, 1, 2.0)], [True, False], [True, False], id="a track with an old look"),
+        pytest.param([(0, 0, 2.0), (0, 1, 2.0), (1, 1, 2.0)], [False, False], [True, True], id="a track that is torn"),
+        pytest.param([(0, 0, 2.0), (1, 1, 9.5)], [False, False], [False, True], id="a track that hardly fits"),
+    ],
+)
+def test_a_look_is_worth_it_where_boxes_and_tracks_do_not_tell(offered, old, wanted):
+    assert worth_a_look(pairs(len(old), *offered), np.array(old), 2, 9.0).tolist() == wanted
+
+
+def test_cosines_are_of_pairs_that_were_both_looked_at():
+    offered = pairs(2, (0, 0, 1.0), (0, 1, 1.0), (1, 0, 1.0))
+    appearance, looks = np.eye(3, dtype=np.float32)[:2], np.array([[0.6, 0.8, 0], [0, 0, 0]], np.float32)
+    found = cosines(offered, appearance, np.array([0.0, -np.inf]), looks)
+    np.testing.assert_allclose(found, [0.6, np.nan, np.nan], rtol=1e-6)

@@ -13,6 +13,11 @@ from app.domains.detection.motion import (
 )
 
 CONFIG = MotionConfig()
+NOISE = CONFIG.noise()
+
+
+def ahead_by(dt: float, mean: np.ndarray, covariance: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    return predict(mean, covariance, np.full(len(mean), dt), NOISE)
 
 
 def some_boxes(n: int, seed: int = 0) -> np.ndarray:
@@ -63,15 +68,15 @@ def test_means_and_covariances_equal_filterpys_through_irregular_steps():
     random = np.random.default_rng(1)
     boxes = some_boxes(12)
     references = [reference(box) for box in boxes]
-    mean, covariance = initiate(boxes, CONFIG)
+    mean, covariance = initiate(boxes, NOISE)
     for step in range(80):
         dt = float(random.choice([1 / 30, 0.04, 1 / 7, 0.5, 1.3]))
-        mean, covariance = predict(mean, covariance, dt, CONFIG)
+        mean, covariance = ahead_by(dt, mean, covariance)
         for r in references:
             predict_reference(r, dt)
         seen = np.flatnonzero(random.random(12) < 0.7)
         boxes = boxes + random.normal(0, 0.01, boxes.shape) * boxes[:, 3:]
-        mean[seen], covariance[seen] = update(mean[seen], covariance[seen], boxes[seen], CONFIG)
+        mean[seen], covariance[seen] = update(mean[seen], covariance[seen], boxes[seen], NOISE)
         for i in seen:
             references[i].update(boxes[i], R=np.eye(4) * (CONFIG.measurement * boxes[i, 3]) ** 2)
         for i, r in enumerate(references):
@@ -81,62 +86,71 @@ def test_means_and_covariances_equal_filterpys_through_irregular_steps():
 
 def test_two_short_steps_are_one_long_one():
     """What a filter believes after a second does not hang on how often it was asked meanwhile."""
-    mean, covariance = initiate(some_boxes(5), CONFIG)
+    mean, covariance = initiate(some_boxes(5), NOISE)
     mean[:, 4:6] = 80.0
-    at_once = predict(mean, covariance, 1.0, CONFIG)
+    at_once = ahead_by(1.0, mean, covariance)
     in_steps = (mean, covariance)
     for dt in (0.1, 0.25, 0.65):
-        in_steps = predict(*in_steps, dt, CONFIG)
+        in_steps = ahead_by(dt, *in_steps)
     np.testing.assert_allclose(in_steps[0], at_once[0], rtol=1e-12)
     np.testing.assert_allclose(in_steps[1], at_once[1], rtol=1e-9)
 
 
 def test_no_time_changes_nothing():
-    mean, covariance = initiate(some_boxes(3), CONFIG)
+    mean, covariance = initiate(some_boxes(3), NOISE)
     mean[:, 4:] = 7.0
-    moved, ahead = predict(mean, covariance, 0.0, CONFIG)
+    moved, ahead = ahead_by(0.0, mean, covariance)
     np.testing.assert_array_equal(moved, mean)
     np.testing.assert_array_equal(ahead, covariance)
 
 
 def test_covariances_stay_positive_definite_through_a_long_gap_and_many_updates():
     boxes = some_boxes(4)
-    mean, covariance = predict(*initiate(boxes, CONFIG), 3600.0, CONFIG)
+    mean, covariance = ahead_by(3600.0, *initiate(boxes, NOISE))
     for _ in range(500):
-        mean, covariance = update(*predict(mean, covariance, 0.04, CONFIG), boxes, CONFIG)
+        mean, covariance = update(*ahead_by(0.04, mean, covariance), boxes, NOISE)
     assert all(np.linalg.eigvalsh(full(c)).min() > 0 for c in covariance)
     np.testing.assert_allclose(mean[:, :4], boxes, rtol=1e-3)
 
 
 def test_a_box_that_shrinks_never_gets_less_than_a_pixel():
-    mean, covariance = initiate(some_boxes(3), CONFIG)
+    mean, covariance = initiate(some_boxes(3), NOISE)
     mean[:, 6:] = -1000.0
-    moved, ahead = predict(mean, covariance, 5.0, CONFIG)
+    moved, ahead = ahead_by(5.0, mean, covariance)
     assert (moved[:, 2:4] == 1.0).all()
-    again, ahead = predict(moved, ahead, 5.0, CONFIG)
+    again, ahead = ahead_by(5.0, moved, ahead)
     assert np.isfinite(again).all()
     assert np.isfinite(ahead).all()
 
 
+def test_each_filter_goes_ahead_by_its_own_time():
+    mean, covariance = initiate(some_boxes(2), NOISE)
+    mean[:, 4] = 10.0
+    moved, ahead = predict(mean, covariance, np.array([0.0, 2.0]), NOISE)
+    np.testing.assert_allclose(moved[:, 0] - mean[:, 0], [0.0, 20.0])
+    np.testing.assert_array_equal(ahead[0], covariance[0])
+    np.testing.assert_allclose(ahead[1:], ahead_by(2.0, mean[1:], covariance[1:])[1])
+
+
 def test_inputs_are_left_as_they_are():
-    mean, covariance = initiate(some_boxes(3), CONFIG)
+    mean, covariance = initiate(some_boxes(3), NOISE)
     before = mean.copy(), covariance.copy()
-    predict(mean, covariance, 0.5, CONFIG)
-    update(mean, covariance, some_boxes(3, seed=5), CONFIG)
+    ahead_by(0.5, mean, covariance)
+    update(mean, covariance, some_boxes(3, seed=5), NOISE)
     np.testing.assert_array_equal(mean, before[0])
     np.testing.assert_array_equal(covariance, before[1])
 
 
 def test_no_boxes():
-    mean, covariance = initiate(np.empty((0, 4)), CONFIG)
-    mean, covariance = update(*predict(mean, covariance, 0.1, CONFIG), np.empty((0, 4)), CONFIG)
+    mean, covariance = initiate(np.empty((0, 4)), NOISE)
+    mean, covariance = update(*ahead_by(0.1, mean, covariance), np.empty((0, 4)), NOISE)
     assert (mean.shape, covariance.shape) == ((0, 8), (0, 4, 3))
     assert to_corners(mean).shape == (0, 4)
     assert to_centre(np.empty((0, 4), np.float32)).shape == (0, 4)
 
 
 def test_noise_grows_with_the_box():
-    one, two = measurement_variance(np.array([100.0, 200.0]), CONFIG)
+    one, two = (measurement_variance(height, NOISE) for height in (100.0, 200.0))
     assert two == pytest.approx(4 * one)
     assert one == pytest.approx((100 * CONFIG.measurement) ** 2)
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from world import Faults, World, camera, person
 
-from app.domains.detection.tracker import SingleCameraTracker, TrackerConfig
+from app.domains.detection.tracker import CameraTrackers, TrackerConfig
 from app.domains.vocabulary import CameraId, Detections, Tracks, TrackState
 
 CONFIG = TrackerConfig()
@@ -40,16 +40,17 @@ def detections(time: float, points: list[tuple[float, float]], confidence: float
     )
 
 
-def new_tracker(config: TrackerConfig = CONFIG) -> SingleCameraTracker:
-    return SingleCameraTracker(CameraId("a"), config)
+def new_tracker(config: TrackerConfig = CONFIG) -> CameraTrackers:
+    return CameraTrackers([CameraId("a")], config)
 
 
-def update(tracker: SingleCameraTracker, found: Detections) -> Tracks:
-    return tracker.update(found, np.zeros((len(found), 0), np.float32))
+def update(tracker: CameraTrackers, found: Detections) -> Tracks:
+    (tracks,) = tracker.update([found], [np.zeros((len(found), 0), np.float32)])
+    return tracks
 
 
 def follow(
-    tracker: SingleCameraTracker, places: list[Place], seconds: float, rate: float, start: float = 0.0
+    tracker: CameraTrackers, places: list[Place], seconds: float, rate: float, start: float = 0.0
 ) -> list[dict[int, int]]:
     """Track people; returns for each frame the track id of each person seen."""
     history = []
@@ -111,24 +112,24 @@ def test_a_lost_track_is_kept_for_the_limit_and_no_longer():
     tracker = new_tracker()
     follow(tracker, [still(500)], 1.0, 10.0)  # seen until 0.9
     update(tracker, detections(0.9 + CONFIG.max_lost_s - 0.05, []))
-    assert len(tracker.boxes()[0]) == 1
+    assert len(tracker) == 1
     update(tracker, detections(0.9 + CONFIG.max_lost_s + 0.05, []))
-    assert len(tracker.boxes()[0]) == 0
+    assert len(tracker) == 0
 
 
 def test_a_lost_track_goes_on_at_its_speed():
     tracker = new_tracker()
     follow(tracker, [walk(100, 100)], 4.0, 10.0)  # the last at 3.9: x 490
     update(tracker, detections(4.9, []))
-    _, boxes = tracker.boxes()
-    assert boxes[0, [0, 2]].mean() == pytest.approx(590, abs=15)
+    tracks = update(tracker, detections(5.0, [(490, 500), (600, 500)]))
+    assert dict(zip(tracks.row.tolist(), tracks.track_id.tolist(), strict=True)) == {0: 2, 1: 1}
 
 
 def test_a_track_that_nobody_confirms_ends_early():
     tracker = new_tracker()
     update(tracker, detections(0.0, [(500, 500)]))
     update(tracker, detections(CONFIG.tentative_lost_s + 0.05, []))
-    assert len(tracker.boxes()[0]) == 0
+    assert len(tracker) == 0
     assert CONFIG.tentative_lost_s < CONFIG.max_lost_s
 
 
@@ -163,7 +164,7 @@ def test_a_track_that_lives_on_doubtful_boxes_alone_ends():
         if len(update(tracker, detections(time, [(500, 500)], LOW))):
             last = time
     assert 1.0 < last < 5.0
-    assert len(tracker.boxes()[0]) == 0
+    assert len(tracker) == 0
 
 
 def test_a_second_box_of_one_person_starts_no_track():
@@ -172,7 +173,7 @@ def test_a_second_box_of_one_person_starts_no_track():
         points = [(500.0, 500.0), (505.0, 503.0)] if i else [(500.0, 500.0)]
         tracks = update(tracker, detections(0.1 * i, points))
     assert tracks.track_id.tolist() == [1]
-    assert len(tracker.boxes()[0]) == 1
+    assert len(tracker) == 1
 
 
 def test_two_people_side_by_side_are_two():
@@ -194,31 +195,69 @@ def test_looks_tell_apart_whom_places_cannot():
     def evidence(cosine: np.ndarray) -> np.ndarray:
         return np.nan_to_num(8.0 * (cosine - 0.5))
 
-    def run(tracker: SingleCameraTracker, appearance: np.ndarray) -> list[int]:
+    def run(tracker: CameraTrackers, appearance: np.ndarray) -> list[int]:
         for i in range(21):
             time, gap = 0.1 * i, 6.0 * (20 - i)
             found = detections(time, [(500 - gap, 500), (500 + gap, 500)])
-            before = tracker.update(found, appearance)
+            (before,) = tracker.update([found], [appearance])
         for i in range(25):
             time, gap = 2.6 + 0.1 * i, 6.0 * i + 12.0
             found = detections(time, [(500 - gap, 500), (500 + gap, 500)])
-            after = tracker.update(found, appearance)
+            (after,) = tracker.update([found], [appearance])
         return [before.track_id.tolist(), after.track_id.tolist()]
 
-    before, after = run(SingleCameraTracker(CameraId("a"), CONFIG, evidence), looks)
+    before, after = run(CameraTrackers([CameraId("a")], CONFIG, evidence), looks)
     assert before == after
     before, after = run(new_tracker(), np.zeros((2, 0), np.float32))
     assert before != after, "geometry alone would have told them apart, so the test shows nothing"
 
 
-def test_two_trackers_never_affect_each_other():
-    alone = follow(new_tracker(), [walk(0, 100), still(800)], 3.0, 10.0)
-    one, other = new_tracker(), new_tracker()
-    together = []
+def test_cameras_never_affect_each_other():
+    """A camera's tracks are the same alone and beside others, at another rate, in any order of frames."""
+    mine, theirs = CameraId("a"), CameraId("b")
+    places, others = [walk(0, 100), still(800)], [walk(10, 100), still(810), walk(900, -90)]
+    alone = follow(new_tracker(), places, 3.0, 10.0)
+    site, together = CameraTrackers([theirs, mine], CONFIG), []
     for i in range(30):
-        together += follow(one, [walk(0, 100), still(800)], 0.1, 10.0, start=0.1 * i)
-        follow(other, [still(50 * i % 700), still(300), walk(0, 100)], 0.1, 10.0, start=0.1 * i)
+        time = 0.1 * i
+        frames = [detections(time, [place(time) for place in places])]
+        if i % 3 != 1:
+            found = detections(time, [place(time) for place in others])
+            frames.insert(i % 2, Detections(theirs, time, found.xyxy, found.confidence))
+        found = site.update(frames, [np.zeros((len(frame), 0), np.float32) for frame in frames])
+        assert [tracks.camera_id for tracks in found] == [frame.camera_id for frame in frames]
+        ours = next(tracks for tracks in found if tracks.camera_id == mine)
+        together.append(dict(zip(ours.row.tolist(), ours.track_id.tolist(), strict=True)))
+        assert {1, 2, 3} >= {track for tracks in found for track in tracks.track_id.tolist()}
     assert together == alone
+
+
+def test_a_camera_without_frame_keeps_its_tracks():
+    a, b = CameraId("a"), CameraId("b")
+    site = CameraTrackers([a, b], CONFIG)
+    nothing = [np.zeros((1, 0), np.float32)]
+    site.update([detections(0.0, [(500, 500)])], nothing)
+    for i in range(100):
+        found = detections(0.1 * i, [(300, 500)])
+        site.update([Detections(b, found.captured_at, found.xyxy, found.confidence)], nothing)
+    assert len(site) == 2
+    (tracks,) = site.update([detections(0.5, [(500, 500)])], nothing)
+    assert tracks.track_id.tolist() == [1]
+
+
+@pytest.mark.parametrize(
+    ("cameras", "problem"), [(["a", "a"], "camera a is in the step twice"), (["z"], "camera z is unknown")]
+)
+def test_a_step_takes_one_frame_of_each_known_camera(cameras, problem):
+    found = detections(0.0, [])
+    frames = [Detections(CameraId(name), 0.0, found.xyxy, found.confidence) for name in cameras]
+    with pytest.raises(ValueError, match=problem):
+        new_tracker().update(frames, [np.zeros((0, 0), np.float32)] * len(frames))
+
+
+def test_no_frame_at_all():
+    assert new_tracker().update([], []) == []
+    assert new_tracker().due_for_embedding([]) == []
 
 
 @RATES
@@ -227,7 +266,7 @@ def test_frames_without_boxes(rate):
     assert follow(tracker, [hidden(still(0), 0.0, 99.0)], 4.0, rate) == [{}] * round(4 * rate)
     empty = update(tracker, detections(10.0, []))
     assert (empty.track_id.shape, empty.xyxy.shape, empty.certainty.shape) == ((0,), (0, 4), (0,))
-    assert tracker.boxes()[1].shape == (0, 4)
+    assert len(tracker) == 0
 
 
 def test_time_that_runs_backwards_is_refused_and_changes_nothing():
@@ -240,7 +279,7 @@ def test_time_that_runs_backwards_is_refused_and_changes_nothing():
 
 def test_one_appearance_row_per_detection():
     with pytest.raises(ValueError, match="1 appearance rows for 2 detections"):
-        new_tracker().update(detections(0.0, [(100, 500), (400, 500)]), np.zeros((1, 8), np.float32))
+        new_tracker().update([detections(0.0, [(100, 500), (400, 500)])], [np.zeros((1, 8), np.float32)])
 
 
 def noisy_walkers() -> World:
