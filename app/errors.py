@@ -6,7 +6,8 @@
     ├── CameraError            one camera is at fault, the others go on
     │   ├── CameraUnavailable  cannot be opened, or has no frames
     │   └── FrameCorrupt       one frame does not decode: counted and skipped
-    └── ModelError             weights missing, or of another shape than the adapter needs
+    ├── ModelError             weights missing, or of another shape than the adapter needs
+    └── StoreError             the history cannot be read now; tracking goes on
 
 Knows nothing of how an error is shown.
 """
@@ -54,6 +55,14 @@ class FrameCorrupt(CameraError):
 
 class ModelError(SpotOnError):
     """Weights are missing or do not fit the adapter that should load them."""
+
+    def __init__(self, path: Path | str, problem: str) -> None:
+        self.path, self.problem = path, problem
+        super().__init__(f"{path}: {problem}")
+
+
+class StoreError(SpotOnError):
+    """The history cannot be read; the next question may be answered."""
 
     def __init__(self, path: Path | str, problem: str) -> None:
         self.path, self.problem = path, problem

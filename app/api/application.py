@@ -1,0 +1,89 @@
+"""The FastAPI application of one live site: routes, page, guards, and the tasks that send. Opens no socket itself."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from fastapi import FastAPI
+from starlette.staticfiles import StaticFiles
+from starlette.types import Scope
+
+from app.api import health, live, sites
+from app.api.errors import add_problem_answers
+from app.api.floor_hub import FloorHub
+from app.api.frame_hub import FrameHub
+from app.api.live import Seats
+from app.api.security import THIS_MACHINE, Guard
+from app.api.site import LiveSite
+
+PAGE = Path(__file__).resolve().parent.parent / "web"
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """Who may speak to the server.
+
+    Attributes:
+        hosts: names under which it may be asked, lower case.
+        any_address: whether under any IP address, too.
+        viewers: WebSockets at once.
+    """
+
+    hosts: Iterable[str] = THIS_MACHINE
+    any_address: bool = False
+    viewers: int = 64
+
+
+class PageFiles(StaticFiles):
+    """The page's files, always asked for anew so that a new version is never mixed with an old one."""
+
+    async def get_response(self, path: str, scope: Scope):  # type: ignore[no-untyped-def]  # noqa: ANN201
+        """Return a file."""
+        response = await super().get_response(path, scope)
+        response.headers["cache-control"] = "no-cache"
+        return response
+
+
+def build_api(site: LiveSite, access: Access | None = None) -> FastAPI:
+    """Build the application; the runtime must not track yet, for its updates to reach every viewer.
+
+    Args:
+        site: what is served.
+        access: who may speak to it; None for this machine alone.
+    """
+    access = access or Access()
+    floor_hub = FloorHub(site)
+    frame_hub = FrameHub([camera.camera_id for camera in site.cameras], site.encoder)
+    site.runtime.listen(floor_hub.publish)
+    site.runtime.listen(frame_hub.publish)
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        frame_hub.open()
+        floor = asyncio.create_task(floor_hub.run())
+        try:
+            yield
+        finally:
+            floor.cancel()
+            with suppress(asyncio.CancelledError):
+                await floor
+            frame_hub.close()
+
+    app = FastAPI(
+        title="SpotOn",
+        version="1",
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url="/api/v1/openapi.json",
+    )
+    app.state.site, app.state.seats = site, Seats(access.viewers)
+    app.state.floor_hub, app.state.frame_hub = floor_hub, frame_hub
+    app.add_middleware(Guard, hosts=access.hosts, any_address=access.any_address)
+    add_problem_answers(app)
+    for router in (health.router, sites.router, live.router):
+        app.include_router(router)
+    app.mount("/", PageFiles(directory=PAGE, html=True, check_dir=False), name="page")
+    return app

@@ -1,0 +1,197 @@
+"""A live site: one reader thread a camera, one inference thread that runs the frame path, and how all of them do.
+
+Knows threads and their supervision. Knows no network, no web and no database: listeners are called with each update.
+"""
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import numpy as np
+import structlog
+
+from app.domains.vocabulary import CameraId, FrameBatch, TrackingUpdate
+from app.orchestration.clock import SteadyClock
+from app.orchestration.latest import LatestBatcher, LatestConfig
+from app.orchestration.pipeline import Pipeline
+from app.orchestration.reader import CameraFeed, CameraReader, CameraStatus, ReaderConfig
+
+Listener = Callable[[FrameBatch, TrackingUpdate], None]
+RECENT = 150  # steps that timings are taken over: half a minute at 5 frames a second
+IDLE_S = 0.5  # how often an inference thread without frames looks whether it should end
+
+
+class RecentTimes:
+    """Takes the time of named stages and remembers the last RECENT of each. Written by one thread, read by others."""
+
+    def __init__(self) -> None:
+        self._seconds: dict[str, deque[float]] = {}
+
+    @contextmanager
+    def time(self, stage: str) -> Iterator[None]:
+        """Remember the time that the context takes."""
+        begin = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.add(stage, time.perf_counter() - begin)
+
+    def add(self, stage: str, seconds: float) -> None:
+        """Remember a time."""
+        self._seconds.setdefault(stage, deque(maxlen=RECENT)).append(seconds)
+
+    def milliseconds(self) -> dict[str, float]:
+        """Return the median of each stage."""
+        return {stage: round(1000.0 * float(np.median(list(seconds))), 3) for stage, seconds in self._seconds.items()}
+
+    def quantiles(self, stage: str, shares: Sequence[float]) -> list[float | None]:
+        """Return quantiles of a stage in milliseconds; None where it has not run yet."""
+        seconds = list(self._seconds.get(stage, ()))
+        if not seconds:
+            return [None] * len(shares)
+        return [round(1000.0 * float(value), 1) for value in np.quantile(seconds, shares)]
+
+
+@dataclass(frozen=True, slots=True)
+class RuntimeConfig:
+    """The patience of a live run."""
+
+    latest: LatestConfig = field(default_factory=LatestConfig)
+    reader: ReaderConfig = field(default_factory=ReaderConfig)
+    retry_s: float = 1.0  # after a step that failed; a fault that stays must not fill the log
+
+
+@dataclass(frozen=True, slots=True)
+class RuntimeStatus:
+    """How a live site does.
+
+    Attributes:
+        at: seconds since epoch.
+        stages_ms: median of each stage of the frame path.
+        steps_per_s: how many batches went through of late.
+        failures: steps that failed since the start.
+        fault: what the last step failed by; None when it went well.
+    """
+
+    at: float
+    cameras: tuple[CameraStatus, ...]
+    stages_ms: Mapping[str, float]
+    steps_per_s: float
+    failures: int
+    fault: str | None
+
+
+class Runtime:
+    """The threads of one live site.
+
+    `start` begins to read the cameras; `track` begins to run the frame path, once it can be built; `stop` ends all.
+
+    Args:
+        feeds: the cameras.
+        clock: of capture times.
+        config: patience.
+    """
+
+    def __init__(self, feeds: Sequence[CameraFeed], clock: SteadyClock, config: RuntimeConfig | None = None) -> None:
+        self.config = config or RuntimeConfig()
+        self.clock = clock
+        self.stages = RecentTimes()
+        self._log = structlog.get_logger("runtime")
+        self._batcher = LatestBatcher([feed.camera_id for feed in feeds], self.config.latest)
+        self._readers = [
+            CameraReader(feed, self._batcher, clock, self._report_reader, self.config.reader) for feed in feeds
+        ]
+        self._listeners: list[Listener] = []
+        self._inference: threading.Thread | None = None
+        self._stop = threading.Event()
+        self._steps: deque[float] = deque(maxlen=RECENT)
+        self._failures = 0
+        self._fault: str | None = None
+
+    def start(self) -> None:
+        """Begin to read every camera."""
+        for reader in self._readers:
+            reader.start()
+
+    def sizes(self, timeout_s: float) -> dict[CameraId, tuple[int, int]]:
+        """Wait for the first frame of every camera, `timeout_s` at most; return the (width, height) of those known."""
+        end = time.monotonic() + timeout_s
+        while any(reader.size is None for reader in self._readers) and time.monotonic() < end:
+            if self._stop.wait(0.02):
+                break
+        return {reader.camera_id: reader.size for reader in self._readers if reader.size is not None}
+
+    def rates(self) -> dict[CameraId, float]:
+        """Return the nominal frames per second of the cameras that have been opened."""
+        return {reader.camera_id: reader.fps for reader in self._readers if reader.fps is not None}
+
+    def listen(self, listener: Listener) -> None:
+        """Have `listener` called by the inference thread with every update; it must not block. Before `track`."""
+        self._listeners.append(listener)
+
+    def track(self, pipeline: Pipeline) -> None:
+        """Begin to run the frame path."""
+        self._inference = threading.Thread(target=self._run, args=(pipeline,), name="inference", daemon=True)
+        self._inference.start()
+
+    def tracking(self) -> bool:
+        """Say whether the frame path runs."""
+        return self._inference is not None and self._inference.is_alive() and self._fault is None
+
+    def status(self) -> RuntimeStatus:
+        """Return how the site does now."""
+        dropped = self._batcher.dropped()
+        cameras = tuple(reader.status(sum(dropped[reader.camera_id].values())) for reader in self._readers)
+        steps = list(self._steps)
+        span_s = time.monotonic() - steps[0] if steps else 0.0
+        rate = len(steps) / span_s if span_s > 0.0 else 0.0
+        return RuntimeStatus(
+            self.clock.now(), cameras, self.stages.milliseconds(), round(rate, 2), self._failures, self._fault
+        )
+
+    def stop(self, timeout_s: float) -> list[str]:
+        """Stop all threads and wait for them, `timeout_s` at most.
+
+        Returns:
+            The names of the threads that are still stuck; they end with the process.
+        """
+        self._stop.set()
+        self._batcher.close()
+        for reader in self._readers:
+            reader.stop()
+        end = time.monotonic() + timeout_s
+        stuck = []
+        if self._inference is not None:
+            self._inference.join(max(0.0, end - time.monotonic()))
+            stuck += ["inference"] if self._inference.is_alive() else []
+        stuck += [
+            f"read-{reader.camera_id}" for reader in self._readers if not reader.join(max(0.0, end - time.monotonic()))
+        ]
+        return stuck
+
+    def _run(self, pipeline: Pipeline) -> None:
+        while not self._stop.is_set():
+            batch = self._batcher.next(IDLE_S)
+            if batch is None:
+                continue
+            try:
+                self._step(pipeline, batch)
+            except Exception as error:  # noqa: BLE001 - a fault in one step must not end the site; it is logged and shown
+                self._failures += 1
+                self._fault = f"{type(error).__name__}: the log says more"
+                self._log.exception("a step of the frame path failed", failures=self._failures)
+                self._stop.wait(self.config.retry_s)
+
+    def _step(self, pipeline: Pipeline, batch: FrameBatch) -> None:
+        self.stages.add("wait", self.clock.now() - batch.captured_at)
+        update = pipeline.step(batch)
+        self._fault = None
+        self._steps.append(time.monotonic())
+        for listener in self._listeners:
+            listener(batch, update)
+
+    def _report_reader(self, camera_id: CameraId, error: Exception) -> None:
+        self._log.error("reading a camera failed", camera=camera_id, exc_info=error)
