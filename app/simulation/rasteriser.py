@@ -1,0 +1,284 @@
+"""Turns posed figures into samples: skinning, light, projection through the lens, z-buffer. Compiled with numba.
+
+A figure is a set of tubes; each tube is a row of elliptic rings, skinned to bones. Samples lie SAMPLES to a pixel each
+way; inverse depth decides who is in front. Knows nothing of who the figure is, how it walks, or what stands around.
+"""
+
+import math
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from app.domains.vocabulary import FloatArray
+
+SAMPLES = 2  # samples a pixel, each way
+SEGMENTS = 14  # corners of a ring
+NEAR_M = 0.3  # nearer than this nothing is drawn
+_ANGLES = 2.0 * np.pi * np.arange(SEGMENTS) / SEGMENTS
+COSINES, SINES = np.cos(_ANGLES), np.sin(_ANGLES)
+
+Depth = NDArray[np.float32]
+Paint = NDArray[np.uint8]
+
+
+@njit(cache=True, nogil=True, fastmath=True)
+def skin(
+    bones: FloatArray, weights: FloatArray, rings: FloatArray, tube: NDArray[np.int32], vertices: FloatArray
+) -> None:
+    """Put the rings where the bones are.
+
+    Args:
+        bones: (B, 3, 4) rotation and origin of each bone, site frame.
+        weights: (R, B) share of each bone in each ring.
+        rings: (R, 9) centre and the two half axes of each ring in its bones' frame, metres.
+        tube: (R,) the tube that each ring belongs to.
+        vertices: (R, SEGMENTS, 6) gets place and unit normal of each vertex.
+    """
+    place = np.empty((3, 4))
+    for r in range(len(rings)):
+        place[:] = 0.0
+        for b in range(len(bones)):
+            if weights[r, b] > 0.0:
+                for i in range(3):
+                    for j in range(4):
+                        place[i, j] += weights[r, b] * bones[b, i, j]
+        for i in range(3):
+            centre = place[i, 3]
+            u, w = 0.0, 0.0
+            for j in range(3):
+                centre += place[i, j] * rings[r, j]
+                u += place[i, j] * rings[r, 3 + j]
+                w += place[i, j] * rings[r, 6 + j]
+            for s in range(SEGMENTS):
+                vertices[r, s, i] = centre + u * COSINES[s] + w * SINES[s]
+    for r in range(len(rings)):
+        before = r - 1 if r > 0 and tube[r - 1] == tube[r] else r
+        behind = r + 1 if r + 1 < len(rings) and tube[r + 1] == tube[r] else r
+        for s in range(SEGMENTS):
+            left, right = (s + SEGMENTS - 1) % SEGMENTS, (s + 1) % SEGMENTS
+            ax = vertices[r, right, 0] - vertices[r, left, 0]
+            ay = vertices[r, right, 1] - vertices[r, left, 1]
+            az = vertices[r, right, 2] - vertices[r, left, 2]
+            bx = vertices[behind, s, 0] - vertices[before, s, 0]
+            by = vertices[behind, s, 1] - vertices[before, s, 1]
+            bz = vertices[behind, s, 2] - vertices[before, s, 2]
+            nx, ny, nz = ay * bz - az * by, az * bx - ax * bz, ax * by - ay * bx
+            norm = 1.0 / math.sqrt(nx * nx + ny * ny + nz * nz + 1e-24)
+            vertices[r, s, 3] = nx * norm
+            vertices[r, s, 4] = ny * norm
+            vertices[r, s, 5] = nz * norm
+
+
+@njit(cache=True, nogil=True, fastmath=True)
+def light_at(
+    x: float, y: float, z: float, nx: float, ny: float, nz: float, lamps: FloatArray, daylight: float
+) -> float:
+    """Return the light on a surface at a place with a normal; lamps are (L, 4): place and power."""
+    light = daylight * (0.75 + 0.35 * nz)
+    for lamp in range(len(lamps)):
+        dx, dy, dz = lamps[lamp, 0] - x, lamps[lamp, 1] - y, lamps[lamp, 2] - z
+        square = dx * dx + dy * dy + dz * dz + 0.3
+        facing = nx * dx + ny * dy + nz * dz
+        # wrapped a little around the body: light from walls and floor reaches what faces away
+        facing = 0.8 * facing / math.sqrt(square) + 0.2
+        if facing > 0.0 and dz > 0.0:
+            light += lamps[lamp, 3] * facing * dz / (square * math.sqrt(square))
+    return light
+
+
+@njit(cache=True, nogil=True, fastmath=True)
+def encode(light: float) -> float:
+    """Return the pixel value of a linear brightness: a soft shoulder, then a gamma of 2."""
+    return 255.0 * math.sqrt(min(0.95 * light / (0.8 + 0.22 * light), 1.0))
+
+
+@njit(cache=True, nogil=True, fastmath=True)
+def project(
+    vertices: FloatArray,
+    pose: FloatArray,
+    lens: FloatArray,
+    colours: FloatArray,
+    lamps: FloatArray,
+    daylight: float,
+    corners: FloatArray,
+) -> bool:
+    """Light the vertices and carry them into the image.
+
+    Args:
+        vertices: (R, SEGMENTS, 6) from `skin`.
+        pose: (3, 4) site frame to camera.
+        lens: (9,) focal lengths, centre in samples; k1, k2, p1, p2, k3.
+        colours: (R, SEGMENTS, 3) linear reflectance.
+        lamps: (L, 4).
+        daylight: light from everywhere.
+        corners: (R, SEGMENTS, 6) gets sample x, y, inverse depth, and blue, green, red in 0..255.
+
+    Returns:
+        Whether all of the figure is in front of the camera.
+    """
+    fx, fy, cx, cy, k1, k2, p1, p2, k3 = lens
+    for r in range(len(vertices)):
+        for s in range(SEGMENTS):
+            x, y, z, nx, ny, nz = vertices[r, s]
+            depth = pose[2, 0] * x + pose[2, 1] * y + pose[2, 2] * z + pose[2, 3]
+            if depth < NEAR_M:
+                return False
+            u = (pose[0, 0] * x + pose[0, 1] * y + pose[0, 2] * z + pose[0, 3]) / depth
+            v = (pose[1, 0] * x + pose[1, 1] * y + pose[1, 2] * z + pose[1, 3]) / depth
+            rr = min(u * u + v * v, 4.0)
+            radial = 1.0 + rr * (k1 + rr * (k2 + rr * k3))
+            corners[r, s, 0] = fx * (u * radial + 2.0 * p1 * u * v + p2 * (rr + 2.0 * u * u)) + cx
+            corners[r, s, 1] = fy * (v * radial + p1 * (rr + 2.0 * v * v) + 2.0 * p2 * u * v) + cy
+            corners[r, s, 2] = 1.0 / depth
+            light = light_at(x, y, z, nx, ny, nz, lamps, daylight)
+            for c in range(3):
+                corners[r, s, 3 + c] = encode(light * colours[r, s, c])
+    return True
+
+
+@njit(cache=True, nogil=True, fastmath=True)
+def fill(corners: FloatArray, tube: NDArray[np.int32], left: int, top: int, depth: Depth, paint: Paint) -> None:
+    """Fill the triangles between the rings of each tube.
+
+    Args:
+        corners: (R, SEGMENTS, 6) from `project`.
+        tube: (R,) the tube that each ring belongs to.
+        left: sample column of the buffers' first column.
+        top: sample row of their first row.
+        depth: (H, W) inverse depth, zero where nothing is yet.
+        paint: (H, W, 3).
+    """
+    for r in range(len(corners) - 1):
+        if tube[r] != tube[r + 1]:
+            continue
+        for s in range(SEGMENTS):
+            following = (s + 1) % SEGMENTS
+            _fill_triangle(corners[r, s], corners[r, following], corners[r + 1, s], left, top, depth, paint)
+            _fill_triangle(corners[r, following], corners[r + 1, following], corners[r + 1, s], left, top, depth, paint)
+
+
+@njit(cache=True, nogil=True, fastmath=True)
+def _fill_triangle(
+    a: FloatArray, b: FloatArray, c: FloatArray, left: int, top: int, depth: Depth, paint: Paint
+) -> None:
+    """Fill one triangle where it faces the camera and is nearer than what is there."""
+    area = (b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0])
+    if area >= -1e-9:  # seen from outside its corners run counter-clockwise, which the image's downward y turns round
+        return
+    height, width = depth.shape
+    x_low = max(math.ceil(min(a[0], b[0], c[0]) - 0.5) - left, 0)
+    x_high = min(math.floor(max(a[0], b[0], c[0]) - 0.5) - left, width - 1)
+    y_low = max(math.ceil(min(a[1], b[1], c[1]) - 0.5) - top, 0)
+    y_high = min(math.floor(max(a[1], b[1], c[1]) - 0.5) - top, height - 1)
+    scale = 1.0 / area
+    # barycentric shares of b and c, and how they change by a sample to the right
+    b_right, c_right = (c[1] - a[1]) * scale, (a[1] - b[1]) * scale
+    x0 = x_low + left + 0.5 - a[0]
+    for y in range(y_low, y_high + 1):
+        dy = y + top + 0.5 - a[1]
+        share_b = (x0 * (c[1] - a[1]) - dy * (c[0] - a[0])) * scale
+        share_c = (dy * (b[0] - a[0]) - x0 * (b[1] - a[1])) * scale
+        for x in range(x_low, x_high + 1):
+            share_a = 1.0 - share_b - share_c
+            if share_a >= 0.0 and share_b >= 0.0 and share_c >= 0.0:
+                inverse = share_a * a[2] + share_b * b[2] + share_c * c[2]
+                if inverse > depth[y, x]:
+                    depth[y, x] = inverse
+                    paint[y, x, 0] = np.uint8(share_a * a[3] + share_b * b[3] + share_c * c[3])
+                    paint[y, x, 1] = np.uint8(share_a * a[4] + share_b * b[4] + share_c * c[4])
+                    paint[y, x, 2] = np.uint8(share_a * a[5] + share_b * b[5] + share_c * c[5])
+            share_b += b_right
+            share_c += c_right
+
+
+@njit(cache=True, nogil=True, fastmath=True)
+def merge(
+    depth: Depth,
+    paint: Paint,
+    left: int,
+    top: int,
+    number: int,
+    scene_depth: Depth,
+    scene_number: NDArray[np.int16],
+    scene_paint: Paint,
+    extent: NDArray[np.int64],
+) -> None:
+    """Put one figure's samples into the scene's, where they are nearer, and clear its buffers.
+
+    Args:
+        depth: (h, w) the figure's inverse depth; zeroed.
+        paint: (h, w, 3) its colours.
+        left: the scene's sample column of its first column.
+        top: the same for rows.
+        number: of the figure, above 0.
+        scene_depth: (H, W) inverse depth of all that is drawn so far.
+        scene_number: (H, W) who is in front there, 0 for nobody.
+        scene_paint: (H, W, 3).
+        extent: (5,) gets how many samples the figure has, and the first and last column and row of those inside the
+            image; the last before the first where none is.
+    """
+    rows, columns = scene_depth.shape
+    extent[0], extent[1], extent[2], extent[3], extent[4] = 0, columns, rows, -1, -1
+    for i in range(depth.shape[0]):
+        y = i + top
+        for j in range(depth.shape[1]):
+            inverse = depth[i, j]
+            if inverse == 0.0:
+                continue
+            depth[i, j] = 0.0
+            extent[0] += 1
+            x = j + left
+            if y < 0 or y >= rows or x < 0 or x >= columns:
+                continue
+            extent[1], extent[2] = min(extent[1], x), min(extent[2], y)
+            extent[3], extent[4] = max(extent[3], x), max(extent[4], y)
+            if inverse > scene_depth[y, x]:
+                scene_depth[y, x] = inverse
+                scene_number[y, x] = number
+                for c in range(3):
+                    scene_paint[y, x, c] = paint[i, j, c]
+
+
+@njit(cache=True, nogil=True, fastmath=True)
+def resolve(
+    extent: NDArray[np.int64],
+    scene_depth: Depth,
+    still_depth: Depth,
+    scene_number: NDArray[np.int16],
+    scene_paint: Paint,
+    picture: Paint,
+    seen: NDArray[np.int64],
+) -> None:
+    """Average the samples of people into the picture over one figure's extent, count who is seen, clear the samples.
+
+    Args:
+        extent: (5,) from `merge`.
+        scene_depth: (H, W); gets the depth of what stands still back.
+        still_depth: (H, W) inverse depth of what stands still.
+        scene_number: (H, W); zeroed.
+        scene_paint: (H, W, 3).
+        picture: (H / SAMPLES, W / SAMPLES, 3), the background; gets the people.
+        seen: (N + 1,) samples of each figure that are in front of everything; added to.
+    """
+    share = 1.0 / (SAMPLES * SAMPLES)
+    for py in range(extent[2] // SAMPLES, extent[4] // SAMPLES + 1):
+        for px in range(extent[1] // SAMPLES, extent[3] // SAMPLES + 1):
+            count, blue, green, red = 0, 0, 0, 0
+            for y in range(SAMPLES * py, SAMPLES * py + SAMPLES):
+                for x in range(SAMPLES * px, SAMPLES * px + SAMPLES):
+                    number = scene_number[y, x]
+                    if number == 0:
+                        continue
+                    count += 1
+                    seen[number] += 1
+                    blue += scene_paint[y, x, 0]
+                    green += scene_paint[y, x, 1]
+                    red += scene_paint[y, x, 2]
+                    scene_number[y, x] = 0
+                    scene_depth[y, x] = still_depth[y, x]
+            if count > 0:
+                rest = 1.0 - count * share
+                picture[py, px, 0] = np.uint8(blue * share + picture[py, px, 0] * rest)
+                picture[py, px, 1] = np.uint8(green * share + picture[py, px, 1] * rest)
+                picture[py, px, 2] = np.uint8(red * share + picture[py, px, 2] * rest)

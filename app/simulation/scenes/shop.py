@@ -1,0 +1,120 @@
+"""A shop of 18 x 12 m: shelves, a till, two pillars, three doors; six cameras under the ceiling that overlap."""
+
+import math
+
+from app.simulation.floor_plan import Colour, Door, Material, Mount, Scene, Solid, Spot, vestibule, walls
+
+BOUNDS = (0.0, 0.0, 18.0, 12.0)
+CEILING_M = 3.3
+PAINT: Colour = (0.50, 0.56, 0.60)
+LENS = (-0.17, 0.035, 0.0006, -0.0004, 0.0)
+DOORS = (("south", 7.9, 10.1), ("west", 9.3, 10.7), ("east", 3.6, 5.0))
+
+
+def shop() -> Scene:
+    """Build the scene."""
+    solids = walls(BOUNDS, CEILING_M, PAINT, DOORS)
+    doors: list[Door] = []
+    for side, a, b in DOORS:
+        behind, door = vestibule(side, BOUNDS, (a, b), (0.30, 0.34, 0.38))
+        solids += behind
+        doors.append(door)
+    solids += _furniture()
+    return Scene(
+        name="shop",
+        bounds=BOUNDS,
+        floor=(Material.TILES, (0.46, 0.52, 0.56)),
+        ceiling_m=CEILING_M,
+        solids=tuple(solids),
+        doors=tuple(doors),
+        spots=tuple(_spots()),
+        lamps=tuple((x, y, 3.2) for x in (2.5, 6.8, 11.2, 15.5) for y in (2.2, 6.0, 9.8)),
+        mounts=(
+            Mount("north-west", (0.25, 11.75, 3.0), (7.0, 5.6, 0.0), 0.66, LENS),
+            Mount("north", (9.6, 11.75, 3.05), (9.0, 4.6, 0.0), 0.62, LENS),
+            Mount("north-east", (17.75, 11.75, 3.0), (11.2, 5.4, 0.0), 0.66, LENS),
+            Mount("south-west", (0.25, 0.25, 3.0), (6.8, 6.4, 0.0), 0.66, LENS),
+            Mount("south", (6.6, 0.25, 3.05), (8.6, 7.2, 0.0), 0.62, LENS),
+            Mount("south-east", (17.75, 0.25, 3.0), (11.0, 6.2, 0.0), 0.66, LENS),
+        ),
+    )
+
+
+def _gondola(x: float, y: float, length: float) -> list[Solid]:
+    """Build a free-standing shelf, 0.8 m deep, goods on both sides."""
+    return [
+        Solid((x, y, 0.0), (x + length, y + 0.8, 0.14), Material.PLAIN, (0.24, 0.24, 0.25)),
+        Solid((x + 0.04, y + 0.05, 0.14), (x + length - 0.04, y + 0.75, 1.38), Material.GOODS, (0.5, 0.5, 0.5)),
+        Solid((x, y, 1.38), (x + length, y + 0.8, 1.42), Material.PLAIN, (0.52, 0.54, 0.55)),
+        Solid((x - 0.04, y, 0.0), (x, y + 0.8, 1.45), Material.PLAIN, (0.55, 0.32, 0.12)),
+        Solid((x + length, y, 0.0), (x + length + 0.04, y + 0.8, 1.45), Material.PLAIN, (0.55, 0.32, 0.12)),
+    ]
+
+
+def _plant(x: float, y: float) -> list[Solid]:
+    pot = Solid((x - 0.2, y - 0.2, 0.0), (x + 0.2, y + 0.2, 0.42), Material.PLAIN, (0.20, 0.24, 0.30))
+    green: Colour = (0.10, 0.30, 0.12)
+    leaves = [
+        Solid((x - 0.3, y - 0.22, 0.55), (x + 0.24, y + 0.26, 1.05), Material.LEAVES, green, blocks=False),
+        Solid((x - 0.18, y - 0.3, 0.8), (x + 0.3, y + 0.18, 1.35), Material.LEAVES, green, blocks=False),
+        Solid((x - 0.05, y - 0.05, 0.42), (x + 0.05, y + 0.05, 0.6), Material.WOOD, (0.1, 0.15, 0.2), blocks=False),
+    ]
+    return [pot, *leaves]
+
+
+def _furniture() -> list[Solid]:
+    solids = [*_gondola(3.4, 3.0, 3.4), *_gondola(3.0, 6.6, 4.0), *_gondola(11.2, 6.4, 3.6), *_gondola(11.2, 8.9, 3.6)]
+    wood: Colour = (0.20, 0.33, 0.45)
+    solids += [
+        # wall shelves in the north
+        Solid((2.0, 11.55, 0.0), (7.4, 12.0, 1.9), Material.GOODS, (0.5, 0.5, 0.5)),
+        Solid((2.0, 11.5, 1.9), (7.4, 12.0, 1.96), Material.PLAIN, (0.5, 0.52, 0.54)),
+        Solid((11.4, 11.6, 0.0), (15.4, 12.0, 1.9), Material.GOODS, (0.5, 0.5, 0.5)),
+        Solid((11.4, 11.55, 1.9), (15.4, 12.0, 1.96), Material.PLAIN, (0.5, 0.52, 0.54)),
+        # the till
+        Solid((12.4, 1.9, 0.0), (15.2, 2.5, 0.95), Material.WOOD, wood),
+        Solid((12.3, 1.85, 0.95), (15.3, 2.55, 1.0), Material.PLAIN, (0.12, 0.12, 0.13)),
+        Solid((13.1, 2.05, 1.0), (13.45, 2.35, 1.22), Material.PLAIN, (0.06, 0.06, 0.06), blocks=False),
+        Solid((14.3, 2.1, 1.0), (14.7, 2.35, 1.12), Material.CARTON, (0.22, 0.36, 0.48), blocks=False),
+        # two low tables
+        Solid((8.5, 3.4, 0.70), (9.9, 4.3, 0.76), Material.WOOD, wood),
+        Solid((8.7, 3.55, 0.76), (9.1, 3.95, 0.92), Material.CARTON, (0.25, 0.40, 0.52), blocks=False),
+        Solid((9.25, 3.65, 0.76), (9.7, 4.05, 0.86), Material.PLAIN, (0.45, 0.2, 0.12), blocks=False),
+        Solid((8.6, 3.5, 0.0), (8.7, 3.6, 0.70), Material.WOOD, wood, blocks=False),
+        Solid((9.7, 3.5, 0.0), (9.8, 3.6, 0.70), Material.WOOD, wood, blocks=False),
+        Solid((8.6, 4.1, 0.0), (8.7, 4.2, 0.70), Material.WOOD, wood, blocks=False),
+        Solid((9.7, 4.1, 0.0), (9.8, 4.2, 0.70), Material.WOOD, wood, blocks=False),
+        # pillars
+        Solid((8.9, 8.0, 0.0), (9.25, 8.35, CEILING_M), Material.WALL, (0.62, 0.64, 0.65)),
+        # cartons
+        Solid((0.35, 4.2, 0.0), (1.0, 4.9, 0.55), Material.CARTON, (0.22, 0.36, 0.48)),
+        Solid((0.4, 4.3, 0.55), (0.9, 4.8, 0.95), Material.CARTON, (0.25, 0.40, 0.52)),
+        # pictures and windows on the walls
+        Solid((11.6, -0.02, 1.2), (13.4, 0.02, 2.5), Material.POSTER, (0.5, 0.5, 0.5), blocks=False),
+        Solid((14.2, -0.02, 1.2), (16.0, 0.02, 2.5), Material.POSTER, (0.5, 0.5, 0.5), blocks=False),
+        Solid((2.2, -0.02, 0.9), (6.0, 0.02, 2.5), Material.GLASS, (0.85, 0.82, 0.78), blocks=False),
+        Solid((-0.02, 1.4, 1.3), (0.02, 3.2, 2.5), Material.POSTER, (0.5, 0.5, 0.5), blocks=False),
+        Solid((17.98, 7.2, 1.1), (18.02, 10.2, 2.5), Material.GLASS, (0.85, 0.82, 0.78), blocks=False),
+    ]
+    return solids + _plant(0.7, 7.6) + _plant(17.2, 6.2) + _plant(16.9, 11.2)
+
+
+def _spots() -> list[Spot]:
+    north, south, east = 0.5 * math.pi, -0.5 * math.pi, 0.0
+    spots = [Spot((x, 2.35), north) for x in (3.9, 5.1, 6.3)]
+    spots += [Spot((x, 4.45), south) for x in (4.2, 5.6)]
+    spots += [Spot((x, 5.95), north) for x in (3.6, 5.0, 6.4)]
+    spots += [Spot((x, 8.05), south) for x in (3.8, 5.6)]
+    spots += [Spot((x, 10.9), north) for x in (2.8, 4.4, 6.0, 12.2, 13.6, 14.8)]
+    spots += [Spot((x, 5.75), north) for x in (11.8, 13.4)]
+    spots += [Spot((x, 7.8), south) for x in (12.2, 13.9)]
+    spots += [Spot((x, 8.25), north) for x in (11.7, 13.1, 14.4)]
+    spots += [Spot((x, 3.15), south) for x in (13.0, 14.2)]  # customers at the till
+    spots += [Spot((13.8, 1.25), north)]  # behind it
+    spots += [Spot((9.2, 2.75), north), Spot((9.0, 4.95), south), Spot((7.85, 3.9), east)]
+    for group, (x, y) in enumerate(((1.6, 6.0), (9.8, 6.3), (16.4, 8.6), (8.6, 10.2), (16.2, 1.8))):
+        for k in range(3):
+            angle = 2.0 * math.pi * k / 3.0 + group
+            place = (x + 0.5 * math.cos(angle), y + 0.5 * math.sin(angle))
+            spots.append(Spot(place, angle + math.pi, group))
+    return spots

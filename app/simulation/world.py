@@ -1,0 +1,108 @@
+"""Who is where at any instant: the people of a scene, and how each of them looks. Thread-safe and deterministic.
+
+The same configuration gives the same people at the same instants, in whatever order and by however many threads they
+are asked for. Knows no camera and no pixels.
+"""
+
+import threading
+from collections import deque
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from app.domains.vocabulary import FloatArray
+from app.simulation.crowd import STEP_S, Crowd
+from app.simulation.figure import Figure, make_figure
+from app.simulation.floor_plan import Scene
+from app.simulation.outfit import Build, Outfit, draw_build, draw_outfit
+from app.simulation.people import People
+
+MEMORY_S = 600.0  # how far back the world is remembered
+WARM_UP_S = 40.0  # walked before the first instant, so that nobody stands where they were put
+
+
+@dataclass(frozen=True, slots=True)
+class WorldConfig:
+    """The people of a world."""
+
+    people: int = 12  # how many there are, those included who have left for a while
+    seed: int = 0  # of everything random
+    pace: float = 1.0  # factor on walking speeds
+    outfits: int = 0  # how many different outfits there are; 0 for as many as people
+
+
+class World:
+    """The people of one scene through time.
+
+    Args:
+        scene: where they walk.
+        config: how many, and how.
+    """
+
+    def __init__(self, scene: Scene, config: WorldConfig = WorldConfig()) -> None:
+        self.scene, self.config = scene, config
+        self._crowd = Crowd(scene, config.people, config.seed, config.pace)
+        self._lock = threading.Lock()
+        self._states: deque[FloatArray] = deque(maxlen=int(MEMORY_S / STEP_S))
+        self._first = 0  # number of the oldest state that is remembered
+        for _ in range(int(WARM_UP_S / STEP_S)):
+            self._crowd.step()
+        self._remember()
+
+    @cached_property
+    def looks(self) -> dict[int, tuple[Build, Outfit]]:
+        """Body and clothes of each person, by id."""
+        config = self.config
+        outfits = config.outfits or config.people
+        looks = {}
+        for person in range(1, config.people + 1):
+            outfit = draw_outfit(np.random.default_rng([config.seed, 2, (person - 1) % outfits]))
+            looks[person] = (draw_build(np.random.default_rng([config.seed, 3, person])), outfit)
+        return looks
+
+    @cached_property
+    def figures(self) -> dict[int, Figure]:
+        """The body that is drawn of each person, by id."""
+        return {person: make_figure(*look, seed=person) for person, look in self.looks.items()}
+
+    def bodies_at(self, time_s: float) -> People:
+        """Return everybody who may be seen at an instant, also on their way through a door outside the bounds.
+
+        Args:
+            time_s: seconds since the start of the simulation.
+
+        Raises:
+            ValueError: a time before the start, or longer than MEMORY_S before the latest one asked for.
+        """
+        before, after = self._around(time_s)
+        share = time_s / STEP_S - int(time_s / STEP_S)
+        rows = np.flatnonzero((before[:, 6] > 0.0) & (after[:, 6] > 0.0))
+        state = before[rows] + share * (after[rows] - before[rows])
+        person = rows + 1
+        sway = np.sin(0.55 * time_s + 2.4 * person)
+        return People(person, state[:, :2], state[:, 2], state[:, 3], state[:, 4], state[:, 5], sway)
+
+    def people_at(self, time_s: float) -> People:
+        """Return everybody on the watched floor at an instant; arguments and errors as of `bodies_at`."""
+        bodies = self.bodies_at(time_s)
+        x0, y0, x1, y1 = self.scene.bounds
+        x, y = bodies.xy.T
+        return bodies[(x >= x0) & (x <= x1) & (y >= y0) & (y <= y1)]
+
+    def _around(self, time_s: float) -> tuple[FloatArray, FloatArray]:
+        """Return the (N, 7) states before and after an instant; the last column tells who is present."""
+        if time_s < 0.0:
+            raise ValueError(f"the simulation begins at 0 s, {time_s:g} s is before it")
+        number = int(time_s / STEP_S)
+        with self._lock:
+            while self._first + len(self._states) < number + 2:
+                self._crowd.step()
+                self._remember()
+            if number < self._first:
+                raise ValueError(f"the simulation remembers {MEMORY_S:g} s, {time_s:g} s is before that")
+            return self._states[number - self._first], self._states[number - self._first + 1]
+
+    def _remember(self) -> None:
+        self._first += len(self._states) == self._states.maxlen
+        self._states.append(np.column_stack([self._crowd.state, self._crowd.present]))
