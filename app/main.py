@@ -2,10 +2,12 @@
 
 import glob
 import re
+import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
@@ -32,9 +34,10 @@ from app.infrastructure.mot_detections import (
 )
 from app.infrastructure.openvino_detector import DetectorConfig, OpenVINODetector
 from app.infrastructure.openvino_embedder import OpenVINOEmbedder
+from app.infrastructure.paced_source import PacedSource
 from app.infrastructure.pyav_source import PyAVSource
 from app.infrastructure.tiling import Tiles
-from app.orchestration.jobs import StageClock
+from app.orchestration.clock import Pace
 from app.orchestration.pipeline import Pipeline
 from app.orchestration.ports import FrameSource
 from app.settings import DetectorSettings, EmbedderSettings, Site, SiteFile
@@ -103,6 +106,24 @@ def open_source(site_file: SiteFile, position: int, recordings: Mapping[CameraId
             site_file.path, f"{key}.fps", "missing; images carry no time, say how many were taken a second"
         )
     return ImageSource(camera_id, path, camera.fps, camera.start_s)
+
+
+def open_live_source(
+    site_file: SiteFile, position: int, recordings: Mapping[CameraId, Recording], pace: Pace, stop: threading.Event
+) -> FrameSource:
+    """Open the frames of the site's camera number `position` as they come; a recording plays again and again.
+
+    Args:
+        site_file: the site.
+        position: of the camera.
+        recordings: boxes of the cameras that have them instead of pixels.
+        pace: where the time of recordings lies on the clock.
+        stop: ends every wait of the source.
+
+    Raises:
+        ConfigError, CameraUnavailable: as `open_source`.
+    """
+    return PacedSource(lambda: open_source(site_file, position, recordings), pace, loop=True, stop=stop)
 
 
 def build_networks(site_file: SiteFile, recordings: Mapping[CameraId, Recording], models_dir: Path | None) -> Networks:
@@ -185,8 +206,16 @@ def _build_embedder(
     return HsvEmbedder() if model is None else OpenVINOEmbedder(model)
 
 
+class TimesStages(Protocol):
+    """Takes the time of the frame path's stages."""
+
+    def time(self, stage: str) -> AbstractContextManager[None]:
+        """Return a context whose time is that stage's."""
+        ...
+
+
 def build_pipeline(
-    site: Site, views: Mapping[CameraId, CameraView], networks: Networks, clock: StageClock | None = None
+    site: Site, views: Mapping[CameraId, CameraView], networks: Networks, clock: TimesStages | None = None
 ) -> Pipeline:
     """Join the frame path's parts, each with the site's settings."""
     tracker, likelihood = site.tracker, CosineLikelihood(networks.cosines, site.identity.likelihood)

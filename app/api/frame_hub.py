@@ -55,7 +55,7 @@ class _Rung:
 
     viewers: set[FrameViewer] = field(default_factory=set)
     encoding: bool = False
-    given: int | None = None  # index of the frame that was encoded last
+    given: float | None = None  # capture time of the frame that was encoded last
     message: bytes | None = None
 
 
@@ -102,7 +102,7 @@ class FrameHub:
             rung = self._rungs.setdefault((camera, viewer.width), _Rung())
             rung.viewers.add(viewer)
             newest = self._newest.get(camera)
-            if rung.message is not None and newest is not None and rung.given == newest[0].index:
+            if rung.message is not None and newest is not None and rung.given == newest[0].captured_at:
                 viewer.offer(camera, rung.message)
         self._look(viewer.cameras)
 
@@ -126,7 +126,7 @@ class FrameHub:
 
     def _is_new(self, camera: CameraId, rung: _Rung) -> bool:
         newest = self._newest.get(camera)
-        return newest is not None and newest[0].index != rung.given
+        return newest is not None and newest[0].captured_at != rung.given
 
     async def _encode(self, camera: CameraId, width: int, rung: _Rung) -> None:
         """Encode the camera's newest frame, and again while newer ones have come."""
@@ -135,7 +135,7 @@ class FrameHub:
             while rung.viewers and self._is_new(camera, rung):
                 frame, sightings = self._newest[camera]
                 message = await loop.run_in_executor(self._threads, self._message, frame, sightings, width)
-                rung.given, rung.message = frame.index, message
+                rung.given, rung.message = frame.captured_at, message
                 for viewer in rung.viewers:
                     viewer.offer(camera, message)
         finally:

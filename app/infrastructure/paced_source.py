@@ -32,7 +32,6 @@ class PacedSource:
         self.fps = self._source.fps
         self.frame_count: int | None = None if loop else self._source.frame_count
         self.left_out = 0  # frames whose time had passed before they could be read
-        self._index = 0
         self._round_s = 0.0  # what the rounds before this one took
         self._end_s: float | None = None  # source time at which the next round begins
         self._first_s: float | None = None  # source time of the first frame
@@ -51,14 +50,13 @@ class PacedSource:
                     return None
                 continue
             captured_at = self._time_of(frame)
-            index, self._index = self._index, self._index + 1
             early_s = captured_at - self._pace.clock.now()
             if early_s < -0.5 / self.fps:
                 self.left_out += 1
                 continue
             if early_s > 0.0:
                 self._stop.wait(early_s)
-            return replace(frame, captured_at=captured_at, index=index)
+            return replace(frame, captured_at=captured_at)
         return None
 
     def close(self) -> None:

@@ -1,0 +1,240 @@
+"""Serves a live site: cameras, networks, frame path, history and web server, put together and taken down again."""
+
+import asyncio
+import errno
+import re
+import signal
+import socket
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import uvicorn
+from fastapi import FastAPI
+
+from app.api.application import Access, build_api
+from app.api.live import LARGEST_INPUT
+from app.api.site import CameraPlace, LiveSite, PlanPicture
+from app.calibration import build_view
+from app.domains.mapping.view import CameraView
+from app.domains.vocabulary import CameraId, FloatArray, IntArray
+from app.errors import CameraUnavailable, ConfigError
+from app.evaluation.live_score import LiveScore
+from app.infrastructure.data_folder import DataFolder
+from app.infrastructure.floor_sheet import read_plan_image
+from app.infrastructure.jpeg_encoder import OpenCVJpegEncoder
+from app.infrastructure.logs import configure_logs
+from app.infrastructure.sqlite_store import SQLiteStore
+from app.main import Networks, build_networks, build_pipeline, open_live_source, open_recordings
+from app.orchestration.clock import Pace, SteadyClock
+from app.orchestration.ports import FloorTruth
+from app.orchestration.reader import CameraFeed
+from app.orchestration.runtime import Runtime
+from app.recorded import build_plan, has_floor
+from app.settings import SiteFile
+
+FIRST_FRAMES_S = 10.0  # how long the start waits for cameras
+NO_FOOTPRINT: FloatArray = np.empty((0, 2))
+STOP_S = 0.7  # for threads to end, and for the history to be written; all within two seconds after Ctrl-C
+SEND_BUFFER = 262_144  # bytes that the system holds back for a slow viewer: a few frames, and not seconds of them
+
+
+@dataclass(frozen=True, slots=True)
+class ServeOptions:
+    """Where and for whom a site is served.
+
+    Attributes:
+        host: address to listen on.
+        port: 0 for any free one.
+        data: folder of the history.
+        models: where named weights lie; None for the default place.
+        access: who may speak to the server.
+        keep_s: how long the history remembers people.
+    """
+
+    host: str
+    port: int
+    data: Path
+    models: Path | None = None
+    access: Access = field(default_factory=Access)
+    keep_s: float = 86_400.0
+
+
+class _PacedTruth:
+    """A recording's truth, asked by the capture times under which it is played."""
+
+    def __init__(self, truth: FloorTruth, pace: Pace) -> None:
+        self._truth, self._pace = truth, pace
+
+    def people_at(self, captured_at: float) -> tuple[IntArray, FloatArray]:
+        source_s = self._pace.source_time(captured_at)
+        return self._truth.people_at(captured_at if source_s is None else source_s)
+
+
+class _Server(uvicorn.Server):
+    """uvicorn that says when it answers, and leaves signals alone: its own handlers end the program in a traceback."""
+
+    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._ready = ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            await asyncio.to_thread(self._ready)
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def serve(
+    site_file: SiteFile,
+    options: ServeOptions,
+    *,
+    say: Callable[[str], None],
+    ready: Callable[[str], None],
+    truth: FloorTruth | None = None,
+) -> None:
+    """Serve a site until SIGINT or SIGTERM.
+
+    Args:
+        site_file: the site.
+        options: where and for whom.
+        say: called with lines that the user should read.
+        ready: called with the address once the server answers.
+        truth: who really is where, in the recordings' own time; for a simulated site.
+
+    Raises:
+        SpotOnError: anything that the user can mend.
+    """
+    configure_logs()
+    with ExitStack() as stack:
+        folder = stack.enter_context(DataFolder(options.data))
+        listening = stack.enter_context(_listen(options.host, options.port))
+        clock = SteadyClock()
+        pace = Pace(clock)
+        recordings = open_recordings(site_file)
+        networks = build_networks(site_file, recordings, options.models)
+        for note in networks.notes:
+            say(note)
+        feeds = [
+            CameraFeed(CameraId(camera.id), partial(open_live_source, site_file, i, recordings, pace))
+            for i, camera in enumerate(site_file.site.cameras)
+        ]
+        runtime = Runtime(feeds, clock)
+        stack.callback(runtime.stop, STOP_S)
+        runtime.start()
+        views = _views(site_file, runtime.sizes(FIRST_FRAMES_S))
+        store = SQLiteStore(folder.path / "history.sqlite", site_file.site.site, clock.now(), options.keep_s)
+        stack.callback(store.close, STOP_S)
+        shown_truth = None if truth is None else _PacedTruth(truth, pace)
+        site = _live_site(site_file, networks, views, runtime, store, shown_truth)
+        application = build_api(site, options.access)
+        runtime.listen(lambda _batch, update: store.append(update))
+        runtime.track(build_pipeline(site_file.site, views, networks, runtime.stages))
+        asyncio.run(_serve(application, listening, partial(ready, _address(listening, options.host))))
+
+
+def _views(site_file: SiteFile, sizes: Mapping[CameraId, tuple[int, int]]) -> dict[CameraId, CameraView]:
+    """Build the view of each camera from the size of its frames, or from the site file's `size` while it gives none."""
+    views = {}
+    for i, camera in enumerate(site_file.site.cameras):
+        name = CameraId(camera.id)
+        size = sizes.get(name, camera.size)
+        if size is None:
+            problem = f"gave no frame in {FIRST_FRAMES_S:g} s; give its size: [width, height] to start without it"
+            raise CameraUnavailable(name, problem)
+        views[name] = build_view(site_file, i, size)
+    return views
+
+
+def _live_site(
+    site_file: SiteFile,
+    networks: Networks,
+    views: Mapping[CameraId, CameraView],
+    runtime: Runtime,
+    store: SQLiteStore,
+    truth: FloorTruth | None,
+) -> LiveSite:
+    plan = build_plan(site_file, views) if has_floor(site_file) else None
+    bounds = None if plan is None else plan.bounds
+    seen = {} if plan is None else {CameraId(camera.camera_id): camera for camera in plan.cameras}
+    rates = runtime.rates()
+    cameras = []
+    for name, view in views.items():
+        place = seen.get(name)
+        position, footprint = (None, NO_FOOTPRINT) if place is None else (place.position, place.view)
+        cameras.append(CameraPlace(name, view.size, rates.get(name), position, footprint))
+    return LiveSite(
+        name=re.sub(r"[^A-Za-z0-9._-]+", "-", site_file.site.site),
+        detector=networks.notes[0] if networks.notes else "",
+        notes=networks.notes,
+        bounds=bounds,
+        plan=_plan_picture(site_file),
+        cameras=tuple(cameras),
+        runtime=runtime,
+        store=store,
+        encoder=OpenCVJpegEncoder(),
+        truth=truth,
+        scorer=None if truth is None else LiveScore(truth),
+    )
+
+
+def _plan_picture(site_file: SiteFile) -> PlanPicture | None:
+    floor = site_file.site.floor
+    if floor is None or floor.image is None:
+        return None
+    path = site_file.resolve(floor.image.path)
+    try:
+        height, width = read_plan_image(path, floor.image.pixels_per_metre, floor.image.origin_px).pixels.shape[:2]
+    except (OSError, ValueError) as error:
+        raise ConfigError(site_file.path, "floor.image.path", f"{path} cannot be read as a picture") from error
+    media_type = "image/png" if path.suffix.lower() == ".png" else "image/jpeg"
+    return PlanPicture(path, media_type, floor.image.pixels_per_metre, floor.image.origin_px, (width, height))
+
+
+@contextmanager
+def _listen(host: str, port: int) -> Iterator[socket.socket]:
+    """Take the port at once, so that a taken one is known before networks are loaded."""
+    with ExitStack() as stack:
+        try:
+            family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+            listening = stack.enter_context(socket.socket(family, socket.SOCK_STREAM))
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
+            listening.bind((host, port))
+            listening.listen(128)
+        except OSError as error:
+            taken = error.errno == errno.EADDRINUSE
+            problem = "the port is taken; stop what listens there, or give another --port"
+            raise ConfigError(f"{host}:{port}", "", problem if taken else str(error.strerror)) from error
+        yield listening
+
+
+def _address(listening: socket.socket, host: str) -> str:
+    port = listening.getsockname()[1]
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
+
+
+async def _serve(application: FastAPI, listening: socket.socket, ready: Callable[[], None]) -> None:
+    """Run the server until SIGINT or SIGTERM."""
+    config = uvicorn.Config(
+        application,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        lifespan="on",
+        ws="websockets-sansio",
+        ws_per_message_deflate=False,  # pictures do not shrink, and it costs 2 ms of CPU each
+        ws_max_size=LARGEST_INPUT,
+        timeout_graceful_shutdown=1,
+    )
+    server = _Server(config, ready)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, partial(setattr, server, "should_exit", True))
+    await server.serve(sockets=[listening])
