@@ -24,6 +24,7 @@ from app.errors import ConfigError, ModelError
 from app.infrastructure.faiss_index import FaissIndex
 from app.infrastructure.hsv_embedder import HsvEmbedder
 from app.infrastructure.image_source import ImageSource
+from app.infrastructure.live_source import LIVE_ADDRESS, LiveSource
 from app.infrastructure.model_files import DETECTORS, WHEEL_DETECTOR, default_detector, default_embedder, find_model
 from app.infrastructure.mot_detections import (
     DetectionsSource,
@@ -121,8 +122,13 @@ def open_live_source(
         stop: ends every wait of the source.
 
     Raises:
-        ConfigError, CameraUnavailable: as `open_source`.
+        ConfigError: an address of an unknown kind, or as `open_source`.
+        CameraUnavailable: the camera or the file cannot be opened.
     """
+    camera = site_file.site.cameras[position]
+    source = camera.source or ""
+    if LIVE_ADDRESS.match(source):
+        return LiveSource(CameraId(camera.id), source, camera.fps, pace.clock, stop)
     return PacedSource(lambda: open_source(site_file, position, recordings), pace, loop=True, stop=stop)
 
 

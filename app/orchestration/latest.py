@@ -24,6 +24,10 @@ class Drop(StrEnum):
     FUTURE = "time is ahead of the clock"
 
 
+PERIOD_BLEND = 0.2  # weight of the last interval in a camera's period: right within 10 frames of a change
+SILENCE_S = 5.0  # a longer interval is a gap and says nothing of the period
+
+
 @dataclass(frozen=True, slots=True)
 class LatestConfig:
     """How long cameras wait for one another, in seconds."""
@@ -84,6 +88,7 @@ class LatestBatcher:
             if frame.captured_at > now + self.config.ahead_s:
                 lane.dropped[Drop.FUTURE] += 1
                 return False
+            lane.learn_period(frame.captured_at - lane.last_s)
             lane.last_s = frame.captured_at
             if lane.frame is not None:
                 lane.dropped[Drop.REPLACED] += 1
@@ -159,6 +164,11 @@ class _Lane:
         self.period_s = 1.0
         self.present = False
         self.dropped: Counter[Drop] = Counter()
+
+    def learn_period(self, interval_s: float) -> None:
+        """Follow the camera's true period; what it claims to have may be wrong by far."""
+        if interval_s < SILENCE_S:
+            self.period_s += PERIOD_BLEND * (interval_s - self.period_s)
 
     def is_due(self, newest: float, silent_periods: float) -> bool:
         """Say whether the camera's next frame belongs to the instant `newest` and can be hoped for."""

@@ -10,6 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
+import numpy as np
+
 from app.domains.vocabulary import CameraId, Frame
 from app.errors import CameraUnavailable, FrameCorrupt, SpotOnError
 from app.orchestration.clock import SteadyClock
@@ -126,7 +128,7 @@ class CameraReader:
         captured_at, arrivals = self._captured_at, list(self._arrivals)
         age_s = None if captured_at is None else max(0.0, self._clock.now() - captured_at)
         silent_s = time.monotonic() - arrivals[-1] if arrivals else None
-        state = self._state(silent_s)
+        state = self._state(silent_s, float(np.median(np.diff(arrivals))) if len(arrivals) > 1 else 0.0)
         reason = self._reason
         if state is CameraState.LOST and reason is None:
             reason = f"no frame for {silent_s:.0f} s"
@@ -134,7 +136,7 @@ class CameraReader:
         fps = (len(arrivals) - 1) / span_s if span_s > 0.0 and state is CameraState.LIVE else 0.0
         return CameraStatus(self.camera_id, state, fps, age_s, self._frames, dropped, reason)
 
-    def _state(self, silent_s: float | None) -> CameraState:
+    def _state(self, silent_s: float | None, period_s: float) -> CameraState:
         if self._ended:
             return CameraState.ENDED
         if self._reason is not None:
@@ -143,7 +145,7 @@ class CameraReader:
             return CameraState.STARTING
         if silent_s > self.config.lost_s:
             return CameraState.LOST
-        late_s = max(self.config.late_s, self.config.late_periods / (self.fps or 1.0))
+        late_s = max(self.config.late_s, self.config.late_periods * period_s)
         return CameraState.LATE if silent_s > late_s else CameraState.LIVE
 
     def _run(self) -> None:

@@ -21,6 +21,7 @@ from app.orchestration.reader import CameraFeed, CameraReader, CameraStatus, Rea
 
 Listener = Callable[[FrameBatch, TrackingUpdate], None]
 RECENT = 150  # steps that timings are taken over: half a minute at 5 frames a second
+RATE_S = 5.0  # seconds over which the rate of steps is taken
 IDLE_S = 0.5  # how often an inference thread without frames looks whether it should end
 
 
@@ -145,12 +146,9 @@ class Runtime:
         """Return how the site does now."""
         dropped = self._batcher.dropped()
         cameras = tuple(reader.status(sum(dropped[reader.camera_id].values())) for reader in self._readers)
-        steps = list(self._steps)
-        span_s = time.monotonic() - steps[0] if steps else 0.0
-        rate = len(steps) / span_s if span_s > 0.0 else 0.0
-        return RuntimeStatus(
-            self.clock.now(), cameras, self.stages.milliseconds(), round(rate, 2), self._failures, self._fault
-        )
+        since = time.monotonic() - RATE_S
+        rate = sum(at > since for at in list(self._steps)) / RATE_S
+        return RuntimeStatus(self.clock.now(), cameras, self.stages.milliseconds(), rate, self._failures, self._fault)
 
     def stop(self, timeout_s: float) -> list[str]:
         """Stop all threads and wait for them, `timeout_s` at most.
