@@ -15,7 +15,7 @@ from app.domains.vocabulary import FloatArray, IntArray
 from app.simulation.backdrop import Backdrop, cast_backdrop, lamp_columns
 from app.simulation.figure import Figure
 from app.simulation.floor_plan import Scene
-from app.simulation.gait import pose_bones
+from app.simulation.gait import HIP_Z, THIGH_M, SHIN_M, ANKLE_M, Bone, pose_bones
 from app.simulation.lens import Calibration
 from app.simulation.people import People
 from app.simulation.rasteriser import NEAR_M, SAMPLES, SEGMENTS, Depth, Paint, fill, merge, project, resolve, skin
@@ -85,11 +85,14 @@ class SimulatedCamera:
             gain: brightness of the light, 1 is usual.
         """
         picture = self._backdrop.pixels.copy()
-        self._cast_shadows(people, picture)
         extents = np.zeros((len(people), 5), np.int64)
         extents[:, 3:] = -1
         for i in range(len(people)):
-            self._draw(people, i, extents[i])
+            if self._may_be_seen(people.xy[i]):
+                figure = self._figures[int(people.ids[i])]
+                bones = _pose(people, i, figure.height_m)
+                self._cast_shadow(people.xy[i], bones, picture)
+                self._draw(figure, bones, i + 1, extents[i])
         seen = np.zeros(len(people) + 1, np.int64)
         inside = np.flatnonzero((extents[:, 3] >= 0) & (extents[:, 0] > 0))
         still = self._backdrop.inverse_depth
@@ -103,21 +106,8 @@ class SimulatedCamera:
         visibility = seen[1:][inside] / extents[inside, 0]
         return Rendering(picture, people.ids[inside], xyxy.astype(np.float32), visibility, people.xy[inside])
 
-    def _draw(self, people: People, i: int, extent: IntArray) -> None:
-        """Draw one person into the scene's samples."""
-        if not self._may_be_seen(people.xy[i]):
-            return
-        figure = self._figures[int(people.ids[i])]
-        bones = pose_bones(
-            people.xy[i, 0],
-            people.xy[i, 1],
-            people.heading[i],
-            people.speed[i],
-            people.phase[i],
-            figure.height_m,
-            people.gesture[i],
-            people.sway[i],
-        )
+    def _draw(self, figure: Figure, bones: FloatArray, number: int, extent: IntArray) -> None:
+        """Draw one person into the scene's samples; shadows go to the picture below them."""
         vertices = np.empty((len(figure.rings), SEGMENTS, 6))
         corners = np.empty_like(vertices)
         skin(bones, figure.weights, figure.rings, figure.tube, vertices)
@@ -132,7 +122,7 @@ class SimulatedCamera:
             return
         depth, paint = self._sprite(rows, columns)
         fill(corners, figure.tube, int(low[0]), int(low[1]), depth, paint)
-        merge(depth, paint, int(low[0]), int(low[1]), i + 1, self._depth, self._number, self._paint, extent)
+        merge(depth, paint, int(low[0]), int(low[1]), number, self._depth, self._number, self._paint, extent)
 
     def _may_be_seen(self, xy: FloatArray) -> bool:
         """Return whether a person there is before the camera and near its field of view."""
@@ -151,38 +141,50 @@ class SimulatedCamera:
         depth = self._sprite_depth[: rows * columns].reshape(rows, columns)
         return depth, self._sprite_paint[: 3 * rows * columns].reshape(rows, columns, 3)
 
-    def _cast_shadows(self, people: People, picture: Paint) -> None:
-        """Darken the floor around everybody's feet."""
+    def _cast_shadow(self, xy: FloatArray, bones: FloatArray, picture: Paint) -> None:
+        """Darken the floor around somebody's feet."""
         model = self._calibration
-        for i in range(len(people)):
-            if not self._may_be_seen(people.xy[i]):
-                continue
-            ring = people.xy[i] + 1.1 * CIRCLE
-            view = np.column_stack([ring, np.zeros(len(ring))]) @ model.rotation.T + model.tvec
-            if view[:, 2].min() < NEAR_M:
-                continue
-            pixels = view[:, :2] / view[:, 2:] * np.diag(model.matrix)[:2] + model.matrix[:2, 2]
-            # the lens pulls points inwards by a few per cent; the margin covers it
-            middle = model.matrix[:2, 2]
-            low = np.minimum(pixels.min(axis=0), middle + 0.8 * (pixels.min(axis=0) - middle)) - 2
-            high = np.maximum(pixels.max(axis=0), middle + 0.8 * (pixels.max(axis=0) - middle)) + 2
-            x0, y0 = np.maximum(low, 0).astype(int)
-            x1, y1 = np.minimum(high, np.array(self.size)).astype(int)
-            if x0 < x1 and y0 < y1:
-                shade(picture[y0:y1, x0:x1], self._backdrop.ground[y0:y1, x0:x1], people.xy[i], self._lamps)
+        view = np.column_stack([xy + 1.1 * CIRCLE, np.zeros(len(CIRCLE))]) @ model.rotation.T + model.tvec
+        if view[:, 2].min() < NEAR_M:
+            return
+        pixels = view[:, :2] / view[:, 2:] * np.diag(model.matrix)[:2]
+        # the lens pulls points inwards by up to a fifth
+        low, high = pixels.min(axis=0), pixels.max(axis=0)
+        x0, y0 = np.maximum(np.minimum(low, 0.8 * low) + model.matrix[:2, 2] - 2.0, 0.0).astype(int)
+        x1, y1 = np.minimum(np.maximum(high, 0.8 * high) + model.matrix[:2, 2] + 2.0, self.size).astype(int)
+        if x0 < x1 and y0 < y1:
+            feet = bones[Bone.FOOT_L : Bone.FOOT_R + 1] @ np.concatenate([SOLE, [1.0]])
+            shade(picture[y0:y1, x0:x1], self._backdrop.ground[y0:y1, x0:x1], xy, feet, self._lamps)
 
 
+def _pose(people: People, i: int, height_m: float) -> FloatArray:
+    """Return the bones of one person."""
+    return pose_bones(
+        people.xy[i, 0],
+        people.xy[i, 1],
+        people.heading[i],
+        people.speed[i],
+        people.phase[i],
+        height_m,
+        people.gesture[i],
+        people.sway[i],
+    )
+
+
+# (3,) metres: the middle of a sole, on the lower side of the foot of a body at rest, without its sideways place.
+SOLE = np.array([0.05, 0.0, HIP_Z - THIGH_M - SHIN_M - ANKLE_M])
 CIRCLE = np.column_stack([np.cos(np.arange(8) * np.pi / 4.0), np.sin(np.arange(8) * np.pi / 4.0)])
 
 
 @njit(cache=True, nogil=True, fastmath=True)
-def shade(picture: Paint, ground: NDArray[np.float32], xy: FloatArray, lamps: FloatArray) -> None:
+def shade(picture: Paint, ground: NDArray[np.float32], xy: FloatArray, feet: FloatArray, lamps: FloatArray) -> None:
     """Darken the floor below one person: under the feet, around the body, and away from each lamp near by.
 
     Args:
         picture: (h, w, 3) part of the picture.
         ground: (h, w, 2) metres, the floor that it shows; far away elsewhere.
         xy: (2,) metres.
+        feet: (2, 3) metres, the soles' middles; a raised foot leaves less shadow.
         lamps: (L, 4).
     """
     height, width = ground.shape[:2]
@@ -206,7 +208,11 @@ def shade(picture: Paint, ground: NDArray[np.float32], xy: FloatArray, lamps: Fl
             square = gx * gx + gy * gy
             if square > 1.6:
                 continue
-            dark = 0.42 * math.exp(-square / 0.035) + 0.22 * math.exp(-square / 0.16)
+            dark = 0.26 * math.exp(-square / 0.16)
+            for foot in range(2):
+                fx, fy = ground[y, x, 0] - feet[foot, 0], ground[y, x, 1] - feet[foot, 1]
+                raised = 1.0 + 8.0 * max(feet[foot, 2], 0.0)
+                dark += 0.55 / raised * math.exp(-(fx * fx + fy * fy) / (0.016 * raised))
             for k in range(count):
                 ax, ay = away[k, 0], away[k, 1]
                 along = (gx * ax + gy * ay) / (ax * ax + ay * ay + 1e-9)

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from app.domains.vocabulary import FloatArray
 from app.simulation.floor_plan import Colour
-from app.simulation.gait import PELVIS_Z, SHOULDER_Y, WAIST_Z, Bone
+from app.simulation.gait import PELVIS_Z, REST, WAIST_Z, Bone
 from app.simulation.outfit import Bag, Bottom, Build, Hair, Outfit, Top
 from app.simulation.rasteriser import COSINES, SEGMENTS, SINES
 
@@ -57,8 +57,9 @@ class _Tailor:
         colour: Colour | FloatArray,
         shade: float = 1.0,
     ) -> None:
-        """Add a level ring: radii ahead and to the left."""
-        self._add(bones, (*centre, radii[0], 0.0, 0.0, 0.0, radii[1], 0.0), colour, shade)
+        """Add a level ring: centre in the frame of the first of its bones, radii ahead and to the left."""
+        x, y, z = centre + REST[next(iter(bones))]
+        self._add(bones, (x, y, z, radii[0], 0.0, 0.0, 0.0, radii[1], 0.0), colour, shade)
 
     def upright(
         self,
@@ -69,7 +70,8 @@ class _Tailor:
         shade: float = 1.0,
     ) -> None:
         """Add a ring that stands across the way ahead: radii to the left and up. For shoes."""
-        self._add({bone: 1.0}, (*centre, 0.0, radii[0], 0.0, 0.0, 0.0, radii[1]), colour, shade)
+        x, y, z = centre + REST[bone]
+        self._add({bone: 1.0}, (x, y, z, 0.0, radii[0], 0.0, 0.0, 0.0, radii[1]), colour, shade)
 
     def finish(self, height_m: float) -> Figure:
         return Figure(
@@ -113,22 +115,22 @@ def _legs(tailor: _Tailor, build: Build, outfit: Outfit) -> None:
     ):
         bare_shin = outfit.bottom is not Bottom.TROUSERS
         lower = skin if bare_shin else cloth
-        loose = 1.0 if bare_shin else 1.28
+        loose, full = (1.0, 1.0) if bare_shin else (1.28, 1.1)
         tailor.tube()
         tailor.ring({shin: 1.0}, (0.0, 0.0, -0.385), (CLOSED, CLOSED), lower, 0.7)
         tailor.ring({shin: 1.0}, (0.0, 0.0, -0.385), (0.043 * loose, 0.037 * loose), lower, 0.75)
         tailor.ring({shin: 1.0}, (-0.008, 0.0, -0.27), (0.050 * b * loose, 0.046 * b * loose), lower, 0.92)
         tailor.ring({shin: 1.0}, (-0.014, 0.0, -0.13), (0.060 * b * loose, 0.055 * b * loose), lower)
-        tailor.ring({shin: 0.55, thigh: 0.45}, (0.0, 0.0, -0.01), (0.062 * b, 0.060 * b), lower)
+        tailor.ring({shin: 0.5, thigh: 0.5}, (0.004, 0.0, 0.0), (0.064 * b * full, 0.060 * b * full), lower)
         bare_thigh = outfit.bottom is Bottom.SKIRT
         upper = skin if bare_thigh else cloth
         if lower is not upper:
             tailor.ring({thigh: 1.0}, (0.0, 0.0, -0.375), (0.068 * b, 0.066 * b), lower, 0.8)
             tailor.ring({thigh: 1.0}, (0.0, 0.0, -0.370), (0.078 * b, 0.075 * b), upper, 0.8)
         tailor.ring({thigh: 1.0}, (0.0, 0.0, -0.27), (0.080 * b, 0.076 * b), upper)
-        tailor.ring({thigh: 1.0}, (-0.004, -0.006 * side, -0.12), (0.092 * b, 0.086 * b), upper, 0.95)
-        tailor.ring({thigh: 0.6, Bone.PELVIS: 0.4}, (-0.005, 0.0, 0.02), (0.095 * b, 0.080 * b), upper, 0.9)
-        tailor.ring({Bone.PELVIS: 1.0}, (0.0, 0.05 * side, 0.06), (CLOSED, CLOSED), upper, 0.8)
+        tailor.ring({thigh: 1.0}, (-0.004, -0.004 * side, -0.12), (0.092 * b, 0.083 * b), upper, 0.95)
+        tailor.ring({thigh: 0.5, Bone.PELVIS: 0.5}, (-0.005, -0.006 * side, 0.0), (0.094 * b, 0.076 * b), upper, 0.9)
+        tailor.ring({Bone.PELVIS: 1.0}, (0.0, 0.06 * side, 0.03), (CLOSED, CLOSED), upper, 0.8)
         _shoe(tailor, foot, outfit.shoe_colour)
     if outfit.bottom is Bottom.SKIRT:
         _skirt(tailor, build, cloth)
@@ -154,7 +156,7 @@ def _skirt(tailor: _Tailor, build: Build, cloth: Colour) -> None:
     tailor.ring({**legs, Bone.PELVIS: 0.34}, (0.0, 0.0, -0.25), (0.155 * b, 0.20 * b), cloth)
     tailor.ring({Bone.PELVIS: 1.0}, (0.0, 0.0, -0.05), (0.135 * b, 0.185 * b), cloth)
     tailor.ring({Bone.PELVIS: 1.0}, (0.0, 0.0, 0.06), (0.115 * b, 0.160 * b), cloth)
-    tailor.ring({Bone.PELVIS: 0.5, Bone.CHEST: 0.5}, (0.0, 0.0, 0.10), (0.09 * b, 0.12 * b), cloth)
+    tailor.ring({Bone.PELVIS: 0.5, Bone.CHEST: 0.5}, (0.0, 0.0, 0.12), (0.09 * b, 0.12 * b), cloth)
 
 
 def _front(colour: Colour, inner: Colour, half_width: float) -> FloatArray:
@@ -170,9 +172,9 @@ def _torso(tailor: _Tailor, build: Build, outfit: Outfit) -> None:
     shoulders, hips, waist = 1.0 - 0.07 * slender, 1.0 + 0.05 * slender, 1.0 - 0.10 * slender
     thick = {Top.T_SHIRT: 1.0, Top.SHIRT: 1.02, Top.HOODIE: 1.10, Top.JACKET: 1.12, Top.COAT: 1.14}[outfit.top]
     table = [
-        (0.86, 0.090, 0.140 * hips),
-        (0.93, 0.112, 0.168 * hips),
-        (1.00, 0.110, 0.165 * hips),
+        (0.86, 0.108, 0.160 * hips),
+        (0.93, 0.122, 0.178 * hips),
+        (1.00, 0.116, 0.170 * hips),
         (1.08, 0.102, 0.148 * waist),
         (1.15, 0.106, 0.150 * waist),
         (1.23, 0.116, 0.162),
@@ -199,9 +201,8 @@ def _torso(tailor: _Tailor, build: Build, outfit: Outfit) -> None:
             colour = _front(cloth, outfit.inner, 0.42) if opened else cloth
         chest = min(max((z - 1.0) / 0.16, 0.0), 1.0)
         bones = {Bone.PELVIS: 1.0 - chest, Bone.CHEST: chest}
-        offset = (1.0 - chest) * PELVIS_Z + chest * WAIST_Z
         shade = 0.9 if z < 1.0 else 1.0
-        tailor.ring(bones, (0.0, 0.0, z - offset), (deep * size, wide * size), colour, shade)
+        tailor.ring(bones, (0.0, 0.0, z - PELVIS_Z), (deep * size, wide * size), colour, shade)
     tailor.ring({Bone.CHEST: 1.0}, (0.0, 0.0, 1.50 - WAIST_Z), (CLOSED, CLOSED), outfit.top_colour)
     if outfit.top is Top.COAT:
         _coat_tails(tailor, build, outfit)
@@ -224,9 +225,7 @@ def _arms(tailor: _Tailor, build: Build, outfit: Outfit) -> None:
     thick = {Top.T_SHIRT: 1.0, Top.SHIRT: 1.1, Top.HOODIE: 1.25, Top.JACKET: 1.28, Top.COAT: 1.3}[outfit.top]
     long = outfit.top is not Top.T_SHIRT
     skin, cloth = outfit.skin, outfit.top_colour
-    inward = SHOULDER_Y * (0.03 + 0.07 * build.slender)
-    for upper, fore, side in ((Bone.UPPER_ARM_L, Bone.FOREARM_L, 1.0), (Bone.UPPER_ARM_R, Bone.FOREARM_R, -1.0)):
-        y = -inward * side
+    for upper, fore in ((Bone.UPPER_ARM_L, Bone.FOREARM_L), (Bone.UPPER_ARM_R, Bone.FOREARM_R)):
         tailor.tube()  # the hand
         tailor.ring({fore: 1.0}, (0.012, 0.0, -0.42), (CLOSED, CLOSED), skin)
         tailor.ring({fore: 1.0}, (0.010, 0.0, -0.40), (0.026, 0.016), skin)
@@ -237,16 +236,16 @@ def _arms(tailor: _Tailor, build: Build, outfit: Outfit) -> None:
         sleeve, width = (cloth, thick) if long else (skin, 1.0)
         tailor.tube()
         tailor.ring({fore: 1.0}, (0.0, 0.0, -0.255), (CLOSED, CLOSED), sleeve, 0.8)
-        tailor.ring({fore: 1.0}, (0.0, 0.0, -0.255), (0.030 * b * width, 0.027 * b * width), sleeve, 0.9)
+        tailor.ring({fore: 1.0}, (0.0, 0.0, -0.255), (0.030 * b * width, 0.027 * b * width), sleeve, 0.85)
         tailor.ring({fore: 1.0}, (0.0, 0.0, -0.12), (0.041 * b * width, 0.038 * b * width), sleeve)
-        tailor.ring({fore: 0.5, upper: 0.5}, (0.0, 0.5 * y, -0.145), (0.043 * b * width, 0.041 * b * width), sleeve)
+        tailor.ring({fore: 0.5, upper: 0.5}, (0.0, 0.0, 0.0), (0.044 * b * width, 0.041 * b * width), sleeve, 0.95)
         if not long:
-            tailor.ring({upper: 1.0}, (0.0, y, -0.165), (0.045 * b, 0.043 * b), sleeve, 0.85)
-            tailor.ring({upper: 1.0}, (0.0, y, -0.160), (0.055 * b, 0.052 * b), cloth, 0.85)
-        tailor.ring({upper: 1.0}, (0.0, y, -0.10), (0.053 * b * thick, 0.050 * b * thick), cloth)
-        tailor.ring({upper: 1.0}, (0.0, y, -0.02), (0.060 * b * thick, 0.056 * b * thick), cloth)
-        tailor.ring({upper: 0.6, Bone.CHEST: 0.4}, (0.0, y, 0.02 + 0.4 * 0.0), (0.050 * b, 0.048 * b), cloth)
-        tailor.ring({upper: 1.0}, (0.0, y - 0.02 * side, 0.05), (CLOSED, CLOSED), cloth)
+            tailor.ring({upper: 1.0}, (0.0, 0.0, -0.205), (0.047 * b, 0.044 * b), sleeve, 0.8)
+            tailor.ring({upper: 1.0}, (0.0, 0.0, -0.200), (0.058 * b, 0.054 * b), cloth, 0.8)
+        tailor.ring({upper: 1.0}, (0.0, 0.0, -0.12), (0.054 * b * thick, 0.050 * b * thick), cloth)
+        tailor.ring({upper: 1.0}, (0.0, 0.0, -0.04), (0.060 * b * thick, 0.055 * b * thick), cloth)
+        tailor.ring({upper: 0.5, Bone.CHEST: 0.5}, (0.0, 0.0, 0.015), (0.050 * b * thick, 0.046 * b * thick), cloth)
+        tailor.ring({upper: 0.3, Bone.CHEST: 0.7}, (0.0, 0.0, 0.045), (CLOSED, CLOSED), cloth)
 
 
 def _head(tailor: _Tailor, outfit: Outfit) -> None:
@@ -255,7 +254,7 @@ def _head(tailor: _Tailor, outfit: Outfit) -> None:
     head = {Bone.HEAD: 1.0}
     tailor.tube()
     tailor.ring({Bone.CHEST: 1.0}, (-0.005, 0.0, 0.36), (0.05, 0.05), skin, 0.7)
-    tailor.ring({Bone.CHEST: 0.5, Bone.HEAD: 0.5}, (0.0, 0.0, 0.22), (0.050, 0.050), skin, 0.7)
+    tailor.ring({Bone.CHEST: 0.5, Bone.HEAD: 0.5}, (0.0, 0.0, 0.42), (0.050, 0.050), skin, 0.7)
     tailor.ring(head, (0.005, 0.0, 0.06), (0.048, 0.048), skin, 0.75)
     tailor.tube()
     table = [

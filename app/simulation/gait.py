@@ -33,10 +33,31 @@ class Bone(IntEnum):
 
 REFERENCE_M = 1.75  # the height that lengths in this file are for
 PELVIS_Z, WAIST_Z, NECK_Z, SHOULDER_Z = 0.95, 1.08, 1.50, 1.43
-HIP_Y, SHOULDER_Y = 0.095, 0.19
+HIP_Y, SHOULDER_Y = 0.092, 0.178
 THIGH_M, SHIN_M, ANKLE_M = 0.44, 0.41, 0.085
 UPPER_ARM_M = 0.29
 HEEL_X, TOE_X = -0.055, 0.17
+FOREARM_Z = SHOULDER_Z - UPPER_ARM_M
+HIP_Z = PELVIS_Z - 0.03
+KNEE_Z = HIP_Z - THIGH_M
+# (B, 3) metres: the origin of each bone's frame while the body stands with hanging arms, above the middle of the feet.
+REST = np.array(
+    [
+        (0.0, 0.0, PELVIS_Z),
+        (0.0, 0.0, WAIST_Z),
+        (0.0, 0.0, NECK_Z),
+        (0.0, SHOULDER_Y, SHOULDER_Z),
+        (0.0, -SHOULDER_Y, SHOULDER_Z),
+        (0.0, SHOULDER_Y, FOREARM_Z),
+        (0.0, -SHOULDER_Y, FOREARM_Z),
+        (0.0, HIP_Y, HIP_Z),
+        (0.0, -HIP_Y, HIP_Z),
+        (0.0, HIP_Y, KNEE_Z),
+        (0.0, -HIP_Y, KNEE_Z),
+        (0.0, HIP_Y, KNEE_Z - SHIN_M),
+        (0.0, -HIP_Y, KNEE_Z - SHIN_M),
+    ]
+)
 STAND_MPS = 0.35  # slower than this the steps become shuffles
 
 
@@ -110,7 +131,7 @@ def _leg(bones: FloatArray, side: int, phase: float, swing: float, gait: float) 
 def pose_bones(  # noqa: PLR0913 - what a pose depends on, all scalars for the compiled code
     x: float, y: float, heading: float, speed: float, phase: float, height_m: float, gesture: float, sway: float
 ) -> FloatArray:
-    """Return the (13, 3, 4) rotation, scaled by the body's height, and origin of each bone in the site frame.
+    """Return the (13, 3, 4) maps by which each bone carries points of the body at rest into the site frame.
 
     Args:
         x: metres, site frame, the middle between the feet; like y.
@@ -154,4 +175,7 @@ def pose_bones(  # noqa: PLR0913 - what a pose depends on, all scalars for the c
         bones[b, 0, 3] += x
         bones[b, 1, 3] += y
         bones[b, 2, 3] -= lowest * scale
+        for i in range(3):
+            for j in range(3):
+                bones[b, i, 3] -= bones[b, i, j] * REST[b, j]
     return bones

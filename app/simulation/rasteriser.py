@@ -26,12 +26,12 @@ Paint = NDArray[np.uint8]
 def skin(
     bones: FloatArray, weights: FloatArray, rings: FloatArray, tube: NDArray[np.int32], vertices: FloatArray
 ) -> None:
-    """Put the rings where the bones are.
+    """Put the rings where the bones are: linear blend skinning.
 
     Args:
-        bones: (B, 3, 4) rotation and origin of each bone, site frame.
+        bones: (B, 3, 4) where each bone carries the points of the body at rest, site frame.
         weights: (R, B) share of each bone in each ring.
-        rings: (R, 9) centre and the two half axes of each ring in its bones' frame, metres.
+        rings: (R, 9) centre and the two half axes of each ring of the body at rest, metres.
         tube: (R,) the tube that each ring belongs to.
         vertices: (R, SEGMENTS, 6) gets place and unit normal of each vertex.
     """

@@ -30,12 +30,12 @@ def shop() -> Scene:
         spots=tuple(_spots()),
         lamps=tuple((x, y, 3.2) for x in (2.5, 6.8, 11.2, 15.5) for y in (2.2, 6.0, 9.8)),
         mounts=(
-            Mount("north-west", (0.25, 11.75, 3.0), (7.0, 5.6, 0.0), 0.66, LENS),
-            Mount("north", (9.6, 11.75, 3.05), (9.0, 4.6, 0.0), 0.62, LENS),
-            Mount("north-east", (17.75, 11.75, 3.0), (11.2, 5.4, 0.0), 0.66, LENS),
-            Mount("south-west", (0.25, 0.25, 3.0), (6.8, 6.4, 0.0), 0.66, LENS),
-            Mount("south", (6.6, 0.25, 3.05), (8.6, 7.2, 0.0), 0.62, LENS),
-            Mount("south-east", (17.75, 0.25, 3.0), (11.0, 6.2, 0.0), 0.66, LENS),
+            Mount("north-west", (0.25, 11.75, 3.0), (6.6, 6.0, 0.6), 0.82, LENS),
+            Mount("north", (9.6, 11.75, 3.05), (9.2, 4.4, 0.5), 0.74, LENS),
+            Mount("north-east", (17.75, 11.75, 3.0), (11.4, 5.8, 0.6), 0.82, LENS),
+            Mount("south-west", (0.25, 0.25, 3.0), (6.6, 6.2, 0.6), 0.82, LENS),
+            Mount("south", (7.4, 0.25, 3.05), (8.8, 7.4, 0.5), 0.74, LENS),
+            Mount("south-east", (17.75, 0.25, 3.0), (11.2, 6.2, 0.6), 0.82, LENS),
         ),
     )
 
@@ -44,10 +44,10 @@ def _gondola(x: float, y: float, length: float) -> list[Solid]:
     """Build a free-standing shelf, 0.8 m deep, goods on both sides."""
     return [
         Solid((x, y, 0.0), (x + length, y + 0.8, 0.14), Material.PLAIN, (0.24, 0.24, 0.25)),
-        Solid((x + 0.04, y + 0.05, 0.14), (x + length - 0.04, y + 0.75, 1.38), Material.GOODS, (0.5, 0.5, 0.5)),
-        Solid((x, y, 1.38), (x + length, y + 0.8, 1.42), Material.PLAIN, (0.52, 0.54, 0.55)),
-        Solid((x - 0.04, y, 0.0), (x, y + 0.8, 1.45), Material.PLAIN, (0.55, 0.32, 0.12)),
-        Solid((x + length, y, 0.0), (x + length + 0.04, y + 0.8, 1.45), Material.PLAIN, (0.55, 0.32, 0.12)),
+        Solid((x + 0.04, y + 0.05, 0.14), (x + length - 0.04, y + 0.75, 1.13), Material.GOODS, (0.5, 0.5, 0.5)),
+        Solid((x, y, 1.13), (x + length, y + 0.8, 1.17), Material.PLAIN, (0.52, 0.54, 0.55)),
+        Solid((x - 0.04, y, 0.0), (x, y + 0.8, 1.20), Material.PLAIN, (0.55, 0.32, 0.12)),
+        Solid((x + length, y, 0.0), (x + length + 0.04, y + 0.8, 1.20), Material.PLAIN, (0.55, 0.32, 0.12)),
     ]
 
 
