@@ -1,0 +1,203 @@
+/**
+ * Draws the dots: a disc with the id, where its person is going, how sure the place is; and the true places of a demo.
+ * Discs are drawn once per id and look, then copied. Knows nothing of trails and ground.
+ */
+
+/** @import { Person } from "./people.js" */
+/** @import { Viewport } from "./viewport.js" */
+
+const ARROW_S = 1; // an arrow ends where the person is in a second
+const SLOWEST_ARROW = 0.2; // metres a second; slower people stand
+const CROWD = 120; // from here on discs shrink to dots without ids, unless the map is zoomed in
+const CROWD_SCALE = 55; // CSS pixels a metre from which even a crowd has ids
+const SIGMAS = 2;
+const CROSS_PX = 16; // arms of a true place stand out under a disc on all sides when the disc is right
+
+/**
+ * @typedef {object} Look
+ * @property {(id: number) => string} colourOf
+ * @property {string} text ink on a disc
+ * @property {string} halo ink around discs
+ * @property {string} ink
+ * @property {string} muted
+ * @property {number} ratio device pixels a CSS pixel
+ * @property {number | null} selected
+ * @property {number | null} hovered
+ * @property {boolean} uncertainty
+ * @property {boolean} stale the dots are too old to be called live
+ */
+
+/** The radius of an id's disc, CSS pixels. @param {number} id @param {boolean} crowded */
+export function discRadius(id, crowded) {
+  if (crowded) return 4.5;
+  return id < 100 ? 10 : id < 1000 ? 11.5 : 14;
+}
+
+/** @param {number} count people on the map @param {Viewport} view */
+export function isCrowded(count, view) {
+  return count > CROWD && view.scale < CROWD_SCALE;
+}
+
+export class DotPainter {
+  /** @type {Map<string, HTMLCanvasElement>} */
+  #discs = new Map();
+
+  /** Forget the discs: colours or resolution have changed. */
+  reset() {
+    this.#discs.clear();
+  }
+
+  /**
+   * Draw everybody, the selected person last.
+   * @param {CanvasRenderingContext2D} ctx
+   * @param {Viewport} view
+   * @param {Iterable<Person>} people
+   * @param {number} count
+   * @param {Look} look
+   */
+  draw(ctx, view, people, count, look) {
+    const crowded = isCrowded(count, view);
+    /** @type {Person[]} */
+    const onTop = [];
+    for (const person of people) {
+      if (person.id === look.selected || person.id === look.hovered) onTop.push(person);
+      else this.#drawPerson(ctx, view, person, crowded, look);
+    }
+    for (const person of onTop) this.#drawPerson(ctx, view, person, false, look);
+    ctx.globalAlpha = 1;
+  }
+
+  /** @param {CanvasRenderingContext2D} ctx @param {Viewport} view @param {Person} person @param {boolean} crowded @param {Look} look */
+  #drawPerson(ctx, view, person, crowded, look) {
+    const [px, py] = view.toScreen(person.x, person.y);
+    if (px < -40 || py < -40 || px > view.width + 40 || py > view.height + 40) return;
+    const mine = person.id === look.selected;
+    const gone = person.goneMs !== null;
+    const colour = look.stale ? look.muted : look.colourOf(person.id);
+    const dim = look.selected === null || mine || person.id === look.hovered ? 1 : 0.5;
+    ctx.globalAlpha = (mine && gone ? 0.8 : person.opacity) * dim * (look.stale ? 0.6 : 1);
+    if (!gone && !look.stale) {
+      if (look.uncertainty) strokeUncertainty(ctx, view, person, px, py, colour);
+      drawArrow(ctx, view, person, px, py, discRadius(person.id, crowded), colour);
+    }
+    const hollow = gone || look.stale || person.measured.cameras.length === 0;
+    const disc = this.#disc(person.id, colour, hollow, crowded, look);
+    const size = disc.width / look.ratio;
+    ctx.drawImage(disc, px - size / 2, py - size / 2, size, size);
+    if (mine) {
+      ctx.beginPath();
+      ctx.arc(px, py, discRadius(person.id, false) + 5, 0, 2 * Math.PI);
+      ctx.strokeStyle = look.ink;
+      ctx.lineWidth = 2;
+      ctx.stroke();
+    }
+  }
+
+  /** @param {number} id @param {string} colour @param {boolean} hollow @param {boolean} crowded @param {Look} look @returns {HTMLCanvasElement} */
+  #disc(id, colour, hollow, crowded, look) {
+    const key = `${crowded ? "" : id}${colour}${hollow}`;
+    let disc = this.#discs.get(key);
+    if (disc) return disc;
+    if (this.#discs.size > 3000) this.#discs.clear();
+    disc = paintDisc(crowded ? null : String(id), discRadius(id, crowded), colour, hollow, look);
+    this.#discs.set(key, disc);
+    return disc;
+  }
+}
+
+/** @param {string | null} label @param {number} radius @param {string} colour @param {boolean} hollow @param {Look} look */
+function paintDisc(label, radius, colour, hollow, look) {
+  const disc = document.createElement("canvas");
+  const size = 2 * radius + 6;
+  disc.width = disc.height = Math.ceil(size * look.ratio);
+  const ctx = /** @type {CanvasRenderingContext2D} */ (disc.getContext("2d"));
+  ctx.scale(look.ratio, look.ratio);
+  ctx.beginPath();
+  ctx.arc(size / 2, size / 2, radius + 1.75, 0, 2 * Math.PI);
+  ctx.fillStyle = look.halo;
+  ctx.fill();
+  ctx.beginPath();
+  ctx.arc(size / 2, size / 2, hollow ? radius - 1 : radius, 0, 2 * Math.PI);
+  ctx.fillStyle = ctx.strokeStyle = colour;
+  ctx.lineWidth = 2;
+  if (hollow) ctx.stroke();
+  else ctx.fill();
+  if (label !== null) {
+    ctx.font = `700 ${label.length > 2 ? 9.5 : 11}px Arial, system-ui, sans-serif`;
+    ctx.textAlign = "center";
+    ctx.textBaseline = "middle";
+    ctx.fillStyle = hollow ? colour : look.text;
+    ctx.fillText(label, size / 2, size / 2 + 0.75);
+  }
+  return disc;
+}
+
+/** @param {CanvasRenderingContext2D} ctx @param {Viewport} view @param {Person} person @param {number} px @param {number} py @param {number} radius @param {string} colour */
+function drawArrow(ctx, view, person, px, py, radius, colour) {
+  const { vx, vy } = person.measured;
+  const speed = Math.hypot(vx, vy);
+  if (speed < SLOWEST_ARROW) return;
+  const dx = vx / speed;
+  const dy = -vy / speed;
+  const from = radius + 1;
+  const to = Math.max(radius + 7, ARROW_S * speed * view.scale);
+  const head = Math.min(6, radius);
+  const ex = px + to * dx;
+  const ey = py + to * dy;
+  ctx.strokeStyle = ctx.fillStyle = colour;
+  ctx.lineWidth = 2;
+  ctx.beginPath();
+  ctx.moveTo(px + from * dx, py + from * dy);
+  ctx.lineTo(ex - head * 0.8 * dx, ey - head * 0.8 * dy);
+  ctx.stroke();
+  ctx.beginPath();
+  ctx.moveTo(ex, ey);
+  ctx.lineTo(ex - head * (dx + 0.55 * dy), ey - head * (dy - 0.55 * dx));
+  ctx.lineTo(ex - head * (dx - 0.55 * dy), ey - head * (dy + 0.55 * dx));
+  ctx.fill();
+}
+
+/** Stroke the ellipse that holds the person with two sigma. @param {CanvasRenderingContext2D} ctx @param {Viewport} view @param {Person} person @param {number} px @param {number} py @param {string} colour */
+function strokeUncertainty(ctx, view, person, px, py, colour) {
+  const [xx, xy, yy] = person.measured.cov;
+  const middle = (xx + yy) / 2;
+  const apart = Math.hypot((xx - yy) / 2, xy);
+  const major = SIGMAS * Math.sqrt(Math.max(0, middle + apart)) * view.scale;
+  const minor = SIGMAS * Math.sqrt(Math.max(0, middle - apart)) * view.scale;
+  if (!(major > 1)) return;
+  const alpha = ctx.globalAlpha;
+  ctx.beginPath();
+  ctx.ellipse(px, py, major, Math.max(1, minor), -0.5 * Math.atan2(2 * xy, xx - yy), 0, 2 * Math.PI);
+  ctx.fillStyle = ctx.strokeStyle = colour;
+  ctx.globalAlpha = alpha * 0.13;
+  ctx.fill();
+  ctx.globalAlpha = alpha * 0.55;
+  ctx.lineWidth = 1;
+  ctx.stroke();
+  ctx.globalAlpha = alpha;
+}
+
+/**
+ * Draw the true places of a demo as small crosses.
+ * @param {CanvasRenderingContext2D} ctx
+ * @param {Viewport} view
+ * @param {Iterable<{x: number, y: number}>} places metres
+ * @param {string} ink
+ * @param {string} halo
+ */
+export function drawTruth(ctx, view, places, ink, halo) {
+  ctx.beginPath();
+  for (const { x, y } of places) {
+    const [px, py] = view.toScreen(x, y);
+    ctx.moveTo(px - CROSS_PX, py);
+    ctx.lineTo(px + CROSS_PX, py);
+    ctx.moveTo(px, py - CROSS_PX);
+    ctx.lineTo(px, py + CROSS_PX);
+  }
+  ctx.strokeStyle = halo;
+  ctx.lineWidth = 3.5;
+  ctx.stroke();
+  ctx.strokeStyle = ink;
+  ctx.lineWidth = 1.5;
+  ctx.stroke();
+}

@@ -1,0 +1,86 @@
+/**
+ * `window.spoton`: what the page shows at this instant, for tests and for the curious at the console. Read-only:
+ * everything it gives is a copy.
+ *
+ *   spoton.people()   [{id, x, y, shownX, shownY, cameras, capturedAt, live}] metres; x, y measured, shownX, shownY drawn
+ *   spoton.tiles()    [{camera, state, index, capturedAt, boxes: [{id, trackId, box, floor}]}] of the pictures drawn last
+ *   spoton.map()      {dots, fresh, scale}
+ *   spoton.ages()     {p50, p95, count} seconds from capture to screen over the last 10 s, or null
+ *   spoton.frames()   {count, script: {p50, p95}, interval: {p50, p95}} milliseconds over the last 10 s, or null
+ *   spoton.selected, spoton.front, spoton.connection
+ */
+
+import { Window } from "./server_clock.js";
+
+/** How long the page's own work took per animation frame, and how far frames were apart. */
+export class FrameTimes {
+  #script = new Window(10_000);
+  #interval = new Window(10_000);
+  #lastMs = 0;
+
+  /** @param {number} beginMs @param {number} endMs */
+  add(beginMs, endMs) {
+    this.#script.add(endMs, endMs - beginMs);
+    if (this.#lastMs > 0) this.#interval.add(endMs, beginMs - this.#lastMs);
+    this.#lastMs = beginMs;
+  }
+
+  /** @param {number} nowMs */
+  summary(nowMs) {
+    const script = this.#script.percentiles(nowMs);
+    const interval = this.#interval.percentiles(nowMs);
+    return script && interval ? { count: script.count, script, interval } : null;
+  }
+}
+
+/**
+ * Put the object on the window.
+ * @param {object} page
+ * @param {import("./people.js").People} page.people
+ * @param {import("./camera_wall.js").CameraWall} page.wall
+ * @param {import("./floor_map.js").FloorMap | null} page.map
+ * @param {Window} page.ages
+ * @param {FrameTimes} page.times
+ * @param {() => number | null} page.selected
+ * @param {() => string} page.connection
+ */
+export function exposeInspection({ people, wall, map, ages, times, selected, connection }) {
+  const inspection = {
+    people: () =>
+      [...people.shown.values()].map((p) => ({
+        id: p.id, x: p.measured.x, y: p.measured.y, shownX: p.x, shownY: p.y, cameras: [...p.measured.cameras],
+        capturedAt: p.capturedAt, live: p.goneMs === null, opacity: p.opacity,
+      })),
+    tiles: () => [...wall.tiles].map(([camera, tile]) => describeTile(camera, tile, people)),
+    map: () => (map ? { ...map.drawn, scale: map.view.scale } : null),
+    /** @param {number} x @param {number} y metres; CSS pixels within the map */
+    screenOf: (x, y) => map?.view.toScreen(x, y) ?? null,
+    ages: () => ages.percentiles(performance.now()),
+    frames: () => times.summary(performance.now()),
+    get selected() {
+      return selected();
+    },
+    get front() {
+      return wall.front;
+    },
+    get connection() {
+      return connection();
+    },
+  };
+  Object.defineProperty(window, "spoton", { value: Object.freeze(inspection) });
+}
+
+/** @param {string} camera @param {import("./camera_tile.js").CameraTile} tile @param {import("./people.js").People} people */
+function describeTile(camera, tile, people) {
+  const frame = tile.shown?.drawnMs ? tile.shown.frame : null;
+  const boxes = [];
+  for (let i = 0; frame && i < frame.count; i += 1) {
+    boxes.push({
+      id: frame.globalId[i] < 0 ? null : people.resolve(frame.globalId[i]),
+      trackId: frame.trackId[i],
+      box: [...frame.box.subarray(4 * i, 4 * i + 4)],
+      floor: [...frame.floor.subarray(2 * i, 2 * i + 2)],
+    });
+  }
+  return { camera, state: tile.element.dataset.state, index: frame?.index ?? null, capturedAt: frame?.capturedAt ?? null, boxes };
+}

@@ -1,0 +1,192 @@
+/**
+ * Everybody on the floor as the page knows them: measured places, shown places, trails, and who turned out to be whom.
+ * Knows the floor messages and the clock that it is given; nothing of canvases and sockets.
+ *
+ * A dot glides from where it is shown to where its velocity puts it when the next update is due: at most 0.3 s of
+ * velocity ahead of the measurement, over at most one update interval. Then it stands still until it is measured again.
+ */
+
+/** @import { FloorMessage, Merge, Sighted } from "./wire.js" */
+
+const LONGEST_AHEAD_S = 0.3;
+const LONGEST_GLIDE_S = 1.0;
+const JUMP_M = 1.5; // farther than somebody walks between two updates: the dot is set, it does not fly
+const FADE_MS = 450;
+const TRAIL_STEP_M = 0.12;
+const TRAIL_POINTS = 160;
+const LIVE_S = 2; // an update older than this, or than three intervals, is not live
+const LATE_S = 5; // neither is one that was captured this long ago, however promptly it came
+const FORGET_S = 6; // nothing is shown after this long without an update
+
+/**
+ * @typedef {object} Person
+ * @property {number} id the global id that is kept
+ * @property {Sighted} measured the last measurement
+ * @property {number} capturedAt seconds since epoch, of the last measurement
+ * @property {number} x shown place, metres
+ * @property {number} y
+ * @property {number} opacity 0 to 1: fades in when new, out when gone
+ * @property {number} sinceMs when it appeared on this page
+ * @property {number | null} goneMs when an update came without it
+ * @property {number[]} trail x, y, seconds since epoch; x, y, …
+ * @property {number[]} formerIds ids that were merged into this one
+ * @property {{fromX: number, fromY: number, toX: number, toY: number, startMs: number, spanMs: number}} glide
+ */
+
+export class People {
+  /** @type {Map<number, Person>} everybody who is shown, also while fading out */
+  shown = new Map();
+  /** @type {Map<number, number>} gone id -> kept id */
+  #keptAs = new Map();
+  #seq = -1;
+  /** seconds between updates, smoothed */
+  interval = 0.2;
+  /** capture time of the last update, seconds since epoch; null before the first */
+  capturedAt = /** @type {number | null} */ (null);
+  /** performance.now() when the last update came */
+  receivedMs = -Infinity;
+  /** set for those who prefer reduced motion: dots are set, never glide */
+  still = false;
+
+  /** @param {(merge: Merge) => void} onMerge told after each merge has been followed */
+  constructor(onMerge) {
+    this.onMerge = onMerge;
+  }
+
+  /** Follow merges: the id under which this one is known today. @param {number} id */
+  resolve(id) {
+    let kept = id;
+    for (let hop = this.#keptAs.get(kept); hop !== undefined; hop = this.#keptAs.get(kept)) kept = hop;
+    return kept;
+  }
+
+  /** How many people the last update had. */
+  get count() {
+    let count = 0;
+    for (const person of this.shown.values()) if (person.goneMs === null) count += 1;
+    return count;
+  }
+
+  /** Take an update in. @param {FloorMessage} message @param {number} nowMs performance.now() */
+  update(message, nowMs) {
+    if (message.seq <= this.#seq) this.reset(); // the server began anew: its ids are other people
+    this.#seq = message.seq;
+    if (this.capturedAt !== null) {
+      const step = Math.min(LONGEST_GLIDE_S, Math.max(0.01, message.captured_at - this.capturedAt));
+      this.interval += 0.25 * (step - this.interval);
+    }
+    this.capturedAt = message.captured_at;
+    this.receivedMs = nowMs;
+    for (const merge of message.merges) this.#follow(merge);
+    const present = new Set();
+    for (const sighted of message.people) {
+      const id = this.resolve(sighted.id);
+      present.add(id);
+      this.#place(id, sighted, message.captured_at, nowMs);
+    }
+    for (const person of this.shown.values()) {
+      if (!present.has(person.id)) person.goneMs ??= nowMs;
+    }
+  }
+
+  /** Move everybody to where they are shown at this instant. @param {number} nowMs @param {number | null} keep an id that stays although gone */
+  advance(nowMs, keep) {
+    for (const person of this.shown.values()) {
+      const { fromX, fromY, toX, toY, startMs, spanMs } = person.glide;
+      const share = spanMs > 0 ? Math.min(1, (nowMs - startMs) / spanMs) : 1;
+      person.x = fromX + share * (toX - fromX);
+      person.y = fromY + share * (toY - fromY);
+      const fadeIn = this.still ? 1 : Math.min(1, (nowMs - person.sinceMs) / FADE_MS + 0.2);
+      const fadeOut = person.goneMs === null ? 1 : 1 - (nowMs - person.goneMs) / FADE_MS;
+      person.opacity = Math.max(0, Math.min(fadeIn, fadeOut));
+      if (person.opacity === 0 && person.id !== keep) this.shown.delete(person.id);
+    }
+  }
+
+  /**
+   * Say whether what is shown may be called live.
+   * @param {number} nowMs performance.now()
+   * @param {number | null} serverS the server's clock; null while unknown
+   * @returns {"none" | "live" | "stale" | "gone"} none before the first update
+   */
+  freshness(nowMs, serverS) {
+    if (this.capturedAt === null) return "none";
+    const silent = (nowMs - this.receivedMs) / 1000;
+    if (silent > FORGET_S) return "gone";
+    const late = serverS !== null && serverS - this.capturedAt > LATE_S;
+    return late || silent > Math.max(LIVE_S, 3 * this.interval) ? "stale" : "live";
+  }
+
+  /** Forget everybody. */
+  reset() {
+    this.shown.clear();
+    this.#keptAs.clear();
+    this.#seq = -1;
+    this.capturedAt = null;
+    this.receivedMs = -Infinity;
+  }
+
+  /** @param {number} id @param {Sighted} sighted @param {number} capturedAt @param {number} nowMs */
+  #place(id, sighted, capturedAt, nowMs) {
+    const ahead = this.still ? 0 : Math.min(this.interval, LONGEST_AHEAD_S);
+    const toX = sighted.x + ahead * sighted.vx;
+    const toY = sighted.y + ahead * sighted.vy;
+    let person = this.shown.get(id);
+    if (person === undefined || (person.goneMs !== null && person.opacity === 0)) {
+      person = {
+        id, measured: sighted, capturedAt, x: sighted.x, y: sighted.y, opacity: 0, sinceMs: nowMs, goneMs: null,
+        trail: [], formerIds: person?.formerIds ?? [],
+        glide: { fromX: sighted.x, fromY: sighted.y, toX, toY, startMs: nowMs, spanMs: 1000 * this.interval },
+      };
+      this.shown.set(id, person);
+    }
+    const jumps = this.still || Math.hypot(sighted.x - person.x, sighted.y - person.y) > JUMP_M;
+    const glide = person.glide;
+    glide.fromX = jumps ? sighted.x : person.x;
+    glide.fromY = jumps ? sighted.y : person.y;
+    glide.toX = toX;
+    glide.toY = toY;
+    glide.startMs = nowMs;
+    glide.spanMs = 1000 * this.interval;
+    person.measured = sighted;
+    person.capturedAt = capturedAt;
+    person.goneMs = null;
+    lengthen(person.trail, sighted.x, sighted.y, capturedAt);
+  }
+
+  /** Let what was shown as `gone` go on as `kept`. @param {Merge} merge */
+  #follow({ gone, kept }) {
+    const into = this.resolve(kept);
+    if (gone === into || this.#keptAs.has(gone)) return;
+    this.#keptAs.set(gone, into);
+    const former = this.shown.get(gone);
+    if (former) {
+      const person = this.shown.get(into);
+      this.shown.delete(gone);
+      if (person) {
+        person.trail = joined(former.trail, person.trail);
+        person.formerIds.push(gone, ...former.formerIds);
+      } else {
+        former.id = into;
+        former.formerIds.push(gone);
+        this.shown.set(into, former);
+      }
+    }
+    this.onMerge({ gone, kept: into });
+  }
+}
+
+/** Add a place to a trail unless it is hardly a step away. @param {number[]} trail @param {number} x @param {number} y @param {number} t */
+function lengthen(trail, x, y, t) {
+  const n = trail.length;
+  if (n >= 3 && Math.hypot(x - trail[n - 3], y - trail[n - 2]) < TRAIL_STEP_M) return;
+  trail.push(x, y, t);
+  if (trail.length > 3 * TRAIL_POINTS) trail.splice(0, 3 * (TRAIL_POINTS / 4));
+}
+
+/** Join two trails in order of time. @param {number[]} a @param {number[]} b @returns {number[]} */
+function joined(a, b) {
+  const points = [];
+  for (const trail of [a, b]) for (let i = 0; i < trail.length; i += 3) points.push(trail.slice(i, i + 3));
+  return points.sort((p, q) => p[2] - q[2]).slice(-TRAIL_POINTS).flat();
+}

@@ -1,0 +1,131 @@
+/**
+ * The list of everybody on the floor: the map for those who use a keyboard or a screen reader, and a way to find an id.
+ * Rows are kept and changed in place. Knows people and their colours.
+ */
+
+import { identityColour } from "./identity_colour.js";
+import * as wording from "./wording.js";
+
+/** @import { People, Person } from "./people.js" */
+/** @import { Theme } from "./theme.js" */
+
+const STANDING = 0.2; // metres a second below which somebody stands
+
+/** @typedef {{item: HTMLElement, button: HTMLButtonElement, doing: HTMLElement, cameras: HTMLElement, key: string}} Row */
+
+export class PeopleList {
+  /** @type {Map<number, Row>} */
+  #rows = new Map();
+  #sought = "";
+
+  /**
+   * @param {object} options
+   * @param {HTMLElement} options.element an ol
+   * @param {HTMLInputElement} options.search
+   * @param {HTMLElement} options.empty shown when there is nobody to list
+   * @param {People} options.people
+   * @param {Theme} options.theme
+   * @param {(id: number) => void} options.onPerson
+   */
+  constructor({ element, search, empty, people, theme, onPerson }) {
+    this.element = element;
+    this.empty = empty;
+    this.people = people;
+    this.theme = theme;
+    element.addEventListener("click", (event) => {
+      const button = /** @type {HTMLElement} */ (event.target).closest("button");
+      if (button?.dataset.person) onPerson(Number(button.dataset.person));
+    });
+    element.addEventListener("keydown", (event) => this.#walk(event));
+    search.addEventListener("input", () => {
+      this.#sought = search.value.replace(/\D/g, "");
+      this.update(this.#selected, this.#fresh);
+    });
+  }
+
+  /** @type {number | null} */
+  #selected = null;
+  #fresh = false;
+
+  /**
+   * Write who is there now.
+   * @param {number | null} selected
+   * @param {boolean} fresh whether what is known may be called live; otherwise nobody is listed
+   */
+  update(selected, fresh) {
+    this.#selected = selected;
+    this.#fresh = fresh;
+    const here = fresh ? [...this.people.shown.values()].filter((p) => p.goneMs === null && this.#isSought(p)) : [];
+    const ids = new Set(here.map((person) => person.id));
+    for (const [id, row] of this.#rows) {
+      if (ids.has(id)) continue;
+      row.item.remove();
+      this.#rows.delete(id);
+    }
+    here.sort((a, b) => a.id - b.id);
+    let before = this.element.firstElementChild;
+    for (const person of here) {
+      const row = this.#rowOf(person);
+      if (row.item === before) before = before.nextElementSibling;
+      else this.element.insertBefore(row.item, before);
+      this.#write(row, person, person.id === selected);
+    }
+    this.empty.hidden = here.length > 0;
+    if (here.length === 0) this.empty.textContent = this.#emptiness();
+  }
+
+  /** Colour the rows anew. */
+  recolour() {
+    for (const [id, row] of this.#rows) row.button.style.setProperty("--identity", identityColour(id, this.theme.name));
+  }
+
+  #emptiness() {
+    if (!this.#fresh) return "Nobody is listed while there is no live update.";
+    return this.#sought ? `Nobody on the floor has an id with ${this.#sought}.` : "Nobody is on the floor.";
+  }
+
+  /** @param {Person} person */
+  #isSought(person) {
+    return !this.#sought || [person.id, ...person.formerIds].some((id) => String(id).startsWith(this.#sought));
+  }
+
+  /** @param {Person} person @returns {Row} */
+  #rowOf(person) {
+    let row = this.#rows.get(person.id);
+    if (row) return row;
+    const template = /** @type {HTMLTemplateElement} */ (document.getElementById("person-row"));
+    const item = /** @type {HTMLElement} */ (template.content.firstElementChild?.cloneNode(true));
+    const part = (/** @type {string} */ name) => /** @type {HTMLElement} */ (item.querySelector(`[data-part="${name}"]`));
+    const button = /** @type {HTMLButtonElement} */ (item.querySelector("button"));
+    button.dataset.person = String(person.id);
+    button.style.setProperty("--identity", identityColour(person.id, this.theme.name));
+    part("id").textContent = String(person.id);
+    row = { item, button, doing: part("doing"), cameras: part("cameras"), key: "" };
+    this.#rows.set(person.id, row);
+    return row;
+  }
+
+  /** @param {Row} row @param {Person} person @param {boolean} selected */
+  #write(row, person, selected) {
+    const { vx, vy, cameras } = person.measured;
+    const speed = Math.hypot(vx, vy);
+    const doing = speed < STANDING ? "standing" : `${speed.toFixed(1)} m/s`;
+    const key = `${doing}|${cameras.join()}|${selected}`;
+    if (key === row.key) return;
+    row.key = key;
+    row.doing.textContent = doing;
+    row.cameras.textContent = cameras.length ? cameras.join(", ") : "out of sight";
+    row.button.setAttribute("aria-pressed", String(selected));
+    row.button.setAttribute("aria-label", `Person ${person.id}, ${doing}, ${wording.counted(cameras.length, "camera")}`);
+  }
+
+  /** Up and down arrows walk through the rows. @param {KeyboardEvent} event */
+  #walk(event) {
+    const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+    const buttons = [...this.element.querySelectorAll("button")];
+    const at = buttons.indexOf(/** @type {HTMLButtonElement} */ (document.activeElement));
+    if (step === undefined || at < 0) return;
+    event.preventDefault();
+    buttons[Math.min(buttons.length - 1, Math.max(0, at + step))].focus();
+  }
+}

@@ -1,0 +1,193 @@
+/**
+ * The side panel of the selected person: where they are, where they were, which cameras saw them when.
+ * Asks the server for the journey every few seconds. Knows one person at a time.
+ */
+
+import { identityColour } from "./identity_colour.js";
+import { fetchJourney, RequestFailed } from "./wire.js";
+import { drawVisits } from "./visit_chart.js";
+import * as wording from "./wording.js";
+
+/** @import { Person } from "./people.js" */
+/** @import { Journey, Visit } from "./wire.js" */
+/** @import { Theme } from "./theme.js" */
+
+const REFRESH_MS = 3000;
+const LISTED_VISITS = 30;
+
+export class PersonPanel {
+  /** @type {number | null} */
+  person = null;
+  /** @type {Journey | null} */
+  journey = null;
+  #seconds = 300;
+  #askedMs = -Infinity;
+  #asking = 0;
+
+  /**
+   * @param {object} options
+   * @param {HTMLElement} options.element
+   * @param {string} options.site
+   * @param {Theme} options.theme
+   * @param {(points: [number, number, number][]) => void} options.onJourney
+   * @param {(camera: string) => void} options.onCamera
+   * @param {() => void} options.onClose
+   */
+  constructor({ element, site, theme, onJourney, onCamera, onClose }) {
+    this.element = element;
+    this.site = site;
+    this.theme = theme;
+    this.onJourney = onJourney;
+    this.#part("close").addEventListener("click", onClose);
+    for (const input of element.querySelectorAll("input")) {
+      input.addEventListener("change", () => {
+        this.#seconds = Number(input.value);
+        this.#askedMs = -Infinity;
+        this.refresh(performance.now());
+      });
+    }
+    element.addEventListener("click", (event) => {
+      const button = /** @type {HTMLElement} */ (event.target).closest("button");
+      if (button?.dataset.camera) onCamera(button.dataset.camera);
+    });
+  }
+
+  /** Show another person, or nobody. @param {number | null} id */
+  show(id) {
+    if (id === this.person) return;
+    this.person = id;
+    this.journey = null;
+    this.#askedMs = -Infinity;
+    this.onJourney([]);
+    this.element.hidden = id === null;
+    if (id === null) return;
+    this.recolour();
+    this.#part("title").textContent = `Person ${id}`;
+    this.#part("note").textContent = "Asking for the journey…";
+    this.#writeJourney();
+    this.refresh(performance.now());
+  }
+
+  /** The person goes on under another id. @param {number} id */
+  rename(id) {
+    this.person = id;
+    this.#part("title").textContent = `Person ${id}`;
+    this.recolour();
+    this.#askedMs = -Infinity;
+  }
+
+  recolour() {
+    if (this.person === null) return;
+    this.element.style.setProperty("--identity", identityColour(this.person, this.theme.name));
+    this.#part("disc").textContent = String(this.person);
+    if (this.journey) this.#drawChart(this.journey);
+  }
+
+  /** Ask for the journey when the last answer is old. @param {number} nowMs */
+  async refresh(nowMs) {
+    const id = this.person;
+    if (id === null || nowMs - this.#askedMs < REFRESH_MS) return;
+    this.#askedMs = nowMs;
+    this.#asking += 1;
+    const ticket = this.#asking;
+    try {
+      const journey = await fetchJourney(this.site, id, this.#seconds);
+      if (ticket === this.#asking && id === this.person) this.#take(journey);
+    } catch (error) {
+      if (ticket !== this.#asking || id !== this.person) return;
+      const unknown = error instanceof RequestFailed && error.status === 404;
+      this.#part("note").textContent = unknown
+        ? "Nothing of this person has been stored yet."
+        : "The journey could not be fetched; trying again.";
+    }
+  }
+
+  /**
+   * Write what the live updates say.
+   * @param {Person | undefined} person undefined when no longer on the floor
+   * @param {boolean} fresh
+   * @param {number | null} serverS
+   */
+  write(person, fresh, serverS) {
+    if (this.person === null) return;
+    const here = person !== undefined && person.goneMs === null && fresh;
+    const since = person && serverS !== null ? serverS - person.capturedAt : null;
+    const status = here ? "On the floor now" : since === null ? "Not on the floor now" : `Not on the floor; last seen ${wording.age(since)} ago`;
+    write(this.#part("status"), status);
+    this.element.classList.toggle("is-gone", !here);
+    const speed = person ? Math.hypot(person.measured.vx, person.measured.vy) : null;
+    write(this.#part("speed"), here && speed !== null ? `${speed.toFixed(1)} m/s` : wording.NONE);
+    write(this.#part("place"), person ? `${person.measured.x.toFixed(1)}, ${person.measured.y.toFixed(1)} m` : wording.NONE);
+    this.#writeCameras(here && person ? person.measured.cameras : []);
+    const former = person?.formerIds ?? [];
+    write(this.#part("former"), former.length ? `Was also numbered ${former.join(", ")}` : "");
+  }
+
+  /** @param {Journey} journey */
+  #take(journey) {
+    this.journey = journey;
+    this.onJourney(journey.points);
+    this.#writeJourney();
+    write(this.#part("note"), journey.visits.length ? "" : "No camera has seen this person in this span.");
+  }
+
+  #writeJourney() {
+    const journey = this.journey;
+    const first = journey ? Date.parse(journey.first_seen) / 1000 : null;
+    const last = journey ? Date.parse(journey.last_seen) / 1000 : null;
+    write(this.#part("first"), first === null ? wording.NONE : wording.timeOfDay(first));
+    write(this.#part("stay"), first === null || last === null ? wording.NONE : wording.duration(last - first));
+    write(this.#part("distance"), journey ? `${Math.round(journey.distance_m)} m` : wording.NONE);
+    const visits = journey?.visits ?? [];
+    this.#part("visits").replaceChildren(...[...visits].sort((a, b) => b.to - a.to).slice(0, LISTED_VISITS).map(visitItem));
+    if (journey) this.#drawChart(journey);
+    else this.#part("chart").replaceChildren();
+  }
+
+  /** @param {Journey} journey */
+  #drawChart(journey) {
+    const until = Date.parse(journey.last_seen) / 1000;
+    drawVisits(/** @type {any} */ (this.#part("chart")), journey.visits, until, this.#seconds);
+  }
+
+  /** @param {string[]} cameras */
+  #writeCameras(cameras) {
+    const box = this.#part("cameras");
+    const key = cameras.join();
+    if (box.dataset.key === key) return;
+    box.dataset.key = key;
+    const chips = cameras.map((camera) => {
+      const button = document.createElement("button");
+      button.className = "chip";
+      button.dataset.camera = camera;
+      button.textContent = camera;
+      return button;
+    });
+    box.replaceChildren(...(chips.length ? chips : ["no camera"]));
+  }
+
+  /** @param {string} name @returns {HTMLElement} */
+  #part(name) {
+    return /** @type {HTMLElement} */ (this.element.querySelector(`[data-part="${name}"]`));
+  }
+}
+
+/** @param {HTMLElement} element @param {string} text */
+function write(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}
+
+/** @param {Visit} visit @returns {HTMLElement} */
+function visitItem(visit) {
+  const item = document.createElement("li");
+  const camera = document.createElement("button");
+  camera.className = "link";
+  camera.dataset.camera = camera.textContent = visit.camera;
+  const times = document.createElement("span");
+  times.textContent = `${wording.timeOfDay(visit.from)} – ${wording.timeOfDay(visit.to)}`;
+  const length = document.createElement("span");
+  length.className = "quiet";
+  length.textContent = wording.duration(visit.to - visit.from);
+  item.append(camera, times, length);
+  return item;
+}

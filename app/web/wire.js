@@ -1,0 +1,82 @@
+/**
+ * What the server says, as types: REST and the two WebSockets under /api/v1. The one place where addresses are built.
+ *
+ * @typedef {{id: string, width: number | null, height: number | null, fps: number | null,
+ *   position: [number, number] | null, footprint: [number, number][]}} Camera  metres; footprint [] without calibration;
+ *   size and rate are null until they are known
+ * @typedef {{url: string, pixels_per_metre: number, origin_px: [number, number], width: number, height: number}} Plan
+ * @typedef {{bounds: [number, number, number, number], image: Plan | null}} Floor
+ * @typedef {{site: string, demo: boolean, detector: string, notes: string[], floor: Floor | null, cameras: Camera[]}} Site
+ *
+ * @typedef {{id: number, x: number, y: number, vx: number, vy: number, cov: [number, number, number],
+ *   cameras: string[]}} Sighted  metres, metres a second, square metres (xx, xy, yy)
+ * @typedef {{gone: number, kept: number}} Merge
+ * @typedef {{type: "floor", seq: number, captured_at: number, published_at: number, people: Sighted[],
+ *   merges: Merge[]}} FloorMessage
+ * @typedef {{id: string, state: "starting" | "live" | "late" | "lost" | "ended", fps: number, age_s: number | null,
+ *   dropped: number, frames: number, reason: string | null}} CameraState
+ * @typedef {{now: number, last_minute: number, last_15_minutes: number, last_hour: number,
+ *   observed_since: string | null}} Counts
+ * @typedef {{type: "state", at: number, cameras: CameraState[], latency_ms: {p50: number | null, p95: number | null},
+ *   stages_ms: Record<string, number>, steps_per_s: number, fault?: string | null, counts: Counts | null}} StateMessage
+ * @typedef {{type: "truth", captured_at: number, people: {id: number, x: number, y: number}[]}} TruthMessage
+ * @typedef {{type: "score", at: number, window_s: number, idf1: number | null, moda: number | null,
+ *   position_error_m: number | null, matched: number, people: number}} ScoreMessage
+ * @typedef {{type: "pong", t: number, now: number}} PongMessage
+ * @typedef {FloorMessage | StateMessage | TruthMessage | ScoreMessage | PongMessage} Message
+ *
+ * @typedef {{camera: string, from: number, to: number}} Visit  seconds since epoch
+ * @typedef {{id: number, first_seen: string, last_seen: string, distance_m: number, points: [number, number, number][],
+ *   visits: Visit[]}} Journey  points: seconds since epoch, x, y
+ *
+ * @typedef {import("./frame_message.js").FrameMessage} FrameMessage
+ */
+
+const API = new URL("api/v1/", document.baseURI);
+
+/** Raised when the server answers, but not with what was asked; `status` is HTTP's. */
+export class RequestFailed extends Error {
+  /** @param {number} status @param {string} message */
+  constructor(status, message) {
+    super(message);
+    this.status = status;
+  }
+}
+
+/** @param {string} path @returns {Promise<any>} */
+async function get(path) {
+  const response = await fetch(new URL(path, API), { headers: { accept: "application/json" } });
+  if (response.ok) return response.json();
+  let detail = `${response.status} ${response.statusText}`;
+  try {
+    const problem = await response.json();
+    detail = problem.detail ?? problem.title ?? detail;
+  } catch {
+    // No problem document: the status line is all there is.
+  }
+  throw new RequestFailed(response.status, detail);
+}
+
+/** @returns {Promise<{sites: {site: string, demo: boolean}[]}>} */
+export const fetchSites = () => get("sites");
+
+/** @param {string} site @returns {Promise<Site>} */
+export const fetchSite = (site) => get(`sites/${encodeURIComponent(site)}`);
+
+/** @param {string} site @param {number} id @param {number} seconds @returns {Promise<Journey>} */
+export const fetchJourney = (site, id, seconds) =>
+  get(`sites/${encodeURIComponent(site)}/identities/${id}/journey?seconds=${seconds}`);
+
+/** @param {string} path @returns {string} */
+function socketAddress(path) {
+  const address = new URL(path, API);
+  address.protocol = address.protocol === "https:" ? "wss:" : "ws:";
+  return address.href;
+}
+
+/** @param {string} site */
+export const floorAddress = (site) => socketAddress(`sites/${encodeURIComponent(site)}/floor`);
+
+/** @param {string} site @param {string[]} cameras @param {number} width pixels */
+export const framesAddress = (site, cameras, width) =>
+  socketAddress(`sites/${encodeURIComponent(site)}/frames?${new URLSearchParams({ cameras: cameras.join(","), width: String(width) })}`);

@@ -1,0 +1,54 @@
+/** Numbers, times and durations as the page writes them. Knows no element and no message. */
+
+export const NONE = "–";
+
+/** @param {number | null | undefined} value @param {number} digits */
+export function decimal(value, digits) {
+  return value === null || value === undefined || Number.isNaN(value) ? NONE : value.toFixed(digits);
+}
+
+/** @param {number | null | undefined} value a share, 1 is all */
+export function percent(value) {
+  return value === null || value === undefined ? NONE : (100 * value).toFixed(1);
+}
+
+/** @param {number | null | undefined} count */
+export function whole(count) {
+  return count === null || count === undefined ? NONE : count.toLocaleString("en");
+}
+
+/**
+ * Say how old something is, short enough for a badge: "180 ms", "3.2 s", "4 min".
+ * @param {number | null} seconds
+ */
+export function age(seconds) {
+  if (seconds === null || Number.isNaN(seconds)) return NONE;
+  if (seconds < 1) return `${Math.max(0, Math.round(seconds * 100) * 10)} ms`;
+  if (seconds < 10) return `${seconds.toFixed(1)} s`;
+  return duration(seconds);
+}
+
+/**
+ * Say how long something took: "8 s", "3 min 20 s", "2 h 5 min".
+ * @param {number} seconds
+ */
+export function duration(seconds) {
+  const s = Math.max(0, Math.round(seconds));
+  if (s < 60) return `${s} s`;
+  if (s < 3600) return s % 60 && s < 600 ? `${Math.floor(s / 60)} min ${s % 60} s` : `${Math.floor(s / 60)} min`;
+  const minutes = Math.floor((s % 3600) / 60);
+  return minutes ? `${Math.floor(s / 3600)} h ${minutes} min` : `${Math.floor(s / 3600)} h`;
+}
+
+/**
+ * Write a time of day in the operator's time zone, with seconds.
+ * @param {number} epochS seconds since epoch
+ */
+export function timeOfDay(epochS) {
+  return new Date(epochS * 1000).toLocaleTimeString("en-GB");
+}
+
+/** @param {number} count @param {string} one @param {string} [many] */
+export function counted(count, one, many = `${one}s`) {
+  return `${whole(count)} ${count === 1 ? one : many}`;
+}
