@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -42,9 +43,15 @@ from app.orchestration.clock import Pace
 from app.orchestration.pipeline import Pipeline
 from app.orchestration.ports import FrameSource
 from app.settings import DetectorSettings, EmbedderSettings, Site, SiteFile
+from app.simulation.address import parse_address
+from app.simulation.scenes.catalogue import build_scene
+from app.simulation.source import SimulationSource
+from app.simulation.world import World, WorldConfig
 
+UNNAMED = ("recorded boxes", "none")  # what finds people and tells them apart where no network does
 MODELS_HINT = "--models DIR or SPOTON_MODELS_DIR"
 IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp"}
+Worlds = dict[tuple[str, WorldConfig], World]  # by scene and people
 # Never shown in errors: an address may hold a password.
 ADDRESS = re.compile(r"(?i)[a-z][a-z0-9+.-]*://|(usb|sim):")
 
@@ -57,6 +64,7 @@ class Networks:
         sure: detector confidence from which the tracker's first stage takes a box; None for the site's own setting.
         cosines: how the embedder spreads its cosines.
         notes: lines that the user should read: which network was chosen, and why.
+        names: what finds people and what tells them apart, in a few words.
     """
 
     detector: Detector
@@ -64,6 +72,7 @@ class Networks:
     sure: float | None
     cosines: CosinePrior
     notes: tuple[str, ...]
+    names: tuple[str, str]
 
     def dimension(self) -> int:
         """Return the length of the embedder's vectors; 1 without embedder, for an index that stays empty."""
@@ -83,8 +92,37 @@ def open_recordings(site_file: SiteFile) -> dict[CameraId, Recording]:
     return recordings
 
 
-def open_source(site_file: SiteFile, position: int, recordings: Mapping[CameraId, Recording]) -> FrameSource:
+def open_worlds(site_file: SiteFile) -> Worlds:
+    """Build what the site's simulated cameras see; cameras of one scene and the same people share one world.
+
+    Raises:
+        ConfigError: an address that names no simulated camera.
+    """
+    worlds: Worlds = {}
+    for i, camera in enumerate(site_file.site.cameras):
+        if is_simulated(camera.source or ""):
+            with _named_source(site_file, i):
+                address = parse_address(camera.source or "")
+                key = address.scene, address.world
+                worlds[key] = worlds.get(key) or World(build_scene(address.scene), address.world)
+    return worlds
+
+
+def is_simulated(source: str) -> bool:
+    """Say whether a source is a simulated camera's address."""
+    return source.lower().startswith("sim:")
+
+
+def open_source(
+    site_file: SiteFile, position: int, recordings: Mapping[CameraId, Recording], worlds: Worlds | None = None
+) -> FrameSource:
     """Open the frames of the site's camera number `position`.
+
+    Args:
+        site_file: the site.
+        position: of the camera.
+        recordings: boxes of the cameras that have them instead of pixels.
+        worlds: of the site's simulated cameras.
 
     Raises:
         ConfigError: the source is of a kind that a recorded run cannot read, or lacks a key that it needs.
@@ -95,6 +133,10 @@ def open_source(site_file: SiteFile, position: int, recordings: Mapping[CameraId
     if camera_id in recordings and camera.size is not None and camera.fps is not None:
         return DetectionsSource(camera_id, recordings[camera_id], camera.size, camera.fps, camera.start_s)
     source = camera.source or ""
+    if worlds and is_simulated(source):
+        with _named_source(site_file, position):
+            address = parse_address(source)
+            return SimulationSource(camera_id, address, worlds[address.scene, address.world], camera.start_s)
     if ADDRESS.match(source):
         problem = "is an address; spoton track reads recordings: a video file, a folder of images or a glob"
         raise ConfigError(site_file.path, f"{key}.source", problem)
@@ -109,27 +151,49 @@ def open_source(site_file: SiteFile, position: int, recordings: Mapping[CameraId
     return ImageSource(camera_id, path, camera.fps, camera.start_s)
 
 
-def open_live_source(
-    site_file: SiteFile, position: int, recordings: Mapping[CameraId, Recording], pace: Pace, stop: threading.Event
-) -> FrameSource:
+@contextmanager
+def _named_source(site_file: SiteFile, position: int) -> Iterator[None]:
+    """Name the key of a source whose address is wrong."""
+    try:
+        yield
+    except ValueError as error:
+        raise ConfigError(site_file.path, f"cameras[{position}].source", str(error)) from error
+
+
+@dataclass(frozen=True, slots=True)
+class LiveFootage:
+    """What the live sources of a site share.
+
+    Attributes:
+        recordings: boxes of the cameras that have them instead of pixels.
+        worlds: of the simulated cameras.
+        pace: where the time of recordings and simulations lies on the clock.
+    """
+
+    recordings: Mapping[CameraId, Recording]
+    worlds: Worlds
+    pace: Pace
+
+
+def open_live_source(site_file: SiteFile, position: int, footage: LiveFootage, stop: threading.Event) -> FrameSource:
     """Open the frames of the site's camera number `position` as they come; a recording plays again and again.
 
     Args:
         site_file: the site.
         position: of the camera.
-        recordings: boxes of the cameras that have them instead of pixels.
-        pace: where the time of recordings lies on the clock.
+        footage: what the site's sources share.
         stop: ends every wait of the source.
 
     Raises:
-        ConfigError: an address of an unknown kind, or as `open_source`.
+        ConfigError: as `open_source`.
         CameraUnavailable: the camera or the file cannot be opened.
     """
     camera = site_file.site.cameras[position]
     source = camera.source or ""
     if LIVE_ADDRESS.match(source):
-        return LiveSource(CameraId(camera.id), source, camera.fps, pace.clock, stop)
-    return PacedSource(lambda: open_source(site_file, position, recordings), pace, loop=True, stop=stop)
+        return LiveSource(CameraId(camera.id), source, camera.fps, footage.pace.clock, stop)
+    again = partial(open_source, site_file, position, footage.recordings, footage.worlds)
+    return PacedSource(again, footage.pace, loop=not is_simulated(source), stop=stop)
 
 
 def build_networks(site_file: SiteFile, recordings: Mapping[CameraId, Recording], models_dir: Path | None) -> Networks:
@@ -142,13 +206,14 @@ def build_networks(site_file: SiteFile, recordings: Mapping[CameraId, Recording]
     notes: list[str] = []
     detector: Detector | None = None
     embedder: Embedder | None = None
-    sure, cosines = None, CosinePrior()
+    sure, cosines, names = None, CosinePrior(), UNNAMED
     if len(recordings) < len(site.cameras):
         with _named("detector"):
             found = _build_detector(site.detector, models_dir, folder, notes.append)
         with _named("embedder"):
             embedder = _build_embedder(site.embedder, models_dir, folder, notes.append)
         detector, sure = found, found.sure
+        names = (found.name, "none" if embedder is None else embedder.name)
         cosines = cosines if embedder is None else CosinePrior(*embedder.cosines)
     elif site.embedder.model != "none" and any(r.embeddings is not None for r in recordings.values()):
         notes.append("embedder: none needed, appearance comes from the recorded embeddings")
@@ -163,7 +228,7 @@ def build_networks(site_file: SiteFile, recordings: Mapping[CameraId, Recording]
         raise ValueError("a site without cameras has no detector")
     if embedder is None:
         notes.append("embedder: none; identities follow from where people are, not from how they look")
-    return Networks(detector, embedder, sure, cosines, tuple(notes))
+    return Networks(detector, embedder, sure, cosines, tuple(notes), names)
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from app.infrastructure.floor_sheet import FloorCamera, FloorPlan, PlanImage, re
 from app.infrastructure.pyav_video import SiteVideo
 from app.infrastructure.result_files import CameraRecord, ResultWriter, RunRecord
 from app.infrastructure.trajectory_drawing import ImageTrajectories, Paths, draw_trajectories
-from app.main import build_networks, build_pipeline, open_recordings, open_source
+from app.main import build_networks, build_pipeline, open_recordings, open_source, open_worlds
 from app.orchestration.batcher import Batcher, Fault, FaultKind
 from app.orchestration.jobs import Output, Progress, StageClock, run_recording
 from app.orchestration.pipeline import Pipeline
@@ -71,8 +71,8 @@ def open_run(
         SpotOnError: anything that the user can mend.
     """
     site = site_file.site
-    recordings = open_recordings(site_file)
-    with Batcher([open_source(site_file, i, recordings) for i in range(len(site.cameras))]) as batcher:
+    recordings, worlds = open_recordings(site_file), open_worlds(site_file)
+    with Batcher([open_source(site_file, i, recordings, worlds) for i in range(len(site.cameras))]) as batcher:
         views = _build_views(site_file, batcher)
         plan = build_plan(site_file, views) if has_floor(site_file) else None
         networks = build_networks(site_file, recordings, models_dir)
@@ -151,8 +151,9 @@ def check_files(site_file: SiteFile) -> dict[CameraId, CameraView]:
     Raises:
         SpotOnError: a file is missing or broken.
     """
-    recordings = open_recordings(site_file)
-    with Batcher([open_source(site_file, i, recordings) for i in range(len(site_file.site.cameras))]) as batcher:
+    recordings, worlds = open_recordings(site_file), open_worlds(site_file)
+    cameras = range(len(site_file.site.cameras))
+    with Batcher([open_source(site_file, i, recordings, worlds) for i in cameras]) as batcher:
         views = _build_views(site_file, batcher)
     _plan_image(site_file)
     return views

@@ -28,7 +28,15 @@ from app.infrastructure.floor_sheet import read_plan_image
 from app.infrastructure.jpeg_encoder import OpenCVJpegEncoder
 from app.infrastructure.logs import configure_logs
 from app.infrastructure.sqlite_store import SQLiteStore
-from app.main import Networks, build_networks, build_pipeline, open_live_source, open_recordings
+from app.main import (
+    LiveFootage,
+    Networks,
+    build_networks,
+    build_pipeline,
+    open_live_source,
+    open_recordings,
+    open_worlds,
+)
 from app.orchestration.clock import Pace, SteadyClock
 from app.orchestration.ports import FloorTruth
 from app.orchestration.reader import CameraFeed
@@ -71,7 +79,7 @@ class _PacedTruth:
 
     def people_at(self, captured_at: float) -> tuple[IntArray, FloatArray]:
         source_s = self._pace.source_time(captured_at)
-        return self._truth.people_at(captured_at if source_s is None else source_s)
+        return self._truth.people_at(max(0.0, source_s or 0.0))  # a skewed clock may show the time before the start
 
 
 class _Server(uvicorn.Server):
@@ -115,21 +123,20 @@ def serve(
     with ExitStack() as stack:
         folder = stack.enter_context(DataFolder(options.data))
         listening = stack.enter_context(_listen(options.host, options.port))
-        clock = SteadyClock()
-        pace = Pace(clock)
-        recordings = open_recordings(site_file)
+        recordings, pace = open_recordings(site_file), Pace(SteadyClock())
         networks = build_networks(site_file, recordings, options.models)
         for note in networks.notes:
             say(note)
+        footage = LiveFootage(recordings, open_worlds(site_file), pace)
         feeds = [
-            CameraFeed(CameraId(camera.id), partial(open_live_source, site_file, i, recordings, pace))
+            CameraFeed(CameraId(camera.id), partial(open_live_source, site_file, i, footage))
             for i, camera in enumerate(site_file.site.cameras)
         ]
-        runtime = Runtime(feeds, clock)
+        runtime = Runtime(feeds, pace.clock)
         stack.callback(runtime.stop, STOP_S)
         runtime.start()
-        views = _views(site_file, runtime.sizes(FIRST_FRAMES_S))
-        store = SQLiteStore(folder.path / "history.sqlite", site_file.site.site, clock.now(), options.keep_s)
+        views = _views(site_file, runtime, folder, say)
+        store = SQLiteStore(folder.path / "history.sqlite", site_file.site.site, pace.clock.now(), options.keep_s)
         stack.callback(store.close, STOP_S)
         shown_truth = None if truth is None else _PacedTruth(truth, pace)
         site = _live_site(site_file, networks, views, runtime, store, shown_truth)
@@ -139,16 +146,30 @@ def serve(
         asyncio.run(_serve(application, listening, partial(ready, _address(listening, options.host))))
 
 
-def _views(site_file: SiteFile, sizes: Mapping[CameraId, tuple[int, int]]) -> dict[CameraId, CameraView]:
-    """Build the view of each camera from the size of its frames, or from the site file's `size` while it gives none."""
+def _views(
+    site_file: SiteFile, runtime: Runtime, folder: DataFolder, say: Callable[[str], None]
+) -> dict[CameraId, CameraView]:
+    """Build the view of each camera; of one that gives no frame, from the size that it had or should have.
+
+    Raises:
+        CameraUnavailable: a camera that gives no frame and whose size nobody knows.
+        CalibrationError: a calibration that cannot work, or is for frames of another size.
+    """
+    seen, known = runtime.sizes(FIRST_FRAMES_S), folder.sizes()
+    reasons = {camera.camera_id: camera.reason for camera in runtime.status().cameras}
     views = {}
     for i, camera in enumerate(site_file.site.cameras):
         name = CameraId(camera.id)
-        size = sizes.get(name, camera.size)
+        silent = f"gave no frame in {FIRST_FRAMES_S:g} s ({reasons[name] or 'no answer yet'})"
+        size = seen.get(name) or camera.size or known.get(name)
         if size is None:
-            problem = f"gave no frame in {FIRST_FRAMES_S:g} s; give its size: [width, height] to start without it"
-            raise CameraUnavailable(name, problem)
+            raise CameraUnavailable(name, f"{silent}; give its size: [width, height] to start without it")
+        if name not in seen:
+            say(f"camera {name}: {silent}; tried again while the others run")
         views[name] = build_view(site_file, i, size)
+    sizes = {name: view.size for name, view in views.items()}
+    runtime.expect(sizes)
+    folder.remember_sizes(sizes)
     return views
 
 
@@ -171,8 +192,8 @@ def _live_site(
         cameras.append(CameraPlace(name, view.size, rates.get(name), position, footprint))
     return LiveSite(
         name=re.sub(r"[^A-Za-z0-9._-]+", "-", site_file.site.site),
-        detector=networks.notes[0] if networks.notes else "",
-        notes=networks.notes,
+        detector=networks.names[0],
+        notes=tuple(_notes(networks, simulated=truth is not None)),
         bounds=bounds,
         plan=_plan_picture(site_file),
         cameras=tuple(cameras),
@@ -182,6 +203,16 @@ def _live_site(
         truth=truth,
         scorer=None if truth is None else LiveScore(truth),
     )
+
+
+def _notes(networks: Networks, *, simulated: bool) -> Iterator[str]:
+    """Say what viewers should know; nothing of this machine's folders."""
+    if simulated:
+        yield "These people are simulated. The cameras' pictures are drawn, and everything else is measured from them."
+    detector, embedder = networks.names
+    yield f"People are found by {detector}."
+    told = "where they are alone" if embedder == "none" else f"where they are and how they look ({embedder})"
+    yield f"They are told apart by {told}."
 
 
 def _plan_picture(site_file: SiteFile) -> PlanPicture | None:

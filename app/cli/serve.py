@@ -1,33 +1,79 @@
-"""`spoton serve` and `spoton demo`: a live site in the browser."""
+"""`spoton serve`: a live site in the browser."""
 
 from __future__ import annotations
 
+import socket
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from app.cli.console import say
 from app.cli.options import DetectorOption, EmbedderOption, ModelsOption, load
+from app.errors import ConfigError
+
+if TYPE_CHECKING:
+    from app.serving import ServeOptions
+
+LOCAL = ("127.0.0.1", "localhost", "::1")
 
 PortOption = Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes any free one.")]
-DataOption = Annotated[Path, typer.Option("--data", metavar="DIR", help="Folder of the history.")]
+HostOption = Annotated[
+    str,
+    typer.Option(metavar="ADDRESS", help="Address to listen on; others than this machine's need --without-accounts."),
+]
+UnprotectedOption = Annotated[
+    bool,
+    typer.Option(
+        "--without-accounts",
+        help="Let whoever reaches --host see everything: there are no accounts yet, and no encryption.",
+    ),
+]
+DataOption = Annotated[Path, typer.Option(metavar="DIR", help="Folder of the history.")]
 
 
 def serve_command(
     site: Annotated[Path, typer.Option(metavar="SITE.yaml", help="The site file.", show_default=False)],
     port: PortOption = 8000,
+    host: HostOption = "127.0.0.1",
+    without_accounts: UnprotectedOption = False,
     data: DataOption = Path("spoton-data"),
     detector: DetectorOption = None,
     embedder: EmbedderOption = None,
     models: ModelsOption = None,
 ) -> None:
-    """Serve a live site: the floor with everybody on it, and what each camera sees, in the browser."""
-    from app.serving import ServeOptions, serve
+    """Serve a live site: the floor with everybody on it, and what each camera sees, in the browser.
+
+    Cameras are network and USB cameras, simulated ones, or recordings, which play again and again.
+    """
+    options = options_of(host, port, data, models, without_accounts=without_accounts)
+    site_file = load(site, detector, embedder)
 
     def ready(address: str) -> None:
         say(f"{address} shows {site_file.site.site}; Ctrl-C stops")
 
-    site_file = load(site, detector, embedder)
-    serve(site_file, ServeOptions("127.0.0.1", port, data, models), say=say, ready=ready)
+    from app.serving import serve
+
+    serve(site_file, options, say=say, ready=ready)
     say("spoton: stopped")
+
+
+def options_of(host: str, port: int, data: Path, models: Path | None, *, without_accounts: bool) -> ServeOptions:
+    """Put together where and for whom a site is served.
+
+    Raises:
+        ConfigError: a host that others can reach, without the flag that says that there are no accounts.
+    """
+    from app.api.application import Access
+    from app.api.security import THIS_MACHINE
+    from app.serving import ServeOptions
+
+    if host in LOCAL:
+        return ServeOptions(host, port, data, models)
+    if not without_accounts:
+        problem = (
+            "others may reach this address, and there are no accounts yet: add --without-accounts if that is meant"
+        )
+        raise ConfigError("--host", host, problem)
+    hosts = THIS_MACHINE | {host.lower(), socket.gethostname().lower(), socket.getfqdn().lower()}
+    return ServeOptions(host, port, data, models, Access(hosts, any_address=True))

@@ -1,11 +1,16 @@
 """The folder in which a running site keeps its history: one program at a time, readable by its user alone."""
 
 import fcntl
+import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 
+from app.domains.vocabulary import CameraId
 from app.errors import ConfigError
+
+Size = tuple[int, int]
 
 
 class DataFolder:
@@ -40,3 +45,25 @@ class DataFolder:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         os.close(self._lock)
+
+    def sizes(self) -> dict[CameraId, Size]:
+        """Return the (width, height) of each camera's frames when it was seen last; empty where none is known.
+
+        Raises:
+            ConfigError: the file was spoiled.
+        """
+        path = self.path / "cameras.json"
+        if not path.exists():
+            return {}
+        try:
+            known = json.loads(path.read_text(encoding="utf-8"))
+            return {CameraId(camera): (int(width), int(height)) for camera, (width, height) in known.items()}
+        except (OSError, ValueError, TypeError, AttributeError) as error:
+            raise ConfigError(path, "", "cannot be read as the cameras' sizes; remove it") from error
+
+    def remember_sizes(self, sizes: Mapping[CameraId, Size]) -> None:
+        """Keep the sizes for the next start, when a camera may be silent."""
+        path = self.path / "cameras.json"
+        fresh = path.with_suffix(".new")
+        fresh.write_text(json.dumps(sizes), encoding="utf-8")
+        fresh.replace(path)

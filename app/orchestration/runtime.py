@@ -125,6 +125,12 @@ class Runtime:
                 break
         return {reader.camera_id: reader.size for reader in self._readers if reader.size is not None}
 
+    def expect(self, sizes: Mapping[CameraId, tuple[int, int]]) -> None:
+        """Say which (width, height) the frames of cameras must have that have not given any yet."""
+        for reader in self._readers:
+            if reader.size is None:
+                reader.size = sizes.get(reader.camera_id)
+
     def rates(self) -> dict[CameraId, float]:
         """Return the nominal frames per second of the cameras that have been opened."""
         return {reader.camera_id: reader.fps for reader in self._readers if reader.fps is not None}
