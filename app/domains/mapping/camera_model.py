@@ -275,14 +275,19 @@ class CameraModel:
         return self._trusted(sensor, ideal, self._distort(ideal, self.distortion))
 
     def to_floor_with_jacobian(self, pixels: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Map (N, 2) pixels as `to_floor` does; also (N, 2, 2) metres per pixel, d(x, y) / d(u, v).
+        """Map (N, 2) pixels as `to_floor` does; also (N, 2, 2) metres per pixel, d(x, y) / d(u, v)."""
+        ideal, unbend = self.to_ideal_with_jacobian(pixels)
+        xy, slope = self.plane_to_floor.apply_with_jacobian(ideal)
+        return xy, slope @ unbend
 
-        Exact for the homography; for the lens by differences over one pixel, all points in one call.
+    def to_ideal_with_jacobian(self, pixels: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Map (N, 2) pixels as `to_ideal` does; also (N, 2, 2) ideal units per pixel.
+
+        The lens's derivative is taken by differences over one pixel, all points in one call.
         """
         sensor = (pixels - self.centre) / self.focal
         if self.distortion is None:
-            xy, slope = self.plane_to_floor.apply_with_jacobian(sensor)
-            return xy, slope / self.focal
+            return sensor, np.broadcast_to(np.diag(1.0 / self.focal), (len(sensor), 2, 2))
         ideal = self.distortion.undistort(sensor)
         # the lens's own derivative, inverted: distorting costs less than undistorting, and proves the round trip too
         n, step = len(sensor), 1.0 / self.focal.max()
@@ -294,8 +299,34 @@ class CameraModel:
         ideal = self._trusted(sensor, ideal, np.where(np.isfinite(right + down), back, np.nan))
         (a, c), (b, d) = (right - back).T, (down - back).T
         unbend = np.stack([d, -b, -c, a], axis=1) * (step / (a * d - b * c))[:, None]
-        xy, slope = self.plane_to_floor.apply_with_jacobian(ideal)
-        return xy, slope @ unbend.reshape(n, 2, 2) / self.focal
+        return ideal, unbend.reshape(n, 2, 2) / self.focal
+
+    def feet_below(self, heads: FloatArray, height_m: float) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Find the feet of upright people whose heads are at (N, 2) points of the ideal plane.
+
+        A head lies on the plane `height_m` above the floor. With r the rise and g the last row of the plane-to-floor
+        map, the foot's ray is l (head, 1) - height r where l = (1 + height g r) / g (head, 1).
+
+        Returns:
+            (N, 2) points of the ideal plane, NaN for heads above the horizon of their plane; and how far a foot moves
+            down, in ideal units, for each such unit that the head moves down, and for each metre of height, (N,) each.
+
+        Raises:
+            ValueError: the camera's heights are unknown.
+        """
+        if self.rise is None:
+            raise ValueError("this camera has only a homography: heights above the floor are unknown")
+        row = self.plane_to_floor.matrix[2]
+        along = heads @ row[:2] + row[2]
+        per_metre = float(row @ self.rise) / np.where(along > 0.0, along, np.nan)
+        far = 1.0 / along + height_m * per_metre
+        depth = far - height_m * self.rise[2]
+        depth = np.where((far > 0.0) & (depth > 0.0), depth, np.nan)
+        feet = (far[:, None] * heads - height_m * self.rise[:2]) / depth[:, None]
+        farther = -far * row[1] / along  # by one unit of the head's row
+        by_row = (far + farther * (heads[:, 1] - feet[:, 1])) / depth
+        by_height = (per_metre * heads[:, 1] - self.rise[1] - feet[:, 1] * (per_metre - self.rise[2])) / depth
+        return feet, by_row, by_height
 
     def to_image(self, floor: FloatArray, height_m: float = 0.0) -> FloatArray:
         """Map (N, 2) metres to (N, 2) pixels, lens distortion included; NaN where the camera cannot see.

@@ -11,7 +11,7 @@ from app.domains.mapping.disagreement import (
     group_by_identity,
     point_pair_errors,
 )
-from app.domains.mapping.view import CameraView
+from app.domains.mapping.view import CameraView, ViewConfig
 from app.domains.vocabulary import (
     NO_ID,
     CameraId,
@@ -144,7 +144,7 @@ def test_real_cameras_agree_on_annotated_people(data_dir, folder, intrinsic, nam
         model = CameraModel.from_opencv(
             (1920, 1080), inner.camera_matrix, inner.distortion, outer.rvec, outer.tvec * unit
         )
-        views.append(CameraView(CameraId(name), (1920, 1080), model))
+        views.append(CameraView(CameraId(name), (1920, 1080), model, ViewConfig(height_sigma_m=0.0)))
     camera, group, xy = [], [], []
     for instant, path in enumerate(sorted((data_dir / folder / "annotations_positions").glob("*.json"))[:10]):
         for person in json.loads(path.read_text()):

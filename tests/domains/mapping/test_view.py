@@ -1,5 +1,5 @@
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
@@ -13,7 +13,8 @@ from app.infrastructure.calibration_files import read_opencv_extrinsics, read_op
 SIZE = (1920, 1080)
 INTRINSICS = np.array([[1200.0, 0.0, 960.0], [0.0, 1200.0, 540.0], [0.0, 0.0, 1.0]])
 BARREL = np.array([-0.3, 0.1, 0.001, 0.001, -0.02])
-EXACT = ViewConfig(sigma_u=0.0, sigma_v=0.0, min_sigma_px=3.0, floor_sigma_m=0.0)
+FEET = ViewConfig(height_sigma_m=0.0)  # asks no heads
+EXACT = replace(FEET, sigma_u=0.0, sigma_v=0.0, min_sigma_px=3.0, floor_sigma_m=0.0)
 PERSON_M = 1.7
 
 
@@ -49,7 +50,7 @@ def test_expected_boxes_project_back_to_where_the_people_stand(distortion):
 
 
 def test_a_slanted_person_is_found_at_the_feet_and_not_under_the_middle_of_the_box():
-    camera, xy = view(), np.array([[-3.0, 6.0]])
+    camera, xy = view(config=FEET), np.array([[-3.0, 6.0]])
     box = camera.boxes(xy, PERSON_M)[0][0]
     middle = np.array([[(box[0] + box[2]) / 2.0, box[3]]], dtype=float)
     assert np.linalg.norm(camera.model.to_floor(middle) - xy) > 0.12
@@ -80,10 +81,75 @@ def test_a_slanted_person_is_found_at_the_feet_and_not_under_the_middle_of_the_b
     ],
 )
 def test_which_boxes_have_a_floor_point(box, valid):
-    floor = project_one(view(), *box)
+    floor = project_one(view(config=FEET), *box)
     assert floor.valid.tolist() == [valid]
     assert np.isfinite(floor.xy).all() == valid
     assert np.isfinite(floor.covariance).all() == valid
+
+
+STANDING = np.array([[0.5, 8.0], [-2.0, 14.0]])
+
+
+def heads_view(**changes: float) -> CameraView:
+    """A view of people who are all PERSON_M tall."""
+    return view(config=replace(ViewConfig(), person_height_m=PERSON_M, **changes))
+
+
+def whole_and_cut(camera: CameraView, hidden: float) -> tuple[np.ndarray, np.ndarray]:
+    """The boxes of two people, and the same without the share `hidden` at their lower end."""
+    whole = camera.boxes(STANDING, PERSON_M)[0]
+    cut = whole.copy()
+    cut[:, 3] -= hidden * (whole[:, 3] - whole[:, 1])
+    return whole, cut
+
+
+@pytest.mark.parametrize("distortion", [(), BARREL], ids=["no lens", "barrel lens"])
+def test_hidden_feet_are_found_below_the_head(distortion):
+    camera = view(distortion, replace(ViewConfig(), person_height_m=PERSON_M))
+    whole, cut = whole_and_cut(camera, 0.45)
+    seen, hidden = camera.project(whole), camera.project(cut)
+    assert np.linalg.norm(seen.xy - STANDING, axis=1).max() < 0.03
+    assert np.linalg.norm(hidden.xy - STANDING, axis=1).max() < 0.15, "the lens bends an upright line"
+    by_feet = view(distortion, FEET).project(cut)
+    assert np.linalg.norm(by_feet.xy - STANDING, axis=1).min() > 1.5
+    assert (hidden.covariance[:, 1, 1] > 2.0 * seen.covariance[:, 1, 1]).all()
+
+
+def test_a_head_alone_is_wrong_by_as_much_as_its_deviation_says():
+    """People of many heights, the lower half of whom is hidden."""
+    rng = np.random.default_rng(8)
+    xy = people(400)
+    camera = heads_view(sigma_u=0.0, sigma_head=0.0, min_sigma_px=0.5, floor_sigma_m=0.0)
+    boxes = np.concatenate([camera.boxes(xy[i : i + 1], PERSON_M + rng.normal(0.0, 0.1))[0] for i in range(len(xy))])
+    boxes[:, 3] -= 0.4 * (boxes[:, 3] - boxes[:, 1])
+    floor = camera.project(boxes)
+    gap = floor.xy - xy
+    distance = np.einsum("ni,nij,nj->n", gap, np.linalg.inv(floor.covariance), gap)
+    assert 0.6 < np.median(np.abs(gap[:, 1]) / np.sqrt(floor.covariance[:, 1, 1])) / 0.674 < 1.4
+    assert np.isfinite(distance).all()
+
+
+def test_feet_below_the_image_are_found_by_the_head():
+    camera = heads_view()
+    (box,) = camera.boxes(np.array([[0.0, 3.2]]), PERSON_M)[0]
+    assert box[3] > SIZE[1] > box[1] > 0
+    floor = project_one(camera, box[0], box[1], box[2], SIZE[1])
+    assert floor.valid.tolist() == [True]
+    assert floor.xy[0] == pytest.approx([0.0, 3.2], abs=0.1)
+    assert not project_one(view(config=FEET), box[0], box[1], box[2], SIZE[1]).valid.any()
+
+
+def test_a_head_at_the_upper_edge_tells_nothing():
+    floor, by_feet = (project_one(camera, 900, 0, 1000, 800) for camera in (heads_view(), view(config=FEET)))
+    np.testing.assert_array_equal(floor.xy, by_feet.xy)
+    assert not project_one(heads_view(), 900, 0, 1000, SIZE[1]).valid.any()
+
+
+def test_both_ends_of_a_box_are_surer_than_its_feet():
+    camera = heads_view()
+    boxes = camera.boxes(people(), PERSON_M)[0]
+    both, by_feet = camera.project(boxes), view(config=FEET).project(boxes)
+    assert (both.covariance[:, 1, 1] < by_feet.covariance[:, 1, 1]).all()
 
 
 def test_range_is_measured_from_the_camera():
@@ -129,7 +195,7 @@ def test_covariance_equals_monte_carlo(distortion):
 
 def test_noise_grows_with_the_box_and_the_floor_adds_its_own():
     jacobian = view().model.to_floor_with_jacobian(np.array([[960.0, 800.0]]))[1][0]
-    config = ViewConfig(sigma_u=0.02, sigma_v=0.05, min_sigma_px=4.0, floor_sigma_m=0.1)
+    config = replace(FEET, sigma_u=0.02, sigma_v=0.05, min_sigma_px=4.0, floor_sigma_m=0.1)
     for height, sigma_u, sigma_v in ((40.0, 4.0, 4.0), (300.0, 6.0, 15.0)):
         floor = project_one(view(config=config), 930.0, 800.0 - height, 990.0, 800.0)
         expected = jacobian @ np.diag([sigma_u**2, sigma_v**2]) @ jacobian.T + 0.01 * np.eye(2)
@@ -208,7 +274,7 @@ def test_annotated_boxes_and_positions_predict_each_other(
     inner = read_opencv_intrinsics(calibrations / intrinsic / f"intr_{name}.xml")
     outer = read_opencv_extrinsics(calibrations / "extrinsic" / f"extr_{name}.xml")
     model = CameraModel.from_opencv(SIZE, inner.camera_matrix, inner.distortion, outer.rvec, outer.tvec * unit)
-    camera = CameraView(CameraId(name), SIZE, model)
+    camera = CameraView(CameraId(name), SIZE, model, FEET)
     annotated = json.loads((data_dir / folder / "annotations_positions" / path).read_text())
     cells = np.array([person["positionID"] for person in annotated])
     xy = 0.025 * np.stack([cells % columns, cells // columns], axis=1) + origin
