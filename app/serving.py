@@ -1,7 +1,9 @@
 """Serves a live site: cameras, networks, frame path, history and web server, put together and taken down again."""
 
 import asyncio
+import atexit
 import errno
+import os
 import re
 import signal
 import socket
@@ -21,7 +23,7 @@ from app.api.site import CameraPlace, LiveSite, PlanPicture
 from app.calibration import build_view
 from app.domains.mapping.view import CameraView
 from app.domains.vocabulary import CameraId, FloatArray, IntArray
-from app.errors import CameraUnavailable, ConfigError
+from app.errors import CameraUnavailable, ConfigError, SpotOnError
 from app.evaluation.live_score import LiveScore
 from app.infrastructure.data_folder import DataFolder
 from app.infrastructure.floor_sheet import read_plan_image
@@ -44,7 +46,7 @@ from app.orchestration.runtime import Runtime
 from app.recorded import build_plan, has_floor
 from app.settings import SiteFile
 
-FIRST_FRAMES_S = 10.0  # how long the start waits for cameras
+FIRST_FRAMES_S = 60.0  # how long the start waits for cameras; network cameras give up sooner by themselves
 NO_FOOTPRINT: FloatArray = np.empty((0, 2))
 STOP_S = 0.7  # for threads to end, and for the history to be written; all within two seconds after Ctrl-C
 SEND_BUFFER = 262_144  # bytes that the system holds back for a slow viewer: a few frames, and not seconds of them
@@ -83,20 +85,50 @@ class _PacedTruth:
 
 
 class _Server(uvicorn.Server):
-    """uvicorn that says when it answers, and leaves signals alone: its own handlers end the program in a traceback."""
+    """uvicorn that says when it answers, and ends in order on SIGINT and SIGTERM; its own way ends in a traceback.
 
-    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
+    Args:
+        application: what is served.
+        ready: called once it answers.
+        stopping: called as soon as a signal has come.
+    """
+
+    def __init__(self, application: FastAPI, ready: Callable[[], None], stopping: Callable[[], None]) -> None:
+        config = uvicorn.Config(
+            application,
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            lifespan="on",
+            ws="websockets-sansio",
+            ws_per_message_deflate=False,  # pictures do not shrink, and it costs 2 ms of CPU each
+            ws_max_size=LARGEST_INPUT,
+            timeout_graceful_shutdown=1,
+        )
         super().__init__(config)
-        self._ready = ready
+        self._ready, self._stopping = ready, stopping
+
+    async def run_until_signal(self, listening: socket.socket) -> None:
+        """Serve until SIGINT or SIGTERM."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, self._stop)
+        await self.serve(sockets=[listening])
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to answer."""
         await super().startup(sockets)
         if self.started:
             await asyncio.to_thread(self._ready)
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
+        """Leave signals alone; `run_until_signal` has its own handlers."""
         yield
+
+    def _stop(self) -> None:
+        self._stopping()
+        self.should_exit = True
 
 
 def serve(
@@ -120,6 +152,27 @@ def serve(
         SpotOnError: anything that the user can mend.
     """
     configure_logs()
+    stuck: list[str] = []
+    code = 0
+    try:
+        _serve_site(site_file, options, say, ready, truth, stuck)
+    except BaseException as error:
+        code = 2 if isinstance(error, SpotOnError) else 130
+        raise
+    finally:
+        if stuck:  # the interpreter's end would tear such a thread out of a library's C++, which aborts the program
+            atexit.register(os._exit, code)
+
+
+def _serve_site(
+    site_file: SiteFile,
+    options: ServeOptions,
+    say: Callable[[str], None],
+    ready: Callable[[str], None],
+    truth: FloorTruth | None,
+    stuck: list[str],
+) -> None:
+    """Put a site together, serve it, take it down; enters the names of threads that do not end in `stuck`."""
     with ExitStack() as stack:
         folder = stack.enter_context(DataFolder(options.data))
         listening = stack.enter_context(_listen(options.host, options.port))
@@ -133,7 +186,7 @@ def serve(
             for i, camera in enumerate(site_file.site.cameras)
         ]
         runtime = Runtime(feeds, pace.clock)
-        stack.callback(runtime.stop, STOP_S)
+        stack.callback(lambda: stuck.extend(runtime.stop(STOP_S)))
         runtime.start()
         views = _views(site_file, runtime, folder, say)
         store = SQLiteStore(folder.path / "history.sqlite", site_file.site.site, pace.clock.now(), options.keep_s)
@@ -143,7 +196,8 @@ def serve(
         application = build_api(site, options.access)
         runtime.listen(lambda _batch, update: store.append(update))
         runtime.track(build_pipeline(site_file.site, views, networks, runtime.stages))
-        asyncio.run(_serve(application, listening, partial(ready, _address(listening, options.host))))
+        server = _Server(application, partial(ready, _address(listening, options.host)), runtime.ask_to_stop)
+        asyncio.run(server.run_until_signal(listening))
 
 
 def _views(
@@ -249,23 +303,3 @@ def _listen(host: str, port: int) -> Iterator[socket.socket]:
 def _address(listening: socket.socket, host: str) -> str:
     port = listening.getsockname()[1]
     return f"http://{f'[{host}]' if ':' in host else host}:{port}"
-
-
-async def _serve(application: FastAPI, listening: socket.socket, ready: Callable[[], None]) -> None:
-    """Run the server until SIGINT or SIGTERM."""
-    config = uvicorn.Config(
-        application,
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        lifespan="on",
-        ws="websockets-sansio",
-        ws_per_message_deflate=False,  # pictures do not shrink, and it costs 2 ms of CPU each
-        ws_max_size=LARGEST_INPUT,
-        timeout_graceful_shutdown=1,
-    )
-    server = _Server(config, ready)
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, partial(setattr, server, "should_exit", True))
-    await server.serve(sockets=[listening])

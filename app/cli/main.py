@@ -15,7 +15,9 @@ from rich.text import Text
 
 from app.cli.check import calibrate, config
 from app.cli.console import err, say
+from app.cli.demo import demo_command
 from app.cli.evaluate import evaluate
+from app.cli.serve import serve_command
 from app.cli.track import track_command
 from app.errors import SpotOnError
 
@@ -29,6 +31,8 @@ app = typer.Typer(
     rich_markup_mode=None,
     help="Follows people through a building with many cameras and shows each as one dot on the floor.",
 )
+app.command("demo")(demo_command)
+app.command("serve")(serve_command)
 app.command("track")(track_command)
 app.add_typer(evaluate, name="eval")
 app.add_typer(config, name="config")

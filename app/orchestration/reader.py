@@ -123,6 +123,10 @@ class CameraReader:
         self._thread.join(timeout_s)
         return not self._thread.is_alive()
 
+    def tried(self) -> bool:
+        """Say whether the camera has given a frame or failed to."""
+        return self._frames > 0 or self._reason is not None
+
     def status(self, dropped: int) -> CameraStatus:
         """Return how the camera does now."""
         captured_at, arrivals = self._captured_at, list(self._arrivals)

@@ -118,9 +118,13 @@ class Runtime:
             reader.start()
 
     def sizes(self, timeout_s: float) -> dict[CameraId, tuple[int, int]]:
-        """Wait for the first frame of every camera, `timeout_s` at most; return the (width, height) of those known."""
+        """Wait until every camera has given a frame or failed to, `timeout_s` at most.
+
+        Returns:
+            (width, height) of the frames of the cameras that have given one.
+        """
         end = time.monotonic() + timeout_s
-        while any(reader.size is None for reader in self._readers) and time.monotonic() < end:
+        while not all(reader.tried() for reader in self._readers) and time.monotonic() < end:
             if self._stop.wait(0.02):
                 break
         return {reader.camera_id: reader.size for reader in self._readers if reader.size is not None}
@@ -156,16 +160,20 @@ class Runtime:
         rate = sum(at > since for at in list(self._steps)) / RATE_S
         return RuntimeStatus(self.clock.now(), cameras, self.stages.milliseconds(), rate, self._failures, self._fault)
 
+    def ask_to_stop(self) -> None:
+        """Ask all threads to end; does not wait."""
+        self._stop.set()
+        self._batcher.close()
+        for reader in self._readers:
+            reader.stop()
+
     def stop(self, timeout_s: float) -> list[str]:
         """Stop all threads and wait for them, `timeout_s` at most.
 
         Returns:
             The names of the threads that are still stuck; they end with the process.
         """
-        self._stop.set()
-        self._batcher.close()
-        for reader in self._readers:
-            reader.stop()
+        self.ask_to_stop()
         end = time.monotonic() + timeout_s
         stuck = []
         if self._inference is not None:
