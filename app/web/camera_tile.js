@@ -12,6 +12,7 @@ import * as wording from "./wording.js";
 
 const OLD_S = 1.5; // a picture that has been on the screen this long is marked, or after three frames of a slow camera
 const SMALL_PX = 190; // narrower tiles write ids only into boxes that can carry them
+const HALO = { dark: "rgba(0, 0, 0, 0.45)", light: "rgba(255, 255, 255, 0.8)" }; // around bright and around deep colours
 const NOBODY = "rgba(255, 255, 255, 0.75)"; // boxes without an identity yet
 
 /**
@@ -193,7 +194,7 @@ export class CameraTile {
       const w = frame.box[4 * i + 2] * sx - x;
       const h = frame.box[4 * i + 3] * sy - y;
       ctx.globalAlpha = selected === null || mine ? 1 : 0.45;
-      strokeBox(ctx, x, y, w, h, (mine ? 3 : id === null ? 1 : 1.75) * ratio, colour);
+      strokeBox(ctx, x, y, w, h, (mine ? 3 : id === null ? 1 : 1.75) * ratio, colour, HALO[id === null ? "dark" : theme]);
       if (id !== null && (mine || !small || w > 14 * ratio)) labelBox(ctx, x, y, String(id), colour, textOnIdentity(theme), (small && !mine ? 9 : 11) * ratio);
     }
     ctx.globalAlpha = 1;
@@ -229,9 +230,9 @@ function write(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
 
-/** Stroke a box in its colour over a thin dark one, so that it stands out from any picture. @param {CanvasRenderingContext2D} ctx @param {number} x @param {number} y @param {number} w @param {number} h @param {number} line @param {string} colour */
-function strokeBox(ctx, x, y, w, h, line, colour) {
-  ctx.strokeStyle = "rgba(0, 0, 0, 0.45)";
+/** Stroke a box in its colour over a thin halo, so that it stands out from any picture. @param {CanvasRenderingContext2D} ctx @param {number} x @param {number} y @param {number} w @param {number} h @param {number} line @param {string} colour @param {string} halo */
+function strokeBox(ctx, x, y, w, h, line, colour, halo) {
+  ctx.strokeStyle = halo;
   ctx.lineWidth = line + 1.5;
   ctx.strokeRect(x, y, w, h);
   ctx.strokeStyle = colour;

@@ -14,6 +14,7 @@ import { framesAddress } from "./wire.js";
 
 const WIDTHS = [320, 480, 640, 960, 1280]; // quality steps: the server encodes a picture once a step
 const NARROWEST_PX = 132; // tiles are not squeezed below this; the wall scrolls instead
+const NARROWEST_BESIDE_PX = 84; // while another camera is in front
 const GAP_PX = 6;
 
 /** A socket for some cameras at one width. */
@@ -145,13 +146,14 @@ export class CameraWall {
   /** Choose the number of columns that shows the largest tiles without scrolling, if that can be. */
   arrange() {
     const { clientWidth: width } = this.element;
-    const height = (this.element.closest("main")?.clientHeight ?? 0) * this.#share();
+    const height = (this.element.closest("main")?.clientHeight ?? 0) * this.#share() + GAP_PX;
     const small = this.tiles.size - (this.front === null ? 0 : 1);
     const used = this.front === null ? 0 : this.#heightOf(width, 1);
     let columns = this.front === null ? 1 : 3;
     while (columns < small && this.#heightOf(width, columns) * Math.ceil(small / columns) + used > height) columns += 1;
-    const most = Math.max(1, Math.floor((width + GAP_PX) / (NARROWEST_PX + GAP_PX)));
-    this.element.style.setProperty("--columns", String(Math.min(columns, this.front === null ? most : Math.max(3, most))));
+    const narrowest = this.front === null ? NARROWEST_PX : NARROWEST_BESIDE_PX;
+    const most = Math.max(1, Math.floor((width + GAP_PX) / (narrowest + GAP_PX)));
+    this.element.style.setProperty("--columns", String(Math.min(columns, most)));
   }
 
   /** The share of the page's main part that the wall may fill; the stylesheet knows. */

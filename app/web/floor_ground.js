@@ -88,10 +88,10 @@ function drawField(ctx, view, camera, ground, colour) {
   ctx.closePath();
   const tint = ground.faulty.has(camera.id) ? colour.bad : colour.accent;
   ctx.fillStyle = tint;
-  ctx.globalAlpha = stressed ? 0.16 : 0.035;
+  ctx.globalAlpha = stressed ? 0.15 : 0.028;
   ctx.fill();
   ctx.strokeStyle = tint;
-  ctx.globalAlpha = stressed ? 0.85 : 0.16;
+  ctx.globalAlpha = stressed ? 0.85 : 0.2;
   ctx.lineWidth = stressed ? 1.5 : 1;
   ctx.stroke();
   ctx.globalAlpha = 1;
@@ -122,7 +122,7 @@ function drawCamera(ctx, view, camera, ground, colour) {
   ctx.lineWidth = 2;
   ctx.beginPath();
   ctx.roundRect(-7, -4.5, 10, 9, 2);
-  ctx.moveTo(3, 0);
+  ctx.moveTo(-1, 0);
   ctx.lineTo(8.5, -4.5);
   ctx.lineTo(8.5, 4.5);
   ctx.closePath();

@@ -10,6 +10,7 @@ const TRAIL_S = 8;
 const CROWD = 120; // more people than this have shorter trails: all of them at once would be a tangle
 const CROWD_TRAIL_S = 2.5;
 const BANDS = [0.14, 0.3, 0.55]; // opacity of the oldest, middle and newest third
+const AGE_PARTS = 6;
 const GAP_S = 3; // a journey's points farther apart in time than this are not joined: nobody saw the way between
 
 /**
@@ -67,12 +68,12 @@ function drawBands(ctx, view, person, fromS, span, opacity) {
 export function drawJourney(ctx, view, points, colour, halo) {
   if (points.length < 2) return;
   ctx.lineJoin = ctx.lineCap = "round";
-  for (const [width, ink, alpha] of /** @type {[number, string, number][]} */ ([[6, halo, 0.7], [2.5, colour, 0.9]])) {
+  for (const [width, ink, alpha] of /** @type {[number, string, number][]} */ ([[6, halo, 0.6], [2.5, colour, 1]])) {
     ctx.lineWidth = width;
     ctx.strokeStyle = ink;
-    ctx.globalAlpha = alpha;
-    strokeSeen(ctx, view, points);
+    strokeByAge(ctx, view, points, alpha);
   }
+  ctx.strokeStyle = colour;
   ctx.globalAlpha = 0.55;
   ctx.lineWidth = 1.5;
   ctx.setLineDash([2, 5]);
@@ -86,6 +87,15 @@ export function drawJourney(ctx, view, points, colour, halo) {
   ctx.fill();
   ctx.lineWidth = 2;
   ctx.stroke();
+}
+
+/** Stroke the way in parts, the oldest the faintest. @param {CanvasRenderingContext2D} ctx @param {Viewport} view @param {[number, number, number][]} points @param {number} alpha of the newest part */
+function strokeByAge(ctx, view, points, alpha) {
+  const part = Math.ceil(points.length / AGE_PARTS);
+  for (let i = 0; i < AGE_PARTS; i += 1) {
+    ctx.globalAlpha = (alpha * (i + 2)) / (AGE_PARTS + 1);
+    strokeSeen(ctx, view, points.slice(i * part, (i + 1) * part + 1));
+  }
 }
 
 /** @param {CanvasRenderingContext2D} ctx @param {Viewport} view @param {[number, number, number][]} points */

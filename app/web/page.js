@@ -5,6 +5,7 @@
 
 import { CameraWall } from "./camera_wall.js";
 import { FloorMap } from "./floor_map.js";
+import { identityColour } from "./identity_colour.js";
 import { exposeInspection, FrameTimes } from "./inspection.js";
 import { LiveSocket } from "./live_socket.js";
 import { listenToControls } from "./controls.js";
@@ -96,6 +97,7 @@ class Page {
     if (id === this.selected) return;
     this.selected = id;
     document.body.classList.toggle("has-person", id !== null);
+    this.#colourSelected();
     if (this.map) {
       this.map.selected = id;
       this.map.refresh();
@@ -233,6 +235,7 @@ class Page {
     this.selected = kept;
     if (this.map) this.map.selected = kept;
     this.wall.selected = kept;
+    this.#colourSelected();
     this.panel.rename(kept);
   }
 
@@ -254,7 +257,13 @@ class Page {
     }
   }
 
+  /** Frames of tiles that see the selected person have the person's colour. */
+  #colourSelected() {
+    if (this.selected !== null) document.body.style.setProperty("--selected", identityColour(this.selected, this.theme.name));
+  }
+
   #recolour() {
+    this.#colourSelected();
     this.map?.recolour();
     this.wall.refresh();
     this.list.recolour();

@@ -114,7 +114,7 @@ export class PeopleList {
     if (key === row.key) return;
     row.key = key;
     row.doing.textContent = doing;
-    row.cameras.textContent = cameras.length ? cameras.join(", ") : "out of sight";
+    row.cameras.textContent = cameras.length ? wording.counted(cameras.length, "cam") : "hidden";
     row.button.setAttribute("aria-pressed", String(selected));
     row.button.setAttribute("aria-label", `Person ${person.id}, ${doing}, ${wording.counted(cameras.length, "camera")}`);
   }

@@ -46,7 +46,7 @@ export class Readouts {
     const stages = Object.entries(state.stages_ms).filter(([, ms]) => ms >= 0.05);
     this.write("stages", stages.map(([stage, ms]) => `${stage} ${ms < 10 ? ms.toFixed(1) : Math.round(ms)}`).join(" · "));
     const live = state.cameras.filter((c) => c.state === "live" || c.state === "late").length;
-    this.write("cameras", `${live} of ${state.cameras.length} live`, live < state.cameras.length ? "warn" : "");
+    this.write("cameras", `${live} of ${wording.counted(state.cameras.length, "camera")} live`, live < state.cameras.length ? "warn" : "");
     this.write("fault", state.fault ?? "");
   }
 
@@ -57,7 +57,7 @@ export class Readouts {
     this.write("hour", wording.whole(counts?.last_hour));
     const since = counts?.observed_since ? Date.parse(counts.observed_since) : null;
     const partly = since !== null && Date.now() - since < HOUR_MS;
-    this.write("since", partly ? `watching since ${wording.timeOfDay(since / 1000).slice(0, 5)}` : "");
+    this.write("since", partly ? `since ${wording.timeOfDay(since / 1000).slice(0, 5)}` : "different people");
   }
 
   /** @param {ScoreMessage | null} score */
@@ -66,14 +66,14 @@ export class Readouts {
     this.write("moda", wording.percent(score?.moda));
     const error = score?.position_error_m;
     this.write("error", error === null || error === undefined ? wording.NONE : (100 * error).toFixed(error < 0.1 ? 1 : 0));
-    this.write("window", score ? `last ${wording.duration(score.window_s)}` : "");
+    this.write("window", score ? `over ${wording.duration(score.window_s)}` : "");
   }
 
   /** Capture to screen. @param {{p50: number, p95: number} | null} ages seconds */
   ages(ages) {
     const mood = ages === null ? "" : ages.p95 <= GOOD_AGE_S ? "good" : ages.p95 < 1 ? "" : "warn";
     this.write("age", ages === null ? wording.NONE : wording.age(ages.p50), mood);
-    this.write("age95", ages === null ? "" : `p95 ${wording.age(ages.p95)}`);
+    this.write("age95", ages === null ? "median" : `median; p95 ${wording.age(ages.p95)}`);
   }
 
   /**

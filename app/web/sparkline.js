@@ -1,6 +1,8 @@
 /** A line of the last minutes without axes, drawn by a canvas. Knows numbers and two colours. */
 
 const KEPT = 600; // values, one a second
+const FEWEST_TO_FILL = 10;
+const FEWEST = 60; // the line has its full width from here on
 
 export class Sparkline {
   /** @type {number[]} */
@@ -31,7 +33,7 @@ export class Sparkline {
     ctx.clearRect(0, 0, width, height);
     if (values.length < 2) return;
     const top = Math.max(1, ...values);
-    const step = width / Math.max(59, values.length - 1);
+    const step = width / Math.max(FEWEST - 1, values.length - 1);
     const x = (/** @type {number} */ i) => width - (values.length - 1 - i) * step;
     const y = (/** @type {number} */ value) => height - 2 - (value / top) * (height - 5);
     ctx.beginPath();
@@ -40,6 +42,7 @@ export class Sparkline {
     ctx.lineWidth = 1.5;
     ctx.lineJoin = "round";
     ctx.stroke();
+    if (values.length < FEWEST_TO_FILL) return;
     ctx.lineTo(width, height);
     ctx.lineTo(x(0), height);
     ctx.fillStyle = fill;
