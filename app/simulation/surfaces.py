@@ -90,16 +90,16 @@ def _goods(a: float, z: float, seed: int) -> Reflectance:
     u = a / width - packet
     missing = hash3(packet, row, seed + 2) < 0.06
     if height > tall or u < 0.06 or missing:
-        return 0.035, 0.037, 0.04
+        return 0.20, 0.21, 0.22
     hue = 6.0 * hash3(kind, row, seed + 3)
-    pale = 0.25 + 0.5 * hash3(kind, row, seed + 4)
-    value = 0.45 + 0.3 * hash3(kind, row, seed + 5) + 0.06 * hash3(packet, row, seed + 6)
+    pale = 0.62 + 0.3 * hash3(kind, row, seed + 4)
+    value = 0.36 + 0.16 * hash3(kind, row, seed + 5) + 0.04 * hash3(packet, row, seed + 6)
     red = min(max(abs(hue - 3.0) - 1.0, 0.0), 1.0)
     green = min(max(2.0 - abs(hue - 2.0), 0.0), 1.0)
     blue = min(max(2.0 - abs(hue - 4.0), 0.0), 1.0)
     share = (height - 0.03) / (tall - 0.03)
     if 0.35 < share < 0.62 and 0.2 < u < 0.86:
-        pale = 0.9  # the label
+        pale = 0.95  # the label
     fade = 0.7 + 0.3 * math.sin(math.pi * u)
     value *= fade
     return (

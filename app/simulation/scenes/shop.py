@@ -31,7 +31,7 @@ def shop() -> Scene:
         lamps=tuple((x, y, 3.2) for x in (2.5, 6.8, 11.2, 15.5) for y in (2.2, 6.0, 9.8)),
         mounts=(
             Mount("north-west", (0.25, 11.75, 3.0), (6.6, 6.0, 0.6), 0.82, LENS),
-            Mount("north", (9.6, 11.75, 3.05), (9.2, 4.4, 0.5), 0.74, LENS),
+            Mount("north", (8.3, 11.75, 3.05), (9.2, 4.4, 0.5), 0.74, LENS),
             Mount("north-east", (17.75, 11.75, 3.0), (11.4, 5.8, 0.6), 0.82, LENS),
             Mount("south-west", (0.25, 0.25, 3.0), (6.6, 6.2, 0.6), 0.82, LENS),
             Mount("south", (7.4, 0.25, 3.05), (8.8, 7.4, 0.5), 0.74, LENS),
@@ -44,11 +44,30 @@ def _gondola(x: float, y: float, length: float) -> list[Solid]:
     """Build a free-standing shelf, 0.8 m deep, goods on both sides."""
     return [
         Solid((x, y, 0.0), (x + length, y + 0.8, 0.14), Material.PLAIN, (0.24, 0.24, 0.25)),
-        Solid((x + 0.04, y + 0.05, 0.14), (x + length - 0.04, y + 0.75, 1.13), Material.GOODS, (0.5, 0.5, 0.5)),
-        Solid((x, y, 1.13), (x + length, y + 0.8, 1.17), Material.PLAIN, (0.52, 0.54, 0.55)),
-        Solid((x - 0.04, y, 0.0), (x, y + 0.8, 1.20), Material.PLAIN, (0.55, 0.32, 0.12)),
-        Solid((x + length, y, 0.0), (x + length + 0.04, y + 0.8, 1.20), Material.PLAIN, (0.55, 0.32, 0.12)),
+        Solid((x + 0.04, y + 0.05, 0.14), (x + length - 0.04, y + 0.75, 0.84), Material.GOODS, (0.5, 0.5, 0.5)),
+        Solid((x, y, 0.84), (x + length, y + 0.8, 0.88), Material.PLAIN, (0.52, 0.54, 0.55)),
+        Solid((x - 0.04, y, 0.0), (x, y + 0.8, 0.92), Material.PLAIN, (0.26, 0.38, 0.48)),
+        Solid((x + length, y, 0.0), (x + length + 0.04, y + 0.8, 0.92), Material.PLAIN, (0.26, 0.38, 0.48)),
     ]
+
+
+def _platform(x: float, y: float, length: float) -> list[Solid]:
+    """Build a low display, 0.9 m deep, with boxes on it."""
+    solids = [
+        Solid((x, y, 0.0), (x + length, y + 0.9, 0.34), Material.WOOD, (0.26, 0.38, 0.48)),
+        Solid((x - 0.03, y - 0.03, 0.34), (x + length + 0.03, y + 0.93, 0.38), Material.PLAIN, (0.55, 0.57, 0.58)),
+    ]
+    boxes: tuple[tuple[float, Colour], ...] = (
+        (0.24, (0.45, 0.30, 0.20)),
+        (0.16, (0.28, 0.42, 0.52)),
+        (0.28, (0.55, 0.56, 0.52)),
+        (0.18, (0.22, 0.30, 0.50)),
+    )
+    for k, (high, colour) in enumerate(boxes):
+        at = x + 0.25 + (length - 0.5) * k / len(boxes)
+        low, top = (at, y + 0.2 + 0.06 * (k % 2), 0.38), (at + 0.45, y + 0.62 + 0.06 * (k % 2), 0.38 + high)
+        solids.append(Solid(low, top, Material.CARTON, colour, blocks=False))
+    return solids
 
 
 def _plant(x: float, y: float) -> list[Solid]:
@@ -63,7 +82,7 @@ def _plant(x: float, y: float) -> list[Solid]:
 
 
 def _furniture() -> list[Solid]:
-    solids = [*_gondola(3.4, 3.0, 3.4), *_gondola(3.0, 6.6, 4.0), *_gondola(11.2, 6.4, 3.6), *_gondola(11.2, 8.9, 3.6)]
+    solids = [*_gondola(3.6, 3.0, 2.6), *_platform(3.0, 6.6, 3.4), *_platform(11.6, 5.6, 3.2), *_gondola(11.8, 8.7, 2.6)]
     wood: Colour = (0.20, 0.33, 0.45)
     solids += [
         # wall shelves in the north
@@ -85,7 +104,7 @@ def _furniture() -> list[Solid]:
         Solid((8.6, 4.1, 0.0), (8.7, 4.2, 0.70), Material.WOOD, wood, blocks=False),
         Solid((9.7, 4.1, 0.0), (9.8, 4.2, 0.70), Material.WOOD, wood, blocks=False),
         # pillars
-        Solid((8.9, 8.0, 0.0), (9.25, 8.35, CEILING_M), Material.WALL, (0.62, 0.64, 0.65)),
+        Solid((10.2, 7.5, 0.0), (10.55, 7.85, CEILING_M), Material.WALL, (0.62, 0.64, 0.65)),
         # cartons
         Solid((0.35, 4.2, 0.0), (1.0, 4.9, 0.55), Material.CARTON, (0.22, 0.36, 0.48)),
         Solid((0.4, 4.3, 0.55), (0.9, 4.8, 0.95), Material.CARTON, (0.25, 0.40, 0.52)),
@@ -101,14 +120,14 @@ def _furniture() -> list[Solid]:
 
 def _spots() -> list[Spot]:
     north, south, east = 0.5 * math.pi, -0.5 * math.pi, 0.0
-    spots = [Spot((x, 2.35), north) for x in (3.9, 5.1, 6.3)]
-    spots += [Spot((x, 4.45), south) for x in (4.2, 5.6)]
-    spots += [Spot((x, 5.95), north) for x in (3.6, 5.0, 6.4)]
-    spots += [Spot((x, 8.05), south) for x in (3.8, 5.6)]
-    spots += [Spot((x, 10.9), north) for x in (2.8, 4.4, 6.0, 12.2, 13.6, 14.8)]
-    spots += [Spot((x, 5.75), north) for x in (11.8, 13.4)]
-    spots += [Spot((x, 7.8), south) for x in (12.2, 13.9)]
-    spots += [Spot((x, 8.25), north) for x in (11.7, 13.1, 14.4)]
+    spots = [Spot((x, 2.3), north) for x in (3.9, 5.1)]
+    spots += [Spot((x, 4.5), south) for x in (4.0, 5.6)]
+    spots += [Spot((x, 5.9), north) for x in (3.5, 4.7, 5.9)]
+    spots += [Spot((x, 8.2), south) for x in (3.8, 5.6)]
+    spots += [Spot((x, 10.8), north) for x in (2.8, 4.4, 6.0, 12.2, 13.6, 14.8)]
+    spots += [Spot((x, 4.9), north) for x in (12.0, 13.6)]
+    spots += [Spot((x, 7.2), south) for x in (12.4, 14.2)]
+    spots += [Spot((x, 8.0), north) for x in (12.2, 13.6)]
     spots += [Spot((x, 3.15), south) for x in (13.0, 14.2)]  # customers at the till
     spots += [Spot((13.8, 1.25), north)]  # behind it
     spots += [Spot((9.2, 2.75), north), Spot((9.0, 4.95), south), Spot((7.85, 3.9), east)]
