@@ -188,6 +188,7 @@ def _serve_site(
         runtime = Runtime(feeds, pace.clock)
         stack.callback(lambda: stuck.extend(runtime.stop(STOP_S)))
         runtime.start()
+        say(f"waiting for {len(feeds)} {'camera' if len(feeds) == 1 else 'cameras'}")
         views = _views(site_file, runtime, folder, say)
         store = SQLiteStore(folder.path / "history.sqlite", site_file.site.site, pace.clock.now(), options.keep_s)
         stack.callback(store.close, STOP_S)

@@ -6,7 +6,9 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+import structlog
 from fastapi import FastAPI
+from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
@@ -18,6 +20,7 @@ from app.api.live import Seats
 from app.api.security import THIS_MACHINE, Guard
 from app.api.site import LiveSite
 
+RETRY_S = 1.0
 PAGE = Path(__file__).resolve().parent.parent / "web"
 
 
@@ -33,13 +36,23 @@ class Access:
 
     hosts: Iterable[str] = THIS_MACHINE
     any_address: bool = False
-    viewers: int = 64
+    viewers: int = 128
+
+
+async def _keep_running(hub: FloorHub) -> None:
+    """Run a hub; a fault in one message must not end the map for everybody."""
+    while True:
+        try:
+            await hub.run()
+        except Exception:  # noqa: BLE001 - supervised: logged with its traceback, and begun again
+            structlog.get_logger("api").exception("sending the floor failed, and is begun again")
+            await asyncio.sleep(RETRY_S)
 
 
 class PageFiles(StaticFiles):
     """The page's files, always asked for anew so that a new version is never mixed with an old one."""
 
-    async def get_response(self, path: str, scope: Scope):  # type: ignore[no-untyped-def]  # noqa: ANN201
+    async def get_response(self, path: str, scope: Scope) -> Response:
         """Return a file."""
         response = await super().get_response(path, scope)
         response.headers["cache-control"] = "no-cache"
@@ -62,7 +75,7 @@ def build_api(site: LiveSite, access: Access | None = None) -> FastAPI:
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         frame_hub.open()
-        floor = asyncio.create_task(floor_hub.run())
+        floor = asyncio.create_task(_keep_running(floor_hub))
         try:
             yield
         finally:

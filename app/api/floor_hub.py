@@ -50,7 +50,7 @@ class FloorHub:
     def __init__(self, site: LiveSite) -> None:
         self._site = site
         self._viewers: set[FloorViewer] = set()
-        self._updates: deque[TrackingUpdate] = deque(maxlen=BACKLOG)
+        self._updates: deque[tuple[TrackingUpdate, float]] = deque(maxlen=BACKLOG)  # with the time they were made at
         self._there = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._seq = 0
@@ -59,7 +59,7 @@ class FloorHub:
 
     def publish(self, _batch: FrameBatch, update: TrackingUpdate) -> None:
         """Take an update; called by the inference thread."""
-        self._updates.append(update)
+        self._updates.append((update, self._site.runtime.clock.now()))
         loop = self._loop
         if loop is not None and not loop.is_closed():
             loop.call_soon_threadsafe(self._there.set)
@@ -90,15 +90,16 @@ class FloorHub:
             await self._there.wait()
             self._there.clear()
             while self._updates:
-                self._send_update(self._updates.popleft())
+                self._send_update(*self._updates.popleft())
                 await asyncio.sleep(0)
 
-    def _send_update(self, update: TrackingUpdate) -> None:
+    def _send_update(self, update: TrackingUpdate, made_at: float) -> None:
         runtime, truth = self._site.runtime, self._site.truth
         self._seq += 1
         self.people_now = len(update.floor)
         now = runtime.clock.now()
-        runtime.stages.add("publish", now - update.captured_at)
+        runtime.stages.add("deliver", now - made_at)
+        runtime.latency.add("publish", now - update.captured_at)
         self._send(floor_json(update, self._seq, now))
         if truth is not None:
             self._send(truth_json(update.captured_at, *truth.people_at(update.captured_at)))
@@ -113,7 +114,7 @@ class FloorHub:
             except StoreError:
                 counts = None
             status = self._site.runtime.status()
-            latency = self._site.runtime.stages.quantiles("publish", (0.5, 0.95))
+            latency = self._site.runtime.latency.quantiles("publish", (0.5, 0.95))
             self._send(state_json(status, latency, counts, self.people_now, self._site.store.waiting()))
             await asyncio.sleep(STATE_EVERY_S)
 

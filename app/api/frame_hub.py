@@ -32,8 +32,7 @@ class FrameViewer:
         self._there = asyncio.Event()
 
     def offer(self, camera_id: CameraId, message: bytes) -> None:
-        """Put the message in place of the camera's older one."""
-        self._newest.pop(camera_id, None)  # to the end: whose turn was longest ago is sent first
+        """Put the message in place of the camera's older one, which keeps its turn: no camera waits for ever."""
         self._newest[camera_id] = message
         self._there.set()
 

@@ -249,7 +249,8 @@ def _camera_state(camera: CameraStatus) -> Mapping[str, Any]:
         "state": camera.state.value,
         "fps": round(camera.fps, 2),
         "age_s": None if camera.age_s is None else round(camera.age_s, 3),
-        "dropped": camera.dropped,
+        "dropped": sum(camera.dropped.values()),
+        "drops": {drop.value: frames for drop, frames in camera.dropped.items()},
         "frames": camera.frames,
         "reason": camera.reason,
     }

@@ -6,7 +6,7 @@ Knows nothing of other cameras, of what a frame shows, or of what kind of camera
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -64,7 +64,7 @@ class CameraStatus:
         fps: frames per second that came of late; 0 when none do.
         age_s: seconds since the newest frame was captured; None before the first.
         frames: how many were read.
-        dropped: how many of them never reached the frame path.
+        dropped: how many of them never reached the frame path, and why.
         reason: why it is lost or ended; None when all is well.
     """
 
@@ -73,7 +73,7 @@ class CameraStatus:
     fps: float
     age_s: float | None
     frames: int
-    dropped: int
+    dropped: Mapping[Drop, int]
     reason: str | None
 
 
@@ -127,7 +127,7 @@ class CameraReader:
         """Say whether the camera has given a frame or failed to."""
         return self._frames > 0 or self._reason is not None
 
-    def status(self, dropped: int) -> CameraStatus:
+    def status(self, dropped: Mapping[Drop, int]) -> CameraStatus:
         """Return how the camera does now."""
         captured_at, arrivals = self._captured_at, list(self._arrivals)
         age_s = None if captured_at is None else max(0.0, self._clock.now() - captured_at)

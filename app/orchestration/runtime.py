@@ -99,7 +99,8 @@ class Runtime:
     def __init__(self, feeds: Sequence[CameraFeed], clock: SteadyClock, config: RuntimeConfig | None = None) -> None:
         self.config = config or RuntimeConfig()
         self.clock = clock
-        self.stages = RecentTimes()
+        self.stages = RecentTimes()  # of the frame path, and before and behind it
+        self.latency = RecentTimes()  # from capture to "publish"
         self._log = structlog.get_logger("runtime")
         self._batcher = LatestBatcher([feed.camera_id for feed in feeds], self.config.latest)
         self._readers = [
@@ -155,7 +156,7 @@ class Runtime:
     def status(self) -> RuntimeStatus:
         """Return how the site does now."""
         dropped = self._batcher.dropped()
-        cameras = tuple(reader.status(sum(dropped[reader.camera_id].values())) for reader in self._readers)
+        cameras = tuple(reader.status(dropped[reader.camera_id]) for reader in self._readers)
         since = time.monotonic() - RATE_S
         rate = sum(at > since for at in list(self._steps)) / RATE_S
         return RuntimeStatus(self.clock.now(), cameras, self.stages.milliseconds(), rate, self._failures, self._fault)
