@@ -1,7 +1,7 @@
 """What orchestration needs from outside: frames, a history, pictures. Knows no camera, database or codec."""
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +27,15 @@ class FrameSource(Protocol):
 
     def close(self) -> None:
         """Release what the source holds; may be called twice."""
+        ...
+
+
+@runtime_checkable
+class SkippingSource(Protocol):
+    """A FrameSource that can pass over frames for less than they cost to read."""
+
+    def skip(self, frames: int) -> None:
+        """Pass over so many frames; the next `read` gives the one behind them."""
         ...
 
 

@@ -82,6 +82,10 @@ class SimulationSource:
         self._index += 1
         return frame, rendering, self._world.people_at(shown_s)
 
+    def skip(self, frames: int) -> None:
+        """Pass over frames without drawing them; they keep their indices."""
+        self._index += frames
+
     def close(self) -> None:
         """End the frames; may be called twice."""
         self._closed = True
