@@ -16,7 +16,7 @@ const HALO = { dark: "rgba(0, 0, 0, 0.45)", light: "rgba(255, 255, 255, 0.8)" };
 const NOBODY = "rgba(255, 255, 255, 0.75)"; // boxes without an identity yet
 
 /**
- * @typedef {object} Shown what a tile shows at an instant
+ * @typedef {object} Shown what a tile shows, or will show with the next animation frame
  * @property {FrameMessage} frame
  * @property {number} receivedMs performance.now()
  * @property {number} drawnMs performance.now(); 0 before it was drawn
@@ -25,6 +25,8 @@ const NOBODY = "rgba(255, 255, 255, 0.75)"; // boxes without an identity yet
 export class CameraTile {
   /** @type {Shown | null} */
   shown = null;
+  /** @type {FrameMessage | null} the frame that was drawn last */
+  drawn = null;
   /** @type {ImageBitmap | null} */
   #bitmap = null;
   /** @type {{frame: FrameMessage, receivedMs: number} | null} the newest message, waiting for the decoder */
@@ -86,6 +88,7 @@ export class CameraTile {
     this.#drawBoxes(this.shown.frame, selected);
     if (this.shown.drawnMs === 0) {
       this.shown.drawnMs = nowMs;
+      this.drawn = this.shown.frame;
       if (serverS !== null) this.ages.add(nowMs, serverS - this.shown.frame.capturedAt);
     }
     return true;

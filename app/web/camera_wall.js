@@ -146,14 +146,28 @@ export class CameraWall {
   /** Choose the number of columns that shows the largest tiles without scrolling, if that can be. */
   arrange() {
     const { clientWidth: width } = this.element;
-    const height = (this.element.closest("main")?.clientHeight ?? 0) * this.#share() + GAP_PX;
-    const small = this.tiles.size - (this.front === null ? 0 : 1);
-    const used = this.front === null ? 0 : this.#heightOf(width, 1);
-    let columns = this.front === null ? 1 : 3;
-    while (columns < small && this.#heightOf(width, columns) * Math.ceil(small / columns) + used > height) columns += 1;
     const narrowest = this.front === null ? NARROWEST_PX : NARROWEST_BESIDE_PX;
     const most = Math.max(1, Math.floor((width + GAP_PX) / (narrowest + GAP_PX)));
+    const columns = this.front === null ? this.#columnsThatFit(width) : Math.max(3, this.tiles.size - 1);
     this.element.style.setProperty("--columns", String(Math.min(columns, most)));
+  }
+
+  /** How many people are in the pictures that are live. */
+  countInView() {
+    const seen = new Set();
+    for (const tile of this.tiles.values()) {
+      if (tile.element.dataset.state !== "live") continue;
+      for (const id of tile.shown?.frame.globalId ?? []) if (id >= 0) seen.add(this.resolve(id));
+    }
+    return seen.size;
+  }
+
+  /** @param {number} width */
+  #columnsThatFit(width) {
+    const height = (this.element.closest("main")?.clientHeight ?? 0) * this.#share() + GAP_PX;
+    let columns = 1;
+    while (columns < this.tiles.size && this.#heightOf(width, columns) * Math.ceil(this.tiles.size / columns) > height) columns += 1;
+    return columns;
   }
 
   /** The share of the page's main part that the wall may fill; the stylesheet knows. */

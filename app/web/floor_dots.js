@@ -77,7 +77,7 @@ export class DotPainter {
     const dim = look.selected === null || mine || person.id === look.hovered ? 1 : 0.5;
     ctx.globalAlpha = (mine && gone ? 0.8 : person.opacity) * dim * (look.stale ? 0.6 : 1);
     if (!gone && !look.stale) {
-      if (look.uncertainty) strokeUncertainty(ctx, view, person, px, py, colour);
+      if (look.uncertainty && !crowded) strokeUncertainty(ctx, view, person, px, py, colour);
       drawArrow(ctx, view, person, px, py, discRadius(person.id, crowded), colour);
     }
     const hollow = gone || look.stale || person.measured.cameras.length === 0;

@@ -7,6 +7,7 @@
 /** @import { Viewport } from "./viewport.js" */
 
 const FINEST_GRID_PX = 13; // a line every metre only while metres are wider than this
+const PLAN_INK = 0.55; // the plan stays behind the people
 const STEPS_M = [1, 2, 5, 10, 20, 50, 100, 200];
 
 /**
@@ -50,9 +51,11 @@ function drawPlan(ctx, view, plan, image, dark) {
   const [left, top] = view.toScreen(-ox / image.pixels_per_metre, oy / image.pixels_per_metre);
   const zoom = view.scale / image.pixels_per_metre;
   ctx.imageSmoothingQuality = "high";
+  ctx.globalAlpha = PLAN_INK;
   ctx.globalCompositeOperation = dark ? "screen" : "multiply"; // ink on the theme's paper
   ctx.drawImage(plan, left, top, image.width * zoom, image.height * zoom);
   ctx.globalCompositeOperation = "source-over";
+  ctx.globalAlpha = 1;
 }
 
 /** @param {CanvasRenderingContext2D} ctx @param {Viewport} view @param {[number, number, number, number]} bounds @param {string} colour */
@@ -88,10 +91,10 @@ function drawField(ctx, view, camera, ground, colour) {
   ctx.closePath();
   const tint = ground.faulty.has(camera.id) ? colour.bad : colour.accent;
   ctx.fillStyle = tint;
-  ctx.globalAlpha = stressed ? 0.15 : 0.028;
+  ctx.globalAlpha = stressed ? 0.15 : 0.17 / ground.cameras.length; // many views add up
   ctx.fill();
   ctx.strokeStyle = tint;
-  ctx.globalAlpha = stressed ? 0.85 : 0.2;
+  ctx.globalAlpha = stressed ? 0.85 : Math.min(0.2, 1.4 / ground.cameras.length);
   ctx.lineWidth = stressed ? 1.5 : 1;
   ctx.stroke();
   ctx.globalAlpha = 1;

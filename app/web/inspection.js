@@ -72,7 +72,7 @@ export function exposeInspection({ people, wall, map, ages, times, selected, con
 
 /** @param {string} camera @param {import("./camera_tile.js").CameraTile} tile @param {import("./people.js").People} people */
 function describeTile(camera, tile, people) {
-  const frame = tile.shown?.drawnMs ? tile.shown.frame : null;
+  const frame = tile.drawn;
   const boxes = [];
   for (let i = 0; frame && i < frame.count; i += 1) {
     boxes.push({

@@ -65,7 +65,7 @@ class Page {
     });
     this.list = new PeopleList({
       element: part("list"), search: part("search"), empty: part("list-empty"),
-      people: this.people, theme: this.theme, onPerson: select,
+      people: this.people, theme: this.theme, onPerson: select, hasFloor: site.floor !== null,
     });
     this.panel = new PersonPanel({
       element: part("person"), site: site.site, theme: this.theme,
@@ -143,7 +143,7 @@ class Page {
       case "state":
         this.wall.states = message.cameras;
         this.map?.markCameras(message.cameras);
-        this.readouts.state(message, this.people.count);
+        this.readouts.state(message, this.#isFresh() ? this.#countPeople() : null);
         this.#announceCameras(message.cameras);
         break;
       case "pong":
@@ -176,7 +176,7 @@ class Page {
     const live = fresh === "live" && this.socket.phase === "open";
     this.readouts.connection(this.socket, fresh, (nowMs - this.people.receivedMs) / 1000, nowMs);
     this.readouts.ages(live ? this.ages.percentiles(nowMs) : null);
-    this.readouts.people(live ? this.people.count : null);
+    this.readouts.people(live ? this.#countPeople() : null);
     if (live !== this.#wasLive) announce(live ? "The floor is live." : "The floor is not live.");
     this.#wasLive = live;
     this.wall.mark(nowMs, serverS);
@@ -194,6 +194,11 @@ class Page {
   #follow(nowMs) {
     const person = this.#selectedPerson();
     this.wall.follow(person && person.goneMs === null ? person.measured.cameras : [], nowMs);
+  }
+
+  /** Everybody on the floor; without a floor, everybody in the pictures. */
+  #countPeople() {
+    return this.map ? this.people.count : this.wall.countInView();
   }
 
   #selectedPerson() {
@@ -277,7 +282,7 @@ function describeSite(site) {
   part("site-name").textContent = site.site;
   part("simulated").hidden = part("truth-toggle").hidden = part("accuracy").hidden = !site.demo;
   part("detector").textContent = site.detector;
-  part("notes").textContent = site.notes.join(" · ");
+  part("notes").textContent = site.notes.join(" ");
   part("no-floor").hidden = site.floor !== null;
   document.body.dataset.floor = site.floor ? "map" : "none";
 }

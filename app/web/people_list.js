@@ -26,8 +26,10 @@ export class PeopleList {
    * @param {People} options.people
    * @param {Theme} options.theme
    * @param {(id: number) => void} options.onPerson
+   * @param {boolean} options.hasFloor
    */
-  constructor({ element, search, empty, people, theme, onPerson }) {
+  constructor({ element, search, empty, people, theme, onPerson, hasFloor }) {
+    this.hasFloor = hasFloor;
     this.element = element;
     this.empty = empty;
     this.people = people;
@@ -80,6 +82,7 @@ export class PeopleList {
   }
 
   #emptiness() {
+    if (!this.hasFloor) return "Without a floor map people are in the pictures only: click a box to follow somebody.";
     if (!this.#fresh) return "Nobody is listed while there is no live update.";
     return this.#sought ? `Nobody on the floor has an id with ${this.#sought}.` : "Nobody is on the floor.";
   }

@@ -112,7 +112,8 @@ export class PersonPanel {
     if (this.person === null) return;
     const here = person !== undefined && person.goneMs === null && fresh;
     const since = person && serverS !== null ? serverS - person.capturedAt : null;
-    const status = here ? "On the floor now" : since === null ? "Not on the floor now" : `Not on the floor; last seen ${wording.age(since)} ago`;
+    const views = person?.measured.cameras.length ?? 0;
+    const status = here ? `On the floor, ${views ? `seen by ${wording.counted(views, "camera")}` : "hidden from all cameras"}` : since === null ? "Not on the floor now" : `Not on the floor; last seen ${wording.age(since)} ago`;
     write(this.#part("status"), status);
     this.element.classList.toggle("is-gone", !here);
     const speed = person ? Math.hypot(person.measured.vx, person.measured.vy) : null;
@@ -163,7 +164,7 @@ export class PersonPanel {
       button.textContent = camera;
       return button;
     });
-    box.replaceChildren(...(chips.length ? chips : ["no camera"]));
+    box.replaceChildren(...chips);
   }
 
   /** @param {string} name @returns {HTMLElement} */

@@ -35,9 +35,9 @@ export class Readouts {
     this.write("now", wording.whole(count));
   }
 
-  /** @param {StateMessage} state @param {number} people */
+  /** @param {StateMessage} state @param {number | null} people null while that is not known */
   state(state, people) {
-    this.#people.add(people);
+    if (people !== null) this.#people.add(people);
     this.#people.draw(this.theme.colour.accent, this.theme.colour.accent);
     this.#counts(state.counts);
     this.write("steps", state.steps_per_s ? `${state.steps_per_s.toFixed(1)} updates/s` : "no updates");

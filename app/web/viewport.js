@@ -2,6 +2,7 @@
 
 const CLOSEST = 400; // CSS pixels a metre
 const PADDING = 22; // CSS pixels around the floor when it is fitted
+const SCALE_BAR = 16; // and below it, for the scale bar
 
 export class Viewport {
   width = 1;
@@ -30,7 +31,7 @@ export class Viewport {
     const [x0, y0, x1, y1] = this.bounds;
     this.scale = this.#fittingScale();
     this.centreX = (x0 + x1) / 2;
-    this.centreY = (y0 + y1) / 2;
+    this.centreY = (y0 + y1) / 2 - SCALE_BAR / 2 / this.scale;
     this.fitted = true;
   }
 
@@ -79,7 +80,7 @@ export class Viewport {
   #fittingScale() {
     const [x0, y0, x1, y1] = this.bounds;
     const across = Math.max(1, this.width - 2 * PADDING) / (x1 - x0);
-    return Math.min(across, Math.max(1, this.height - 2 * PADDING) / (y1 - y0), CLOSEST);
+    return Math.min(across, Math.max(1, this.height - 2 * PADDING - SCALE_BAR) / (y1 - y0), CLOSEST);
   }
 
   #farthest() {

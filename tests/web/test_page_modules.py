@@ -1,0 +1,184 @@
+"""The page's modules that hold its rules, run in Chromium with made-up clocks."""
+
+import pytest
+from fake_site import FakeSite, serve_fake
+
+
+@pytest.fixture(scope="module")
+def server():
+    with serve_fake(FakeSite(people=0, cameras=1)) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def run(server, chromium):
+    """Return a function that runs the body of a JavaScript function which may import the page's modules."""
+    page = chromium.new_page()
+    page.goto(f"{server.address}/mark.svg")
+    yield lambda body: page.evaluate(f"async () => {{ {body} }}")
+    page.close()
+
+
+PEOPLE = """
+    const { People } = await import("/people.js");
+    const merges = [];
+    const people = new People((merge) => merges.push(merge));
+    const sighted = (id, x, vx = 1) => ({ id, x, y: 0, vx, vy: 0, cov: [0.01, 0, 0.01], cameras: ["a"] });
+    let seq = 0;
+    const tell = (t, list, gone = []) => people.update({
+        type: "floor", seq: ++seq, captured_at: t, published_at: t, people: list, merges: gone }, 1000 * t);
+    const at = (t) => { people.advance(1000 * t, null); return [...people.shown.values()].map((p) => p.x); };
+"""
+
+
+class TestPeople:
+    def test_a_dot_runs_ahead_of_its_measurement_by_a_third_of_a_second_at_most(self, run):
+        shown = run(PEOPLE + "for (let t = 0; t <= 5; t += 1) tell(t, [sighted(1, t)]); at(5.0001); return at(9);")
+        assert shown == [pytest.approx(5.3)]
+
+    def test_a_dot_glides_from_where_it_is_shown(self, run):
+        shown = run(PEOPLE + "tell(0, [sighted(1, 0)]); tell(0.2, [sighted(1, 0.2)]); return [at(0.2)[0], at(0.4)[0]];")
+        assert shown[0] == pytest.approx(0.0)
+        assert shown[1] == pytest.approx(0.4, abs=0.02)
+
+    def test_a_jump_is_set_and_not_flown(self, run):
+        shown = run(PEOPLE + "tell(0, [sighted(1, 0, 0)]); at(0.1); tell(0.2, [sighted(1, 9, 0)]); return at(0.2);")
+        assert shown == [pytest.approx(9.0)]
+
+    def test_who_is_missing_fades_and_goes(self, run):
+        shown = run(PEOPLE + "tell(0, [sighted(1, 0)]); at(1); tell(1.1, []); return [at(1.2).length, at(2).length];")
+        assert shown == [1, 0]
+
+    def test_merges_are_followed_over_several_hops(self, run):
+        result = run(
+            PEOPLE
+            + """tell(0, [sighted(7, 1), sighted(5, 4)]);
+            tell(0.2, [sighted(5, 1)], [{ gone: 7, kept: 5 }]);
+            tell(0.4, [sighted(2, 1)], [{ gone: 5, kept: 2 }]);
+            const former = people.shown.get(2).formerIds.sort();
+            return [[...people.shown.keys()], people.resolve(7), former, merges.length];"""
+        )
+        assert result == [[2], 2, [5, 7], 2]
+
+    def test_a_server_that_began_anew_has_other_people(self, run):
+        ids = run(
+            PEOPLE + "tell(0, [sighted(1, 0)]); seq = 0; tell(5, [sighted(2, 0)]); return [...people.shown.keys()];"
+        )
+        assert ids == [2]
+
+    @pytest.mark.parametrize(
+        ("now_s", "server_s", "expected"),
+        [(0.5, "null", "live"), (3.0, "null", "stale"), (7.0, "null", "gone"), (0.5, "9", "stale")],
+        ids=["just told", "silent for three seconds", "silent for seven", "prompt but captured long ago"],
+    )
+    def test_freshness_by_silence_and_by_capture(self, run, now_s, server_s, expected):
+        told = run(PEOPLE + f"tell(0, [sighted(1, 0)]); return people.freshness({1000 * now_s}, {server_s});")
+        assert told == expected
+
+    def test_before_the_first_update_nothing_is_known(self, run):
+        assert run(PEOPLE + "return people.freshness(0, null);") == "none"
+
+
+class TestViewport:
+    VIEW = """const { Viewport } = await import("/viewport.js");
+        const view = new Viewport([0, 0, 20, 10]); view.resize(800, 600);"""
+
+    def test_y_points_up_and_pixels_map_back_to_metres(self, run):
+        up, back = run(
+            self.VIEW
+            + "return [view.toScreen(0, 1)[1] < view.toScreen(0, 0)[1], view.toFloor(...view.toScreen(3, 4))];"
+        )
+        assert up
+        assert back == pytest.approx([3.0, 4.0])
+
+    def test_the_place_under_the_pointer_stays_when_zooming(self, run):
+        before, after = run(
+            self.VIEW
+            + "const b = view.toFloor(600, 200); view.zoomAt(600, 200, 3); return [b, view.toFloor(600, 200)];"
+        )
+        assert after == pytest.approx(before)
+
+    def test_the_floor_cannot_be_lost_by_panning(self, run):
+        x, y = run(self.VIEW + "view.pan(1e5, -1e5); return [view.centreX, view.centreY];")
+        assert (x, y) == (0, 0)
+
+    def test_a_fitted_view_stays_fitted_when_the_map_grows(self, run):
+        small, large = run(self.VIEW + "const s = view.scale; view.resize(1600, 1200); return [s, view.scale];")
+        assert large > 1.9 * small
+
+
+class TestBestCamera:
+    BEST = 'const { BestCamera } = await import("/best_camera.js"); const best = new BestCamera();'
+
+    def test_the_largest_view_comes_first(self, run):
+        assert run(self.BEST + 'return best.choose(1, [["a", 0.2], ["b", 0.5]], ["a"], 0);') == "b"
+
+    def test_a_slightly_better_view_does_not_take_over(self, run):
+        front = run(
+            self.BEST
+            + 'best.choose(1, [["a", 0.5]], [], 0); return best.choose(1, [["a", 0.5], ["b", 0.6]], [], 9000);'
+        )
+        assert front == "a"
+
+    def test_a_clearly_better_view_takes_over_after_a_while(self, run):
+        step = (
+            'best.choose(1, [["a", 0.2]], [], 0); const now = (t) => best.choose(1, [["a", 0.2], ["b", 0.5]], [], t);'
+        )
+        assert run(self.BEST + step + "return [now(1000), now(4000)];") == ["a", "b"]
+
+    def test_a_camera_that_lost_sight_gives_way(self, run):
+        step = 'best.choose(1, [["a", 0.5]], [], 0); const now = (t) => best.choose(1, [["a", 0], ["b", 0.1]], [], t);'
+        assert run(self.BEST + step + "return [now(500), now(2000)];") == ["a", "b"]
+
+    def test_nobody_selected_brings_no_camera(self, run):
+        assert run(self.BEST + 'best.choose(1, [["a", 0.5]], [], 0); return best.choose(null, [], [], 10);') is None
+
+
+class TestServerClock:
+    CLOCK = 'const { ServerClock, Window } = await import("/server_clock.js"); const clock = new ServerClock();'
+
+    def test_unknown_before_the_first_pong(self, run):
+        assert run(self.CLOCK + "return clock.at(0);") is None
+
+    def test_the_shortest_round_trip_tells_the_time(self, run):
+        # the server is 100 s ahead; a slow answer would say 100.4
+        now = run(self.CLOCK + "clock.pong(0, 100.9, 1000); clock.pong(2000, 102.01, 2020); return clock.at(3000);")
+        assert now == pytest.approx(103.0)
+
+    def test_percentiles_forget_what_is_old(self, run):
+        result = run(
+            self.CLOCK
+            + "const w = new Window(1000); w.add(0, 50); w.add(900, 1); w.add(1500, 3); return w.percentiles(1600);"
+        )
+        assert result == {"p50": 3, "p95": 3, "count": 2}
+
+
+class TestIdentityColour:
+    def test_one_colour_per_id_and_neighbours_differ(self, run):
+        colours = run(
+            """const { identityColour } = await import("/identity_colour.js");
+            return Array.from({ length: 60 }, (_, id) => identityColour(id, "dark"));"""
+        )
+        assert len(set(colours)) == 60
+
+    @pytest.mark.parametrize(
+        ("theme", "surface"), [("dark", (16, 22, 29)), ("light", (253, 252, 249))], ids=["dark", "light"]
+    )
+    def test_every_colour_stands_out_from_the_paper(self, run, theme, surface):
+        colours = run(
+            f"""const {{ identityColour }} = await import("/identity_colour.js");
+            return Array.from({{ length: 200 }}, (_, id) => identityColour(id, "{theme}"));"""
+        )
+        ratios = [contrast(tuple(int(c[i : i + 2], 16) for i in (1, 3, 5)), surface) for c in colours]
+        assert min(ratios) >= 3.0
+
+
+def contrast(a: tuple[int, ...], b: tuple[int, ...]) -> float:
+    """Return the contrast ratio of two sRGB colours, WCAG 2.2."""
+
+    def luminance(colour: tuple[int, ...]) -> float:
+        linear = [c / 12.92 if c <= 0.03928 else ((c + 0.055) / 1.055) ** 2.4 for c in (v / 255 for v in colour)]
+        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+    lighter, darker = sorted((luminance(a), luminance(b)), reverse=True)
+    return (lighter + 0.05) / (darker + 0.05)
