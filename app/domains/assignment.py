@@ -24,7 +24,7 @@ def assign(cost: FloatArray) -> tuple[IntArray, IntArray]:
     return rows, column[rows]
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def _assign_dense(cost: FloatArray) -> IntArray:
     rows, columns = cost.shape
     begin = np.zeros(rows + 1, np.int64)
@@ -40,7 +40,7 @@ def _assign_dense(cost: FloatArray) -> IntArray:
     return assign_sparse(begin, column, price, columns)
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def assign_sparse(begin: IntArray, column: IntArray, cost: FloatArray, columns: int) -> IntArray:
     """Solve the same for the pairs that are worth something, given row by row.
 
@@ -92,7 +92,7 @@ def assign_sparse(begin: IntArray, column: IntArray, cost: FloatArray, columns: 
     return taken
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def _reach(  # noqa: PLR0913 - compiled: the state of one search, spread out
     row: int,
     so_far: float,
@@ -117,7 +117,7 @@ def _reach(  # noqa: PLR0913 - compiled: the state of one search, spread out
     return count
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def _nearest(touched: IntArray, scanned: BoolArray, distance: FloatArray, limit: float) -> tuple[float, int]:
     """Return the distance and number of the nearest column that is not scanned; the limit and -1 if none is nearer."""
     nearest, end = limit, -1
@@ -127,7 +127,7 @@ def _nearest(touched: IntArray, scanned: BoolArray, distance: FloatArray, limit:
     return nearest, end
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def _augment(start: int, end: int, reached_from: IntArray, taken: IntArray, owner: IntArray) -> None:
     """Hand the columns on along the way from `start` to the column `end`; -1 for no way at all."""
     while end >= 0:

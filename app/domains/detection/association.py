@@ -32,7 +32,7 @@ class Pairs(NamedTuple):
     cost: FloatArray
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def find_pairs(  # noqa: PLR0913 - compiled functions take plain arrays
     frame: IntArray,
     mean: FloatArray,
@@ -82,7 +82,7 @@ def find_pairs(  # noqa: PLR0913 - compiled functions take plain arrays
     return Pairs(first, track_of[:count], row_of[:count], distances[:count], costs[:count])
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def _along_x(begin: IntArray, measured: FloatArray) -> IntArray:
     """Return the boxes (N,) ordered by their centre's x within each frame."""
     order = np.empty(len(measured), np.int64)
@@ -91,7 +91,7 @@ def _along_x(begin: IntArray, measured: FloatArray) -> IntArray:
     return order
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def cosines(pairs: Pairs, appearance: VectorArray, appearance_at: FloatArray, looks: VectorArray) -> FloatArray:
     """Return (K,) how alike the track and the box of each pair look; NaN where either was never looked at.
 
@@ -112,7 +112,7 @@ def cosines(pairs: Pairs, appearance: VectorArray, appearance_at: FloatArray, lo
     return result
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def associate(
     pairs: Pairs,
     cost: FloatArray,
@@ -153,7 +153,7 @@ def associate(
     return track_of
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def match_certainty(pairs: Pairs, cost: FloatArray, gate: float, track_of: IntArray) -> FloatArray:
     """Return for each box the probability of its match, against the other matches that either side might have.
 
@@ -178,7 +178,7 @@ def match_certainty(pairs: Pairs, cost: FloatArray, gate: float, track_of: IntAr
     return certainty
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def worth_a_look(pairs: Pairs, old: BoolArray, boxes: int, close_call: float) -> BoolArray:
     """Say for which boxes a look would tell something, (N,).
 
@@ -202,7 +202,7 @@ def worth_a_look(pairs: Pairs, old: BoolArray, boxes: int, close_call: float) ->
     return wanted
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def shows_one(
     asked: BoolArray, frame: IntArray, boxes: BoxArray, hidden_frame: IntArray, hidden: BoxArray, max_share: float
 ) -> BoolArray:
@@ -231,25 +231,25 @@ def shows_one(
     return clear
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def iou(a: BoxArray, b: BoxArray) -> float:
     """Return the intersection over union of two corner boxes (4,)."""
     overlap = _overlap(a, b)
     return float(overlap / max(_area(a) + _area(b) - overlap, 1e-9))
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def covered_share(a: BoxArray, b: BoxArray) -> float:
     """Return how much of the area of box `a` (4,) lies in `b`."""
     return float(_overlap(a, b) / max(_area(a), 1e-9))
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def _area(box: BoxArray) -> float:
     return float((np.float64(box[2]) - box[0]) * (np.float64(box[3]) - box[1]))
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def _overlap(a: BoxArray, b: BoxArray) -> float:
     """Return the area that two boxes have in common, square pixels."""
     width = np.float64(min(a[2], b[2])) - max(a[0], b[0])

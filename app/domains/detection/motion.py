@@ -38,7 +38,7 @@ class MotionConfig:
         return (self.measurement, self.initial_speed, self.initial_growth, self.acceleration, self.growth)
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def to_centre(xyxy: BoxArray) -> FloatArray:
     """Turn (N, 4) corners into (N, 4) float64 centre x, centre y, width, height."""
     result = np.empty((len(xyxy), 4))
@@ -49,7 +49,7 @@ def to_centre(xyxy: BoxArray) -> FloatArray:
     return result
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def to_corners(mean: FloatArray) -> BoxArray:
     """Turn the (N, 8) state or (N, 4) centre form into (N, 4) float32 corners."""
     result = np.empty((len(mean), 4), np.float32)
@@ -60,7 +60,7 @@ def to_corners(mean: FloatArray) -> BoxArray:
     return result
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def initiate(measurement: FloatArray, noise: Noise) -> tuple[FloatArray, FloatArray]:
     """Start filters at rest.
 
@@ -82,7 +82,7 @@ def initiate(measurement: FloatArray, noise: Noise) -> tuple[FloatArray, FloatAr
     return mean, covariance
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def predict(mean: FloatArray, covariance: FloatArray, dt: FloatArray, noise: Noise) -> tuple[FloatArray, FloatArray]:
     """Advance each filter by its own `dt`, (N,) seconds; returns new arrays of the same shapes."""
     _, _, _, acceleration, growth = noise
@@ -101,13 +101,13 @@ def predict(mean: FloatArray, covariance: FloatArray, dt: FloatArray, noise: Noi
     return moved, ahead
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def measurement_variance(height: float, noise: Noise) -> float:
     """Return the variance, square pixels, of each coordinate of a detected box of the given height."""
     return (noise[0] * height) ** 2
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def update(
     mean: FloatArray, covariance: FloatArray, measurement: FloatArray, noise: Noise
 ) -> tuple[FloatArray, FloatArray]:

@@ -72,7 +72,7 @@ def no_tracks(dimension: int) -> TrackTable:
     return TrackTable(whole, whole, whole, np.empty((0, 8)), np.empty((0, 4, 3)), real, real, real, appearance, real)
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def correct(  # noqa: PLR0913 - compiled functions take plain arrays
     table: TrackTable,
     boxes: Boxes,
@@ -114,7 +114,7 @@ def correct(  # noqa: PLR0913 - compiled functions take plain arrays
         table.appearance_at[track] = now
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def starting(boxes: Boxes, track_of: IntArray, least_score: float, duplicate_iou: float) -> BoolArray:
     """Say which boxes start a track, (N,): confident, taken by none, and no duplicate of one that is taken."""
     fresh = np.zeros(len(track_of), np.bool_)
@@ -131,7 +131,7 @@ def starting(boxes: Boxes, track_of: IntArray, least_score: float, duplicate_iou
     return fresh
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def age(table: TrackTable, boxes: Boxes, confirm_s: float, tentative_lost_s: float, max_lost_s: float) -> BoolArray:
     """Set the state of the tracks of cameras that have a frame, in place; returns which tracks live on, (T,)."""
     alive = np.ones(len(table.state), np.bool_)
@@ -149,7 +149,7 @@ def age(table: TrackTable, boxes: Boxes, confirm_s: float, tentative_lost_s: flo
     return alive
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def renew(  # noqa: PLR0913 - compiled functions take plain arrays
     table: TrackTable,
     alive: BoolArray,

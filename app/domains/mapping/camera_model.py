@@ -8,20 +8,15 @@ Inside, a pixel goes through two planes: the *sensor* plane, (pixel - centre) / 
 """
 
 from dataclasses import dataclass
-from typing import Protocol
 
 import cv2
 import numpy as np
 
 from app.domains.mapping.homography import Homography
+from app.domains.mapping.lens import Lens, distort, opencv_lens, perfect_lens, tsai_lens, undistort
+from app.domains.mapping.sight import ROUND_TRIP_PX, Sight
 from app.domains.vocabulary import FloatArray, check_shape
 
-ROUND_TRIP_PX = 1.0  # a pixel that comes back farther off than this from undistorting and distorting is not trusted
-# cv2.undistortPoints stops after 5 iterations by default, which is 1.3 pixels off in the corners of WILDTRACK's CVLab1
-# (k1 -0.43, f 1743); 20 are below 0.0001 pixels.
-UNDISTORT_CRITERIA = (cv2.TERM_CRITERIA_COUNT, 20, 0.0)
-UNIT_CAMERA, NO_ROTATION, NO_SHIFT = np.eye(3), np.zeros(3), np.zeros(3)
-FOLD_SEARCH = np.linspace(0.0, 5.0, 2001)  # radii in the ideal plane; 5 is 79 degrees off the axis
 NEGLIGIBLE_PX = 0.01  # a lens that moves no pixel farther than this is taken as perfect; MultiviewX's moves 0.004
 # Focal length from a homography (Zhang 2000): refused when the two constraints contradict each other by more than
 # this share, or when the camera looks so straight down that the horizon's slope is lost. Real homographies of
@@ -29,86 +24,6 @@ NEGLIGIBLE_PX = 0.01  # a lens that moves no pixel farther than this is taken as
 MAX_CONTRADICTION = 0.2
 MIN_TILT = 0.02
 FOCAL_RANGE = (0.2, 20.0)  # share of the longer image side: 136 degrees wide to 3 degrees narrow
-
-
-class Distortion(Protocol):
-    """What a lens does between the ideal and the sensor plane; (N, 2) each way."""
-
-    max_radius: (
-        float  # ideal points farther from the axis have no place of their own on the sensor: the model folds over
-    )
-
-    def distort(self, ideal: FloatArray) -> FloatArray:
-        """Return where the lens puts ideal points within `max_radius` on the sensor plane."""
-        ...
-
-    def undistort(self, sensor: FloatArray) -> FloatArray:
-        """Return the ideal points of sensor points; some value, wrong, for those beyond the fold."""
-        ...
-
-
-class OpenCVDistortion:
-    """OpenCV's radial, tangential, rational, thin-prism and tilt coefficients (4, 5, 8, 12 or 14 of them)."""
-
-    def __init__(self, coefficients: FloatArray) -> None:
-        self.coefficients = coefficients
-        self.max_radius = self._fold_radius()
-
-    def distort(self, ideal: FloatArray) -> FloatArray:
-        """Return where the lens puts ideal points on the sensor plane."""
-        if not len(ideal):
-            return ideal
-        rays = np.ones((len(ideal), 3))
-        rays[:, :2] = ideal
-        sensor, _ = cv2.projectPoints(rays, NO_ROTATION, NO_SHIFT, UNIT_CAMERA, self.coefficients)
-        return np.asarray(sensor[:, 0], dtype=np.float64)
-
-    def undistort(self, sensor: FloatArray) -> FloatArray:
-        """Return the ideal points of sensor points."""
-        if not len(sensor):
-            return sensor
-        points = np.ascontiguousarray(sensor)[:, None]
-        ideal = cv2.undistortPoints(
-            points, UNIT_CAMERA, self.coefficients, R=None, P=None, dst=None, criteria=UNDISTORT_CRITERIA
-        )
-        return np.asarray(ideal[:, 0], dtype=np.float64)
-
-    def _fold_radius(self) -> float:
-        """Return the radius up to which farther from the axis stays farther on the sensor, in all of 8 directions."""
-        angles = np.arange(8) * (np.pi / 4.0)
-        directions = np.column_stack([np.cos(angles), np.sin(angles)])
-        rays = directions[:, None] * FOLD_SEARCH[:, None]
-        images = self.distort(rays.reshape(-1, 2)).reshape(rays.shape)
-        outward = np.diff(np.einsum("drk,dk->dr", images, directions), axis=1) > 0.0
-        folds = ~outward.all(axis=0)
-        return float(FOLD_SEARCH[folds.argmax()]) if folds.any() else np.inf
-
-
-class TsaiDistortion:
-    """Tsai's one radial coefficient: ideal = sensor * (1 + kappa * |sensor|^2), so undistorting is the closed form.
-
-    Args:
-        kappa: per squared unit of the sensor plane, that is Tsai's kappa1 times the squared focal length.
-    """
-
-    def __init__(self, kappa: float) -> None:
-        self.kappa = kappa
-        self.scale = 1.5 * np.sqrt(3.0 * abs(kappa))
-        # with kappa < 0 the ideal radius r (1 + kappa r^2) peaks at r = 1 / sqrt(-3 kappa)
-        self.max_radius = 1.0 / self.scale if kappa < 0.0 else np.inf
-
-    def distort(self, ideal: FloatArray) -> FloatArray:
-        """Solve kappa r^3 + r = r_ideal for its innermost root by the trigonometric, or hyperbolic, cubic formula."""
-        angle = self.scale * np.sqrt(np.einsum("ni,ni->n", ideal, ideal))
-        third = np.sinh(np.arcsinh(angle) / 3.0) if self.kappa > 0.0 else np.sin(np.arcsin(angle) / 3.0)
-        radius = 3.0 / self.scale * third
-        result: FloatArray = ideal / (1.0 + self.kappa * radius**2)[:, None]
-        return result
-
-    def undistort(self, sensor: FloatArray) -> FloatArray:
-        """Return the ideal points of sensor points."""
-        result: FloatArray = sensor * (1.0 + self.kappa * np.einsum("ni,ni->n", sensor, sensor))[:, None]
-        return result
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +68,7 @@ class CameraModel:
         size: (width, height) pixels of the image that the calibration refers to.
         focal: (2,) pixels.
         centre: (2,) pixels, the principal point.
-        distortion: None for a lens without any.
+        lens: between the sensor and the ideal plane.
         plane_to_floor: ideal plane to floor, metres in the site frame; visible where its weight is positive.
         floor_to_plane: the map back; its weight is the depth in metres when heights are known.
         rise: (3,) homogeneous shift in the ideal plane for each metre above the floor; None when unknown.
@@ -163,7 +78,7 @@ class CameraModel:
     size: tuple[int, int]
     focal: FloatArray
     centre: FloatArray
-    distortion: Distortion | None
+    lens: Lens
     plane_to_floor: Homography
     floor_to_plane: Homography
     rise: FloatArray | None
@@ -206,7 +121,7 @@ class CameraModel:
             size=size,
             focal=np.full(2, scale * (focal or 1.0)),
             centre=centre,
-            distortion=None,
+            lens=perfect_lens(),
             plane_to_floor=Homography(floor_to_plane).inverse(),
             floor_to_plane=Homography(floor_to_plane),
             rise=rise,
@@ -238,7 +153,7 @@ class CameraModel:
             raise ValueError("the calibration has a number that is NaN or infinite")
         if abs(intrinsics[0, 1]) > 1e-9 * abs(intrinsics[0, 0]) or np.any(intrinsics[2] != (0.0, 0.0, 1.0)):
             raise ValueError("K must be [[fx, 0, cx], [0, fy, cy], [0, 0, 1]]")
-        lens = OpenCVDistortion(distortion) if np.any(distortion) else None
+        lens = opencv_lens(distortion) if np.any(distortion) else perfect_lens()
         return _full_model(size, intrinsics, lens, _rotation(rvec), tvec)
 
     @classmethod
@@ -259,7 +174,7 @@ class CameraModel:
             @ _rotation(np.array([tsai.rx, 0.0, 0.0]))
         )
         translation = np.array([tsai.tx, tsai.ty, tsai.tz]) / 1000.0
-        lens = TsaiDistortion(tsai.kappa1 * tsai.focal**2) if tsai.kappa1 else None
+        lens = tsai_lens(tsai.kappa1 * tsai.focal**2) if tsai.kappa1 else perfect_lens()
         return _full_model((int(tsai.width), int(tsai.height)), intrinsics, lens, rotation, translation)
 
     def to_floor(self, pixels: FloatArray) -> FloatArray:
@@ -269,64 +184,38 @@ class CameraModel:
     def to_ideal(self, pixels: FloatArray) -> FloatArray:
         """Map (N, 2) pixels to the ideal plane; NaN where the lens model cannot be inverted."""
         sensor = (pixels - self.centre) / self.focal
-        if self.distortion is None:
-            return sensor
-        ideal = self.distortion.undistort(sensor)
-        return self._trusted(sensor, ideal, self._distort(ideal, self.distortion))
+        ideal = undistort(self.lens, sensor)
+        return self._trusted(sensor, ideal, distort(self.lens, ideal))
 
     def to_floor_with_jacobian(self, pixels: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Map (N, 2) pixels as `to_floor` does; also (N, 2, 2) metres per pixel, d(x, y) / d(u, v)."""
-        ideal, unbend = self.to_ideal_with_jacobian(pixels)
-        xy, slope = self.plane_to_floor.apply_with_jacobian(ideal)
-        return xy, slope @ unbend
+        """Map (N, 2) pixels as `to_floor` does; also (N, 2, 2) metres per pixel, d(x, y) / d(u, v).
 
-    def to_ideal_with_jacobian(self, pixels: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Map (N, 2) pixels as `to_ideal` does; also (N, 2, 2) ideal units per pixel.
-
-        The lens's derivative is taken by differences over one pixel, all points in one call.
+        Exact for the homography; for the lens by differences over one pixel.
         """
         sensor = (pixels - self.centre) / self.focal
-        if self.distortion is None:
-            return sensor, np.broadcast_to(np.diag(1.0 / self.focal), (len(sensor), 2, 2))
-        ideal = self.distortion.undistort(sensor)
-        # the lens's own derivative, inverted: distorting costs less than undistorting, and proves the round trip too
-        n, step = len(sensor), 1.0 / self.focal.max()
-        nudged = np.concatenate([ideal, ideal, ideal])
-        nudged[n : 2 * n, 0] += step
-        nudged[2 * n :, 1] += step
-        back, right, down = self._distort(nudged, self.distortion).reshape(3, n, 2)
+        ideal, step = undistort(self.lens, sensor), 1.0 / self.focal.max()
+        # the lens's own derivative, inverted: it proves the round trip, too
+        back, right, down = (distort(self.lens, ideal + step * np.array(shift)) for shift in ((0, 0), (1, 0), (0, 1)))
         # a point within a step of the fold has no derivative, so it is not trusted either
         ideal = self._trusted(sensor, ideal, np.where(np.isfinite(right + down), back, np.nan))
         (a, c), (b, d) = (right - back).T, (down - back).T
         unbend = np.stack([d, -b, -c, a], axis=1) * (step / (a * d - b * c))[:, None]
-        return ideal, unbend.reshape(n, 2, 2) / self.focal
+        xy, slope = self.plane_to_floor.apply_with_jacobian(ideal)
+        return xy, slope @ unbend.reshape(len(sensor), 2, 2) / self.focal
 
-    def feet_below(self, heads: FloatArray, height_m: float) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """Find the feet of upright people whose heads are at (N, 2) points of the ideal plane.
-
-        A head lies on the plane `height_m` above the floor. With r the rise and g the last row of the plane-to-floor
-        map, the foot's ray is l (head, 1) - height r where l = (1 + height g r) / g (head, 1).
-
-        Returns:
-            (N, 2) points of the ideal plane, NaN for heads above the horizon of their plane; and how far a foot moves
-            down, in ideal units, for each such unit that the head moves down, and for each metre of height, (N,) each.
-
-        Raises:
-            ValueError: the camera's heights are unknown.
-        """
-        if self.rise is None:
-            raise ValueError("this camera has only a homography: heights above the floor are unknown")
-        row = self.plane_to_floor.matrix[2]
-        along = heads @ row[:2] + row[2]
-        per_metre = float(row @ self.rise) / np.where(along > 0.0, along, np.nan)
-        far = 1.0 / along + height_m * per_metre
-        depth = far - height_m * self.rise[2]
-        depth = np.where((far > 0.0) & (depth > 0.0), depth, np.nan)
-        feet = (far[:, None] * heads - height_m * self.rise[:2]) / depth[:, None]
-        farther = -far * row[1] / along  # by one unit of the head's row
-        by_row = (far + farther * (heads[:, 1] - feet[:, 1])) / depth
-        by_height = (per_metre * heads[:, 1] - self.rise[1] - feet[:, 1] * (per_metre - self.rise[2])) / depth
-        return feet, by_row, by_height
+    def sight(self) -> Sight:
+        """Return the camera for compiled code."""
+        unknown = np.full(3, np.nan)
+        return Sight(
+            size=np.array(self.size, dtype=np.float64),
+            focal=self.focal,
+            centre=self.centre,
+            lens=self.lens,
+            to_floor=np.ascontiguousarray(self.plane_to_floor.matrix),
+            to_plane=np.ascontiguousarray(self.floor_to_plane.matrix),
+            rise=unknown if self.rise is None else np.ascontiguousarray(self.rise),
+            position=(unknown if self.position is None else np.ascontiguousarray(self.position))[:2],
+        )
 
     def to_image(self, floor: FloatArray, height_m: float = 0.0) -> FloatArray:
         """Map (N, 2) metres to (N, 2) pixels, lens distortion included; NaN where the camera cannot see.
@@ -343,36 +232,9 @@ class CameraModel:
             if self.rise is None:
                 raise ValueError("this camera has only a homography: heights above the floor are unknown")
             rays = rays + height_m * self.rise
-        return self.rays_to_image(rays)
-
-    def rays_to_image(self, rays: FloatArray) -> FloatArray:
-        """Map (N, 3) homogeneous points of the ideal plane to (N, 2) pixels; NaN behind the camera or off the lens."""
         depth = rays[:, 2:]
         ideal = rays[:, :2] / np.where(depth > 0.0, depth, np.nan)
-        sensor = ideal if self.distortion is None else self._distort(ideal, self.distortion)
-        result: FloatArray = sensor * self.focal + self.centre
-        return result
-
-    def lean(self, pixels: FloatArray) -> FloatArray:
-        """Return how many pixels to the right an upright line moves for each pixel up, (N,), at (N, 2) pixels.
-
-        Upright people lean towards the image's sides, away from the vertical vanishing point. Lens distortion is
-        ignored here: it bends the line by a few per cent of the lean. Zero when heights are unknown.
-        """
-        if self.rise is None:
-            return np.zeros(len(pixels))
-        sensor = (pixels - self.centre) / self.focal
-        # derivative of (foot + z rise) at z = 0, up to the common depth
-        along = self.rise[:2] - sensor * self.rise[2]
-        along *= self.focal
-        up = -along[:, 1]
-        result: FloatArray = np.where(up > 0.0, along[:, 0] / np.where(up > 0.0, up, 1.0), 0.0)
-        return result
-
-    def _distort(self, ideal: FloatArray, distortion: Distortion) -> FloatArray:
-        """Return sensor points of (N, 2) ideal points; NaN beyond the fold, where two pixels would share a point."""
-        inside = (np.einsum("ni,ni->n", ideal, ideal) < distortion.max_radius**2)[:, None]
-        return np.where(inside, distortion.distort(np.where(inside, ideal, 0.0)), np.nan)
+        return distort(self.lens, ideal) * self.focal + self.centre
 
     def _trusted(self, sensor: FloatArray, ideal: FloatArray, back: FloatArray) -> FloatArray:
         """Set (N, 2) ideal points to NaN unless the lens puts them `back` on the sensor points that they came from."""
@@ -383,7 +245,7 @@ class CameraModel:
 def _full_model(
     size: tuple[int, int],
     intrinsics: FloatArray,
-    distortion: Distortion | None,
+    lens: Lens,
     rotation: FloatArray,
     translation: FloatArray,
 ) -> CameraModel:
@@ -408,7 +270,7 @@ def _full_model(
         size=size,
         focal=focal,
         centre=centre,
-        distortion=None if distortion is None or _is_negligible(distortion, size, focal, centre) else distortion,
+        lens=perfect_lens() if _is_negligible(lens, size, focal, centre) else lens,
         plane_to_floor=Homography(sign * plane_to_floor.matrix),
         floor_to_plane=Homography(sign * floor_to_plane),
         rise=sign * rise,
@@ -444,11 +306,11 @@ def _recover_focal(floor_to_plane: FloatArray) -> float | None:
     return focal if FOCAL_RANGE[0] <= focal <= FOCAL_RANGE[1] else None
 
 
-def _is_negligible(distortion: Distortion, size: tuple[int, int], focal: FloatArray, centre: FloatArray) -> bool:
+def _is_negligible(lens: Lens, size: tuple[int, int], focal: FloatArray, centre: FloatArray) -> bool:
     """Tell whether the lens moves no pixel of the image by `NEGLIGIBLE_PX`."""
     u, v = np.meshgrid(np.linspace(0.0, size[0], 9), np.linspace(0.0, size[1], 9))
     sensor = (np.stack([u.ravel(), v.ravel()], axis=1) - centre) / focal
-    return bool(np.abs((distortion.undistort(sensor) - sensor) * focal).max() < NEGLIGIBLE_PX)
+    return bool(np.abs((undistort(lens, sensor) - sensor) * focal).max() < NEGLIGIBLE_PX)
 
 
 def _rotation(rvec: FloatArray) -> FloatArray:

@@ -18,6 +18,7 @@ import numpy as np
 
 from app.domains.mapping.births import find_births
 from app.domains.mapping.gaussian import determinant, inverse, squared_distance, times
+from app.domains.mapping.sight import open_share
 from app.domains.mapping.sweeps import sweep
 from app.domains.mapping.view import CameraView
 from app.domains.vocabulary import (
@@ -196,15 +197,9 @@ class FloorFusion:
         boxes, visible = view.boxes(np.concatenate([xy, solid]), self.config.person_height_m)
         if not visible.any():
             return np.zeros(len(xy))
-        own, others = boxes[: len(xy)], boxes[len(xy) :][visible[len(xy) :]]
-        area = np.maximum((own[:, 2] - own[:, 0]) * (own[:, 3] - own[:, 1]), 1e-9)
-        width = np.minimum(own[:, None, 2], others[None, :, 2]) - np.maximum(own[:, None, 0], others[None, :, 0])
-        height = np.minimum(own[:, None, 3], others[None, :, 3]) - np.maximum(own[:, None, 1], others[None, :, 1])
-        covered = np.maximum(width, 0.0) * np.maximum(height, 0.0) / area[:, None]
-        covered[others[None, :, 3] <= own[:, None, 3] + 1e-3] = 0.0  # itself, and those behind
-        open_share = (1.0 - np.minimum(covered, 1.0)).prod(axis=1)
+        open_to_view = open_share(boxes[: len(xy)], boxes[len(xy) :][visible[len(xy) :]])
         hidden, clear_from = self.config.hidden_open_share, self.config.clear_open_share
-        clear = np.minimum(np.maximum((open_share - hidden) / (clear_from - hidden), 0.0), 1.0)
+        clear = np.minimum(np.maximum((open_to_view - hidden) / (clear_from - hidden), 0.0), 1.0)
         return np.asarray(np.where(visible[: len(xy)], clear, 0.0))
 
     def _continuity(self, points: _Points) -> FloatArray:

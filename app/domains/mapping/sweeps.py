@@ -12,7 +12,7 @@ from app.domains.assignment import assign_sparse
 from app.domains.vocabulary import BoolArray, FloatArray, IntArray
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def sweep(  # noqa: PLR0913 - compiled functions take plain arrays
     rows: IntArray,
     begin: IntArray,
@@ -69,7 +69,7 @@ def sweep(  # noqa: PLR0913 - compiled functions take plain arrays
     return target
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def _pairs(  # noqa: PLR0913 - compiled functions take plain arrays
     rows: IntArray,
     xy: FloatArray,
@@ -111,7 +111,7 @@ def _pairs(  # noqa: PLR0913 - compiled functions take plain arrays
     return begin, column[:count], price[:count], choice
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def _triples(matrix: FloatArray) -> FloatArray:
     """Return symmetric matrices (N, 2, 2) as their three numbers, (N, 3): xx, xy, yy."""
     result = np.empty((len(matrix), 3))
@@ -119,7 +119,7 @@ def _triples(matrix: FloatArray) -> FloatArray:
     return result
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def _inverses(matrix: FloatArray) -> FloatArray:
     """Return the inverses of symmetric matrices; all as three numbers, (N, 3). Those of NaN are NaN."""
     result = np.empty_like(matrix)
@@ -130,7 +130,7 @@ def _inverses(matrix: FloatArray) -> FloatArray:
     return result
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def _times(matrix: FloatArray, vector: FloatArray) -> FloatArray:
     """Return the products (N, 2) of symmetric matrices, given as three numbers, and (N, 2)."""
     result = np.empty_like(vector)

@@ -3,12 +3,13 @@
 Knows nothing of who the people are, of other cameras, or of time.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 import numpy as np
 
 from app.domains.mapping.camera_model import CameraModel
+from app.domains.mapping.sight import Sight, Trust, expect, stand
 from app.domains.vocabulary import BoolArray, BoxArray, CameraId, FloatArray, FloorPoints
 
 BORDER_STEPS = 24  # points along each image side when its outline is carried to the floor
@@ -67,6 +68,8 @@ class CameraView:
     size: tuple[int, int]
     model: CameraModel | None
     config: ViewConfig = ViewConfig()
+    sight: Sight | None = field(init=False, repr=False)
+    _trust: Trust = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         if self.model is not None and self.model.size != self.size:
@@ -74,6 +77,13 @@ class CameraView:
                 f"camera {self.camera_id}: frames are {self.size[0]}x{self.size[1]}, "
                 f"the calibration is for {self.model.size[0]}x{self.model.size[1]}"
             )
+        object.__setattr__(self, "sight", None if self.model is None else self.model.sight())
+        object.__setattr__(self, "_trust", Trust(*(float(getattr(self.config, name)) for name in Trust._fields)))
+
+    @property
+    def height_known(self) -> bool:
+        """Whether people can be expected in the image."""
+        return self.model is not None and self.model.height_known
 
     def project(self, xyxy: BoxArray) -> FloorPoints:
         """Find where boxes stand on the floor.
@@ -97,58 +107,9 @@ class CameraView:
             N points, row for row; NaN and not valid where nothing is known.
         """
         n = len(xyxy)
-        if self.model is None or n == 0:
+        if self.sight is None or n == 0:
             return FloorPoints(self.camera_id, np.full((n, 2), np.nan), np.full((n, 2, 2), np.nan), np.zeros(n, bool))
-        boxes = xyxy.astype(np.float64)
-        feet, sigma = self._feet(boxes)
-        cut = boxes[:, 3] >= self.size[1] - self.config.edge_px
-        ideal, slope = self.model.to_ideal_with_jacobian(feet)
-        if self.model.rise is not None and self.config.height_sigma_m > 0.0:
-            ideal, sigma[:, 1], cut = self._ask_heads(self.model, boxes, feet, ideal, sigma[:, 1], cut)
-        xy, jacobian = self.model.plane_to_floor.apply_with_jacobian(ideal)
-        scaled = jacobian @ slope * sigma[:, None, :]
-        covariance = scaled @ scaled.transpose(0, 2, 1)
-        covariance[:, [0, 1], [0, 1]] += self.config.floor_sigma_m**2
-        valid = ~cut & self._within_range(xy)
-        xy[~valid] = np.nan
-        covariance[~valid] = np.nan
-        return FloorPoints(self.camera_id, xy, covariance, valid)
-
-    def _ask_heads(
-        self,
-        model: CameraModel,
-        boxes: FloatArray,
-        feet: FloatArray,
-        ideal: FloatArray,
-        sigma: FloatArray,
-        cut: BoolArray,
-    ) -> tuple[FloatArray, FloatArray, BoolArray]:
-        """Measure each foot a second time, by the head above it, and take it from there where the foot is hidden.
-
-        Args:
-            model: of this camera, heights known.
-            boxes: (N, 4) pixels.
-            feet: (N, 2) pixels, as the boxes have them.
-            ideal: (N, 2) the same in the ideal plane.
-            sigma: (N,) pixels, upright standard deviation of the feet.
-            cut: (N,) whether the image's edge cuts the feet off.
-
-        Returns:
-            Feet in the ideal plane, their deviations, and for which of them neither foot nor head could be used.
-        """
-        config, focal = self.config, model.focal[1]
-        height = boxes[:, 3] - boxes[:, 1]
-        heads = np.stack([boxes[:, 0] + boxes[:, 2] - feet[:, 0], boxes[:, 1]], axis=1)  # the lean, the other way
-        told, by_row, by_height = model.feet_below(model.to_ideal(heads), config.person_height_m)
-        head_sigma = np.maximum(config.min_sigma_px, config.sigma_head * height)
-        variance = (by_row * head_sigma) ** 2 + (by_height * focal * config.height_sigma_m) ** 2
-        below = (told[:, 1] - ideal[:, 1]) * focal  # pixels
-        usable = np.isfinite(below + variance) & (boxes[:, 1] > config.edge_px) & (below < config.most_hidden * height)
-        agree = usable & ~cut & (below**2 <= config.head_gate * (sigma**2 + variance))
-        hidden = usable & ~agree & (cut | (below > 0.0))
-        share = np.where(hidden, 1.0, np.where(agree, sigma**2 / (sigma**2 + variance), 0.0))
-        moved = np.where((share > 0.0)[:, None], ideal + share[:, None] * (told - ideal), ideal)
-        return moved, np.where(hidden, np.sqrt(variance), np.sqrt(1.0 - share) * sigma), cut & ~hidden
+        return FloorPoints(self.camera_id, *stand(self.sight, self._trust, xyxy))
 
     def boxes(self, xy: FloatArray, height_m: float) -> tuple[BoxArray, BoolArray]:
         """Predict the boxes of upright people, as a detector would draw them if nothing stood before them.
@@ -164,18 +125,9 @@ class CameraView:
             unknown.
         """
         n = len(xy)
-        if self.model is None or self.model.rise is None or n == 0:
+        if self.sight is None or not self.height_known or n == 0:
             return np.full((n, 4), np.nan, dtype=np.float32), np.zeros(n, dtype=bool)
-        floor_to_plane = self.model.floor_to_plane.matrix
-        feet = xy @ floor_to_plane[:, :2].T + floor_to_plane[:, 2]
-        ends = self.model.rays_to_image(np.concatenate([feet, feet + height_m * self.model.rise]))
-        foot, head = ends[:n], ends[n:]
-        lean = np.abs(head[:, 0] - foot[:, 0])
-        half_width = 0.5 * (lean + self.config.body_width_m * self.model.focal[0] / feet[:, 2])
-        middle = 0.5 * (foot[:, 0] + head[:, 0])
-        box = np.stack([middle - half_width, head[:, 1], middle + half_width, foot[:, 1]], axis=1)
-        visible = self._within_range(xy) & self._upper_half_inside(box)
-        return box.astype(np.float32), visible
+        return expect(self.sight, xy, height_m, self.config.body_width_m, self.config.max_range_m)
 
     def footprint(self, bounds: tuple[float, float, float, float] | None = None) -> FloatArray:
         """Outline the floor that the image shows, for drawing.
@@ -199,40 +151,6 @@ class CameraView:
             for normal, offset in (((1, 0), -x_min), ((-1, 0), x_max), ((0, 1), -y_min), ((0, -1), y_max)):
                 polygon = clip_polygon(polygon, np.array(normal, dtype=np.float64), offset)
         return polygon
-
-    def _feet(self, xyxy: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Return foot points (N, 2) and their standard deviations (N, 2) in pixels of (N, 4) boxes."""
-        left, top, right, bottom = xyxy.T
-        width, height = right - left, bottom - top
-        feet = np.stack([0.5 * (left + right), bottom], axis=1)
-        if self.model is not None:
-            limit = 0.5 * np.maximum(width, 0.0)  # the foot stays inside the box
-            feet[:, 0] -= np.minimum(np.maximum(0.5 * height * self.model.lean(feet), -limit), limit)
-        config = self.config
-        cut = (left <= config.edge_px) | (right >= self.size[0] - config.edge_px)
-        missing = np.where(cut, np.maximum(config.box_aspect * height - width, 0.0), 0.0)
-        sigma_u = np.maximum(config.min_sigma_px, config.sigma_u * height) + 0.5 * missing
-        return feet, np.stack([sigma_u, np.maximum(config.min_sigma_px, config.sigma_v * height)], axis=1)
-
-    def _within_range(self, xy: FloatArray) -> BoolArray:
-        """Tell which (N, 2) floor points are finite and near enough to the camera."""
-        position = None if self.model is None else self.model.position
-        offset = xy if position is None else xy - position[:2]
-        square = offset[:, 0] ** 2 + offset[:, 1] ** 2
-        limit = np.inf if position is None else self.config.max_range_m**2
-        result: BoolArray = square < limit  # False for NaN
-        return result
-
-    def _upper_half_inside(self, box: FloatArray) -> BoolArray:
-        """Tell which (N, 4) boxes have at least half of their upper half inside the image."""
-        left, top, right, bottom = box.T
-        middle = 0.5 * (top + bottom)
-        inside_u = np.minimum(right, self.size[0]) - np.maximum(left, 0.0)
-        inside_v = np.minimum(middle, self.size[1]) - np.maximum(top, 0.0)
-        area = np.maximum(inside_u, 0.0) * np.maximum(inside_v, 0.0)
-        # False for NaN; a person under the camera may come out upside down, with no area inside
-        result: BoolArray = (area > 0.0) & (area >= 0.5 * (right - left) * (middle - top))
-        return result
 
 
 def clip_polygon(polygon: FloatArray, normal: FloatArray, offset: float) -> FloatArray:

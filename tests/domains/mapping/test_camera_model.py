@@ -7,7 +7,9 @@ import cv2
 import numpy as np
 import pytest
 
-from app.domains.mapping.camera_model import CameraModel, OpenCVDistortion, TsaiDistortion, TsaiParameters
+from app.domains.mapping.camera_model import CameraModel, TsaiParameters
+from app.domains.mapping.lens import PERFECT, distort, opencv_lens, tsai_lens, undistort
+from app.domains.mapping.sight import lean
 from app.infrastructure.calibration_files import read_opencv_extrinsics, read_opencv_intrinsics, read_tsai
 
 SIZE = (1920, 1080)
@@ -125,23 +127,23 @@ def test_points_beyond_the_lens_fold_have_no_pixel():
     unguarded, _ = cv2.projectPoints(np.array([[30.0, 8.0, 0.0]]), *pose(4.0, 25.0), INTRINSICS, BARREL[:4])
     assert np.isfinite(unguarded).all()
     assert np.isnan(model.to_image(beside)).all()
-    assert OpenCVDistortion(BARREL).max_radius == pytest.approx(0.82, abs=0.02)
+    assert opencv_lens(BARREL).max_radius == pytest.approx(0.82, abs=0.02)
 
 
-@pytest.mark.parametrize("lens", [OpenCVDistortion(BARREL), TsaiDistortion(-0.85)], ids=["opencv", "tsai"])
+@pytest.mark.parametrize("lens", [opencv_lens(BARREL), tsai_lens(-0.85)], ids=["opencv", "tsai"])
 def test_pixels_that_no_light_can_reach_are_refused(lens):
     perfect = CameraModel.from_opencv(SIZE, INTRINSICS * (0.75, 0.75, 1.0), np.empty(0), *pose(4.0, 60.0))
-    model = replace(perfect, distortion=lens)
+    model = replace(perfect, lens=lens)
     pixels = np.array([[960.0, 700.0], [5.0, 1075.0]])  # 1.2 from the axis; the lenses reach 0.64 and 0.63
     assert np.isfinite(model.to_floor(pixels)).all(axis=1).tolist() == [True, False]
 
 
 @pytest.mark.parametrize("kappa", [0.37, -0.56], ids=["pincushion", "barrel"])
 def test_tsai_distortion_inverts_its_closed_form(kappa):
-    lens = TsaiDistortion(kappa)
+    lens = tsai_lens(kappa)
     angle = np.linspace(0.0, 6.0, 40)
     sensor = (np.linspace(0.0, 0.7, 40) * [np.cos(angle), np.sin(angle)]).T
-    assert lens.distort(lens.undistort(sensor)) == pytest.approx(sensor, abs=1e-12)
+    assert distort(lens, undistort(lens, sensor)) == pytest.approx(sensor, abs=1e-12)
 
 
 @pytest.mark.parametrize("distortion", [(), BARREL], ids=["no lens", "strong barrel lens"])
@@ -164,9 +166,10 @@ def test_upright_lines_lean_away_from_the_image_centre():
     feet = np.array([[200.0, 800.0], [960.0, 800.0], [1720.0, 800.0]])
     floor = model.to_floor(feet)
     shift = model.to_image(floor, 0.01) - model.to_image(floor)
-    assert model.lean(feet) == pytest.approx(-shift[:, 0] / shift[:, 1], abs=1e-3)
-    assert model.lean(feet)[0] < -0.2
-    assert model.lean(feet)[1] == pytest.approx(0.0, abs=1e-12)
+    leans = [lean(model.sight(), *foot) for foot in feet.tolist()]
+    assert leans == pytest.approx((-shift[:, 0] / shift[:, 1]).tolist(), abs=1e-3)
+    assert leans[0] < -0.2
+    assert leans[1] == pytest.approx(0.0, abs=1e-12)
 
 
 @pytest.mark.parametrize("roll_deg", [0.0, 15.0], ids="rolled by {}".format)
@@ -186,7 +189,7 @@ def test_homography_straight_down_leaves_heights_unknown():
     model = CameraModel.from_homography(np.array([[0.01, 0.0, -9.6], [0.0, -0.01, 5.4], [0.0, 0.0, 1.0]]), SIZE)
     assert not model.height_known
     assert model.to_floor(np.array([[960.0, 0.0]]))[0] == pytest.approx((0.0, 5.4))
-    assert model.lean(np.array([[100.0, 900.0]])).tolist() == [0.0]
+    assert lean(model.sight(), 100.0, 900.0) == 0.0
     with pytest.raises(ValueError, match="heights above the floor are unknown"):
         model.to_image(np.array([[0.0, 0.0]]), 1.7)
 
@@ -245,7 +248,7 @@ def test_multiviewx_whose_depths_are_all_negative(data_dir):
     for view in range(6):
         model = dataset_camera(data_dir / "multiviewx_mini", "intrinsic", f"Camera{view + 1}", 1.0)
         assert model.position[2] == pytest.approx(2.5, abs=0.01)
-        assert model.distortion is None  # its lens moves no pixel by a hundredth
+        assert model.lens.kind == PERFECT  # its lens moves no pixel by a hundredth
         for frame in (1, 10):
             path = data_dir / "multiviewx_mini" / "annotations_positions" / f"{frame:05d}.json"
             boxes, floor = truth(path, 1000, (0.0, 0.0), view)

@@ -1,0 +1,285 @@
+"""One camera's geometry of boxes, compiled with numba: where boxes stand, and the boxes of people who stand somewhere.
+
+Knows no time, and nobody. `view.py` says what the numbers mean and why they are as they are.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+
+from app.domains.mapping.lens import Lens, distort_point, undistort_point
+from app.domains.vocabulary import BoolArray, BoxArray, FloatArray
+
+ROUND_TRIP_PX = 1.0  # a pixel that comes back farther off than this from undistorting and distorting is not trusted
+
+
+class Sight(NamedTuple):
+    """A calibrated camera, for compiled code.
+
+    Attributes:
+        size: (2,) width and height, pixels.
+        focal: (2,) pixels.
+        centre: (2,) pixels.
+        lens: between the ideal and the sensor plane.
+        to_floor: (3, 3) ideal plane to metres; visible where its weight is positive.
+        to_plane: (3, 3) the map back.
+        rise: (3,) shift in the ideal plane for each metre above the floor; NaN where heights are unknown.
+        position: (2,) metres, below the camera; NaN where unknown.
+    """
+
+    size: FloatArray
+    focal: FloatArray
+    centre: FloatArray
+    lens: Lens
+    to_floor: FloatArray
+    to_plane: FloatArray
+    rise: FloatArray
+    position: FloatArray
+
+
+class Trust(NamedTuple):
+    """The fields of ViewConfig that say how far boxes are trusted, for compiled code."""
+
+    sigma_u: float
+    sigma_v: float
+    min_sigma_px: float
+    floor_sigma_m: float
+    edge_px: float
+    max_range_m: float
+    box_aspect: float
+    person_height_m: float
+    height_sigma_m: float
+    sigma_head: float
+    head_gate: float
+    most_hidden: float
+
+
+@njit(cache=True, error_model="numpy")
+def stand(sight: Sight, trust: Trust, xyxy: BoxArray) -> tuple[FloatArray, FloatArray, BoolArray]:
+    """Find where (N, 4) boxes stand.
+
+    Returns:
+        (N, 2) metres and (N, 2, 2) square metres, NaN where nothing is known; and (N,) whether something is.
+    """
+    xy, covariance = np.full((len(xyxy), 2), np.nan), np.full((len(xyxy), 2, 2), np.nan)
+    valid = np.zeros(len(xyxy), np.bool_)
+    for i in range(len(xyxy)):
+        left, top, right, bottom = xyxy[i]
+        u, v, sigma_u, sigma_v = _foot(sight, trust, left, top, right, bottom)
+        slope = np.empty((2, 2))
+        x, y = _to_ideal(sight, u, v, slope)
+        x, y, sigma_v, seen = _ask_head(sight, trust, left + right - u, top, bottom - top, x, y, sigma_v, bottom)
+        weight = _row(sight.to_floor[2], x, y)
+        if not seen or not weight > 0.0:
+            continue
+        at_x, at_y = _row(sight.to_floor[0], x, y) / weight, _row(sight.to_floor[1], x, y) / weight
+        if not _within_range(sight, trust.max_range_m, at_x, at_y):
+            continue
+        valid[i] = True
+        xy[i, 0], xy[i, 1] = at_x, at_y
+        # quotient rule: (row_i - target_i * row_w) / w
+        jacobian = np.empty((2, 2))
+        for column in range(2):
+            jacobian[0, column] = (sight.to_floor[0, column] - at_x * sight.to_floor[2, column]) / weight
+            jacobian[1, column] = (sight.to_floor[1, column] - at_y * sight.to_floor[2, column]) / weight
+        for axis in range(2):
+            for other in range(2):
+                spread = trust.floor_sigma_m**2 if axis == other else 0.0
+                for pixel, sigma in ((0, sigma_u), (1, sigma_v)):
+                    a = jacobian[axis, 0] * slope[0, pixel] + jacobian[axis, 1] * slope[1, pixel]
+                    b = jacobian[other, 0] * slope[0, pixel] + jacobian[other, 1] * slope[1, pixel]
+                    spread += a * b * sigma**2
+                covariance[i, axis, other] = spread
+    return xy, covariance, valid
+
+
+@njit(cache=True, error_model="numpy")
+def expect(
+    sight: Sight, xy: FloatArray, height_m: float, body_width_m: float, max_range_m: float
+) -> tuple[BoxArray, BoolArray]:
+    """Return the boxes (N, 4) of upright people at (N, 2) metres, NaN behind the camera, and who can be seen, (N,)."""
+    box, visible = np.full((len(xy), 4), np.nan, np.float32), np.zeros(len(xy), np.bool_)
+    for i in range(len(xy)):
+        foot = np.empty(3)
+        for axis in range(3):
+            foot[axis] = _row(sight.to_plane[axis], xy[i, 0], xy[i, 1])
+        head = foot + height_m * sight.rise
+        foot_u, foot_v = _to_pixel(sight, foot)
+        head_u, head_v = _to_pixel(sight, head)
+        half = 0.5 * (abs(head_u - foot_u) + body_width_m * sight.focal[0] / foot[2])
+        middle = 0.5 * (foot_u + head_u)
+        box[i, 0], box[i, 1], box[i, 2], box[i, 3] = middle - half, head_v, middle + half, foot_v
+        visible[i] = _within_range(sight, max_range_m, xy[i, 0], xy[i, 1]) and _upper_half_inside(
+            sight, middle - half, head_v, middle + half, foot_v
+        )
+    return box, visible
+
+
+@njit(cache=True, error_model="numpy")
+def open_share(own: BoxArray, others: BoxArray) -> FloatArray:
+    """Return how much of each of (N, 4) boxes stays open behind those of (M, 4) that stand nearer, (N,) in [0, 1]."""
+    result = np.ones(len(own))
+    for i in range(len(own)):
+        area = max((own[i, 2] - own[i, 0]) * (own[i, 3] - own[i, 1]), 1e-9)
+        for j in range(len(others)):
+            if others[j, 3] <= own[i, 3] + 1e-3:  # itself, and those behind
+                continue
+            width = min(own[i, 2], others[j, 2]) - max(own[i, 0], others[j, 0])
+            height = min(own[i, 3], others[j, 3]) - max(own[i, 1], others[j, 1])
+            if width > 0.0 and height > 0.0:
+                result[i] *= 1.0 - min(width * height / area, 1.0)
+    return result
+
+
+@njit(cache=True, error_model="numpy")
+def lean(sight: Sight, u: float, v: float) -> float:
+    """Return how many pixels to the right an upright line moves for each pixel up, at a pixel.
+
+    Upright people lean towards the image's sides, away from the vertical vanishing point. Lens distortion is
+    ignored here: it bends the line by a few per cent of the lean. Zero when heights are unknown.
+    """
+    # derivative of (foot + z rise) at z = 0, up to the common depth
+    along_u = (sight.rise[0] - (u - sight.centre[0]) / sight.focal[0] * sight.rise[2]) * sight.focal[0]
+    along_v = (sight.rise[1] - (v - sight.centre[1]) / sight.focal[1] * sight.rise[2]) * sight.focal[1]
+    return float(-along_u / along_v) if along_v < 0.0 else 0.0
+
+
+@njit(cache=True, error_model="numpy")
+def feet_below(sight: Sight, x: float, y: float, height_m: float) -> tuple[float, float, float, float]:
+    """Find the feet of an upright person whose head is at (x, y) of the ideal plane.
+
+    A head lies on the plane `height_m` above the floor. With r the rise and g the last row of the plane-to-floor
+    map, the foot's ray is l (head, 1) - height r where l = (1 + height g r) / g (head, 1).
+
+    Returns:
+        x and y in the ideal plane, NaN for a head above the horizon of its plane; and how far the foot moves down, in
+        ideal units, for each such unit that the head moves down, and for each metre of height.
+    """
+    row, rise = sight.to_floor[2], sight.rise
+    along = _row(row, x, y)
+    per_metre = (row[0] * rise[0] + row[1] * rise[1] + row[2] * rise[2]) / along
+    far = 1.0 / along + height_m * per_metre
+    depth = far - height_m * rise[2]
+    if not (along > 0.0 and far > 0.0 and depth > 0.0):
+        return np.nan, np.nan, np.nan, np.nan
+    foot_x, foot_y = (far * x - height_m * rise[0]) / depth, (far * y - height_m * rise[1]) / depth
+    farther = -far * row[1] / along  # by one unit of the head's row
+    by_row = (far + farther * (y - foot_y)) / depth
+    by_height = (per_metre * y - rise[1] - foot_y * (per_metre - rise[2])) / depth
+    return foot_x, foot_y, by_row, by_height
+
+
+@njit(cache=True, error_model="numpy")
+def _foot(
+    sight: Sight, trust: Trust, left: float, top: float, right: float, bottom: float
+) -> tuple[float, float, float, float]:
+    """Return the foot point of a box and its standard deviations, sideways and upright; pixels."""
+    width, height = right - left, bottom - top
+    limit = 0.5 * max(width, 0.0)  # the foot stays inside the box
+    shift = min(max(0.5 * height * lean(sight, 0.5 * (left + right), bottom), -limit), limit)
+    cut = left <= trust.edge_px or right >= sight.size[0] - trust.edge_px
+    missing = max(trust.box_aspect * height - width, 0.0) if cut else 0.0
+    sigma_u = max(trust.min_sigma_px, trust.sigma_u * height) + 0.5 * missing
+    return 0.5 * (left + right) - shift, bottom, sigma_u, max(trust.min_sigma_px, trust.sigma_v * height)
+
+
+@njit(cache=True, error_model="numpy")
+def _ask_head(  # noqa: PLR0913 - compiled functions take plain numbers
+    sight: Sight,
+    trust: Trust,
+    head_u: float,
+    top: float,
+    height: float,
+    x: float,
+    y: float,
+    sigma: float,
+    bottom: float,
+) -> tuple[float, float, float, bool]:
+    """Measure a foot a second time, by the head above it, and take it from there where the foot is hidden.
+
+    Args:
+        sight: the camera.
+        trust: how far.
+        head_u: pixels; where the head is.
+        top: pixels, of the box.
+        height: pixels, of the box.
+        x: the foot in the ideal plane.
+        y: of the foot.
+        sigma: pixels, its upright standard deviation.
+        bottom: pixels, of the box.
+
+    Returns:
+        The foot in the ideal plane, its deviation in pixels, and whether it could be had at all.
+    """
+    cut = not bottom < sight.size[1] - trust.edge_px
+    if not trust.height_sigma_m > 0.0 or np.isnan(sight.rise[0]) or not top > trust.edge_px:
+        return x, y, sigma, not cut
+    head_x, head_y = _to_ideal(sight, head_u, top, np.empty((2, 2)))
+    told_x, told_y, by_row, by_height = feet_below(sight, head_x, head_y, trust.person_height_m)
+    head_sigma = max(trust.min_sigma_px, trust.sigma_head * height)
+    variance = (by_row * head_sigma) ** 2 + (by_height * sight.focal[1] * trust.height_sigma_m) ** 2
+    below = (told_y - y) * sight.focal[1]  # pixels
+    if not (np.isfinite(below + variance) and below < trust.most_hidden * height):
+        return x, y, sigma, not cut
+    if not cut and below**2 <= trust.head_gate * (sigma**2 + variance):
+        share = sigma**2 / (sigma**2 + variance)
+        return x + share * (told_x - x), y + share * (told_y - y), np.sqrt(1.0 - share) * sigma, True
+    if cut or below > 0.0:
+        return told_x, told_y, np.sqrt(variance), True
+    return x, y, sigma, True
+
+
+@njit(cache=True, error_model="numpy")
+def _to_ideal(sight: Sight, u: float, v: float, slope: FloatArray) -> tuple[float, float]:
+    """Map a pixel to the ideal plane, NaN where the lens cannot be inverted; fills (2, 2) ideal units per pixel.
+
+    The lens's derivative is taken by differences over one pixel of the way back, which proves the way there, too.
+    """
+    sensor_x, sensor_y = (u - sight.centre[0]) / sight.focal[0], (v - sight.centre[1]) / sight.focal[1]
+    x, y = undistort_point(sight.lens, sensor_x, sensor_y)
+    step = 1.0 / max(sight.focal[0], sight.focal[1])
+    back_x, back_y = distort_point(sight.lens, x, y)
+    right_x, right_y = distort_point(sight.lens, x + step, y)
+    down_x, down_y = distort_point(sight.lens, x, y + step)
+    a, c, b, d = right_x - back_x, right_y - back_y, down_x - back_x, down_y - back_y
+    scale = step / (a * d - b * c)
+    slope[0, 0], slope[0, 1] = d * scale / sight.focal[0], -b * scale / sight.focal[1]
+    slope[1, 0], slope[1, 1] = -c * scale / sight.focal[0], a * scale / sight.focal[1]
+    missed = max(abs(back_x - sensor_x) * sight.focal[0], abs(back_y - sensor_y) * sight.focal[1])
+    # a point within a step of the fold has no derivative, so it is not trusted either
+    return (x, y) if missed <= ROUND_TRIP_PX and np.isfinite(scale) else (np.nan, np.nan)
+
+
+@njit(cache=True, error_model="numpy")
+def _to_pixel(sight: Sight, ray: FloatArray) -> tuple[float, float]:
+    """Map a homogeneous point of the ideal plane to a pixel; NaN behind the camera or off the lens."""
+    if not ray[2] > 0.0:
+        return np.nan, np.nan
+    x, y = distort_point(sight.lens, ray[0] / ray[2], ray[1] / ray[2])
+    return x * sight.focal[0] + sight.centre[0], y * sight.focal[1] + sight.centre[1]
+
+
+@njit(cache=True, error_model="numpy")
+def _row(row: FloatArray, x: float, y: float) -> float:
+    """Return the product of a row (3,) with (x, y, 1)."""
+    return float(row[0] * x + row[1] * y + row[2])
+
+
+@njit(cache=True, error_model="numpy")
+def _within_range(sight: Sight, max_range_m: float, x: float, y: float) -> bool:
+    """Tell whether a floor point is finite and near enough to the camera, as far as its place is known."""
+    if np.isnan(sight.position[0]):
+        return bool(np.isfinite(x + y))
+    return bool((x - sight.position[0]) ** 2 + (y - sight.position[1]) ** 2 < max_range_m**2)
+
+
+@njit(cache=True, error_model="numpy")
+def _upper_half_inside(sight: Sight, left: float, top: float, right: float, bottom: float) -> bool:
+    """Tell whether at least half of a box's upper half is inside the image."""
+    middle = 0.5 * (top + bottom)
+    inside_u = min(right, sight.size[0]) - max(left, 0.0)
+    inside_v = min(middle, sight.size[1]) - max(top, 0.0)
+    area = max(inside_u, 0.0) * max(inside_v, 0.0)
+    # False for NaN; a person under the camera may come out upside down, with no area inside
+    return bool(area > 0.0 and area >= 0.5 * (right - left) * (middle - top))
