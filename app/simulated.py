@@ -3,7 +3,7 @@
 Everything that it writes is read like any other site: `spoton track`, `spoton eval set`, `spoton serve`.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +37,7 @@ class SiteConfig:
     """
 
     scene: str = "shop"
-    world: WorldConfig = WorldConfig()
+    world: WorldConfig = field(default_factory=WorldConfig)
     cameras: int | None = None
     fps: float = 5.0
     size: tuple[int, int] = (640, 360)

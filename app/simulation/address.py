@@ -30,7 +30,7 @@ class SimulationAddress:
 
     scene: str
     camera: str
-    world: WorldConfig = WorldConfig()
+    world: WorldConfig = field(default_factory=WorldConfig)
     fps: float = DEFAULT_FPS
     duration_s: float | None = None
     size: tuple[int, int] = DEFAULT_SIZE

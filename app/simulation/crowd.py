@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from app.domains.vocabulary import FloatArray
+from app.domains.vocabulary import FloatArray, IntArray
 from app.simulation.floor_plan import Door, Scene
 from app.simulation.gait import stride_m
 from app.simulation.navigation import BODY_M, Ways
@@ -21,6 +21,7 @@ RELAX_S = 0.35  # how soon a velocity becomes the wanted one; Helbing and Molnar
 PERSONAL_M = 0.75  # people who would come nearer than this turn aside
 TOUCH_M = 0.50  # and nearer than this they push back
 HORIZON_S = 2.5  # how far ahead they look
+BODIES_M = 0.46  # and nearer than this they cannot come
 TURN_RPS = 3.0  # radians a second
 REACHED_M = 0.35  # from a corner of the way, the next one is taken
 STAND_S = (4.0, 16.0)
@@ -89,7 +90,7 @@ class Crowd:
         speed = np.linalg.norm(velocity, axis=1)
         limit = 1.35 * self._wanted[here]
         velocity *= np.minimum(1.0, limit / np.maximum(speed, 1e-9))[:, None]
-        place = self._out_of_solids(self.state[here, :2] + velocity * STEP_S)
+        place = self._out_of_solids(_apart(self.state[here, :2] + velocity * STEP_S))
         moved = (place - self.state[here, :2]) / STEP_S
         self._velocity[here] = moved
         self.state[here, :2] = place
@@ -161,7 +162,7 @@ class Crowd:
             return -1
         return int(self._rng.choice(len(spots), p=weight / weight.sum()))
 
-    def _goals(self, here: FloatArray) -> FloatArray:
+    def _goals(self, here: IntArray) -> FloatArray:
         """Return the (N, 2) velocities that those who are here want."""
         goal = np.zeros((len(here), 2))
         for row, i in enumerate(here.tolist()):
@@ -194,7 +195,7 @@ class Crowd:
             return
         errand.until_s = self._now + float(self._rng.uniform(*STAND_S))
 
-    def _turn_aside(self, here: FloatArray, velocity: FloatArray) -> FloatArray:
+    def _turn_aside(self, here: IntArray, velocity: FloatArray) -> FloatArray:
         """Return the (N, 2) accelerations by which people avoid each other."""
         place = self.state[here, :2]
         apart = place[:, None] - place[None]
@@ -227,7 +228,7 @@ class Crowd:
                 place[row, side % 2] = box[side]
         return place
 
-    def _turn(self, here: FloatArray, speed: FloatArray) -> None:
+    def _turn(self, here: IntArray, speed: FloatArray) -> None:
         """Turn everybody to where they walk, or to what they look at; advance the steps; raise or lower hands."""
         state = self.state
         towards = np.arctan2(self._velocity[here, 1], self._velocity[here, 0])
@@ -244,3 +245,16 @@ class Crowd:
         state[here, 3] += 0.4 * (speed - state[here, 3])
         state[here, 4] += 2.0 * math.pi * speed * STEP_S / stride_m(speed)
         state[here, 5] += 0.25 * (raised - state[here, 5])
+
+
+def _apart(place: FloatArray) -> FloatArray:
+    """Move (N, 2) places that bodies cannot share away from each other, each by half of what is missing."""
+    offset = place[:, None] - place[None]
+    distance = np.linalg.norm(offset, axis=2)
+    np.fill_diagonal(distance, np.inf)
+    missing = np.maximum(BODIES_M - distance, 0.0)
+    if not missing.any():
+        return place
+    unit = offset / np.maximum(distance, 1e-6)[..., None]
+    result: FloatArray = place + 0.5 * np.einsum("ij,ijk->ik", missing, unit)
+    return result

@@ -3,8 +3,8 @@
 import cv2
 import numpy as np
 
+from app.simulation.exposure import Paint
 from app.simulation.floor_plan import Material, Scene
-from app.simulation.rasteriser import Paint
 
 PIXELS_PER_METRE = 40.0
 MARGIN_M = 0.5

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from app.simulation.surfaces import hash3
+import numpy as np
 
 Span = tuple[float, float]  # seconds since the start: from, and for how long
 
@@ -31,7 +31,7 @@ class Faults:
         """Return whether frame number `index`, taken at `time_s`, comes at all."""
         if self.gone is not None and self.gone[0] <= time_s < self.gone[0] + self.gone[1]:
             return False
-        return not (self.loss > 0.0 and hash3(index, seed, 41) < self.loss)
+        return not (self.loss > 0.0 and np.random.default_rng([seed, 5, index]).random() < self.loss)
 
     def shown_s(self, time_s: float) -> float:
         """Return the instant that the frame of `time_s` shows."""

@@ -1,4 +1,4 @@
-"""A person's body as tubes of rings on bones, dressed: what the rasteriser skins and fills. Knows no pose, no camera."""
+"""A person's body as tubes of rings on bones, dressed: what the rasteriser skins and fills. Knows no pose."""
 
 import math
 from dataclasses import dataclass
@@ -91,7 +91,7 @@ class _Tailor:
         self._weights.append(weights)
         self._rings.append(ring)
         self._tube.append(self._count)
-        folds = shade * self._rng.uniform(0.90, 1.08, (SEGMENTS, 1))
+        folds = shade * self._rng.uniform(0.78, 1.13, (SEGMENTS, 1))
         self._colours.append(np.broadcast_to(np.array(colour), (SEGMENTS, 3)) * folds)
 
 

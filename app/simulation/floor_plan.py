@@ -154,7 +154,7 @@ def walls(
 def wall_pieces(
     start: float, end: float, gaps: Sequence[tuple[float, float]], lintel_m: float
 ) -> list[tuple[tuple[float, float], float]]:
-    """Cut the stretch of a wall at its openings: (from, to) along the wall, and the height at which the piece begins."""
+    """Cut a stretch of wall at its openings: (from, to) along the wall, and the height at which the piece begins."""
     pieces, at = [], start
     for a, b in gaps:
         pieces += [((at, a), 0.0), ((a, b), lintel_m)]

@@ -1,7 +1,8 @@
 """How a walking or standing body holds its bones at one instant. Knows no clothes and no camera.
 
 Joint angles follow the usual course of a walking cycle (Winter, Biomechanics and Motor Control of Human Movement, 2009,
-chapter 4) as sums of smooth bumps; the step is as long as the speed asks, so that feet do not slide.
+chapter 4) as sums of smooth bumps; the step is as long as the speed asks, so that feet do not slide. Compiled with
+numba; compiled functions call none of another file.
 """
 
 import math
@@ -80,10 +81,15 @@ def _pitch(angle: float, out: FloatArray) -> None:
 
 @njit(cache=True, nogil=True)
 def _attach(
-    bones: FloatArray, parent: int, bone: int, offset: tuple[float, float, float], pitch: float, roll: float, yaw: float
+    bones: FloatArray,
+    parent: int,
+    bone: int,
+    offset: tuple[float, float, float],
+    angles: tuple[float, float, float],
 ) -> None:
-    """Place a bone in its parent's frame: at an offset, turned by pitch, then roll outwards, then yaw."""
+    """Place a bone in its parent's frame: at an offset, turned by pitch, then roll to the right, then yaw."""
     turn = np.empty((3, 3))
+    pitch, roll, yaw = angles
     _pitch(pitch, turn)
     if roll != 0.0:
         c, s = math.cos(roll), math.sin(roll)
@@ -116,10 +122,11 @@ def _leg(bones: FloatArray, side: int, phase: float, swing: float, gait: float) 
     knee = gait * (0.06 + 0.20 * _bump(phase, 0.25 * math.pi, 0.7) + 1.0 * _bump(phase, 1.42 * math.pi, 0.85))
     heel_up = gait * 0.62 * _bump(phase, 1.08 * math.pi, 0.65)
     toe_up = gait * 0.30 * _bump(phase, 1.95 * math.pi, 0.5)
-    _attach(bones, 0, thigh, (0.0, lateral, -0.03), -hip, 0.0, 0.0)
-    _attach(bones, thigh, shin, (0.0, 0.0, -THIGH_M), knee, 0.0, 0.0)
+    _attach(bones, 0, thigh, (0.0, lateral, -0.03), (-hip, 0.0, 0.0))
+    _attach(bones, thigh, shin, (0.0, 0.0, -THIGH_M), (knee, 0.0, 0.0))
     # the foot is turned against the leg so that its sole keeps its own angle to the floor
-    _attach(bones, shin, foot, (0.0, 0.0, -SHIN_M), hip - knee + heel_up - toe_up, 0.0, 0.06 if side == 0 else -0.06)
+    outwards = 0.06 if side == 0 else -0.06
+    _attach(bones, shin, foot, (0.0, 0.0, -SHIN_M), (hip - knee + heel_up - toe_up, 0.0, outwards))
     lowest = 10.0
     for x in (HEEL_X, TOE_X):
         z = bones[foot, 2, 3] + bones[foot, 2, 0] * x - bones[foot, 2, 2] * ANKLE_M
@@ -128,20 +135,37 @@ def _leg(bones: FloatArray, side: int, phase: float, swing: float, gait: float) 
 
 
 @njit(cache=True, nogil=True)
-def pose_bones(  # noqa: PLR0913 - what a pose depends on, all scalars for the compiled code
-    x: float, y: float, heading: float, speed: float, phase: float, height_m: float, gesture: float, sway: float
-) -> FloatArray:
+def _upper_body(bones: FloatArray, swing: float, gait: float, phase: float, gesture: float, sway: float) -> None:
+    """Pose chest, head and arms."""
+    still = 1.0 - gait
+    lean = 0.05 * gait + 0.02
+    twist = -0.14 * gait * math.cos(phase)
+    _attach(bones, 0, 1, (0.0, 0.0, WAIST_Z - PELVIS_Z), (lean, 0.03 * still * sway, twist))
+    look_down = 0.1 + 0.25 * gesture * still
+    _attach(bones, 1, 2, (0.0, 0.0, NECK_Z - WAIST_Z), (look_down - lean, 0.0, 0.35 * still * sway - twist))
+    for side in range(2):
+        sign = 1.0 if side == 0 else -1.0
+        arm = -0.85 * swing * math.cos(phase + math.pi * side) + 0.05 * still * sway
+        elbow = 0.18 + 0.30 * gait + 0.25 * gait * _bump(phase + math.pi * side, math.pi, 1.2)
+        if side == 1:
+            arm = arm * (1.0 - gesture) - 0.5 * gesture
+            elbow = elbow * (1.0 - gesture) + 1.5 * gesture
+        _attach(bones, 1, 3 + side, (0.0, sign * SHOULDER_Y, SHOULDER_Z - WAIST_Z), (arm, sign * 0.09, 0.0))
+        _attach(bones, 3 + side, 5 + side, (0.0, 0.0, -UPPER_ARM_M), (-elbow, 0.0, 0.0))
+
+
+@njit(cache=True, nogil=True)
+def pose_bones(stance: FloatArray, height_m: float) -> FloatArray:
     """Return the (13, 3, 4) maps by which each bone carries points of the body at rest into the site frame.
 
     Args:
-        x: metres, site frame, the middle between the feet; like y.
-        heading: radians, counter-clockwise from the x axis.
-        speed: metres per second.
-        phase: radians of the walking cycle; at 0 the left heel strikes.
+        stance: (7,) x and y in metres of the point between the feet; heading in radians, counter-clockwise from the x
+            axis; speed in metres per second; phase of the walking cycle in radians, at 0 the left heel strikes;
+            gesture, 0 with hanging arms, 1 with the right hand raised as if it took something; sway, -1 to 1, how a
+            standing body shifts its weight.
         height_m: of the person.
-        gesture: 0 lets the arms hang; 1 raises the right hand as if it held a telephone or took something.
-        sway: -1..1, where a standing body is in its slow shifting from leg to leg.
     """
+    x, y, heading, speed, phase, gesture, sway = stance
     gait = min(speed / STAND_MPS, 1.0)
     stride = 0.45 + 0.85 * math.sqrt(min(max(speed, 0.05), 3.0))
     leg = height_m / REFERENCE_M * (THIGH_M + SHIN_M)
@@ -150,28 +174,13 @@ def pose_bones(  # noqa: PLR0913 - what a pose depends on, all scalars for the c
     turn = heading + 0.07 * gait * math.cos(phase)
     c, s = math.cos(turn), math.sin(turn)
     bones[0, 0, 0], bones[0, 0, 1], bones[0, 1, 0], bones[0, 1, 1], bones[0, 2, 2] = c, -s, s, c, 1.0
-    still = 1.0 - gait
     lowest = min(_leg(bones, 0, phase, swing, gait), _leg(bones, 1, phase + math.pi, swing, gait))
-    lean = 0.05 * gait + 0.02
-    twist = -0.14 * gait * math.cos(phase)
-    _attach(bones, 0, 1, (0.0, 0.0, WAIST_Z - PELVIS_Z), lean, 0.03 * still * sway, twist)
-    look_down = 0.1 + 0.25 * gesture * still
-    _attach(bones, 1, 2, (0.0, 0.0, NECK_Z - WAIST_Z), look_down - lean, 0.0, -twist + 0.35 * still * sway)
-    for side in range(2):
-        sign = 1.0 if side == 0 else -1.0
-        arm = -0.85 * swing * math.cos(phase + math.pi * side) + 0.05 * still * sway
-        elbow = 0.18 + 0.30 * gait + 0.25 * gait * _bump(phase + math.pi * side, math.pi, 1.2)
-        if side == 1:
-            arm = arm * (1.0 - gesture) - 0.5 * gesture
-            elbow = elbow * (1.0 - gesture) + 1.5 * gesture
-        _attach(bones, 1, 3 + side, (0.0, sign * SHOULDER_Y, SHOULDER_Z - WAIST_Z), -arm * -1.0, sign * 0.09, 0.0)
-        _attach(bones, 3 + side, 5 + side, (0.0, 0.0, -UPPER_ARM_M), -elbow, 0.0, 0.0)
+    _upper_body(bones, swing, gait, phase, gesture, sway)
     scale = height_m / REFERENCE_M
     for b in range(13):
         for i in range(3):
-            for j in range(3):
+            for j in range(4):
                 bones[b, i, j] *= scale
-            bones[b, i, 3] *= scale
         bones[b, 0, 3] += x
         bones[b, 1, 3] += y
         bones[b, 2, 3] -= lowest * scale

@@ -68,12 +68,13 @@ def _visible_lengths(nodes: FloatArray, boxes: FloatArray) -> FloatArray:
     first, second = np.triu_indices(len(nodes), 1)
     start, step = nodes[first], nodes[second] - nodes[first]
     slope = np.where(np.abs(step) < 1e-9, 1e-9, step)
-    clear = np.ones(len(first), dtype=bool)
+    blocked: BoolArray = np.zeros(len(first), dtype=bool)
     for box in boxes:
         low, high = (box[:2] - start) / slope, (box[2:] - start) / slope
         near = np.maximum(np.minimum(low, high).max(axis=1), 0.0)
         far = np.minimum(np.maximum(low, high).min(axis=1), 1.0)
-        clear &= near > far - 1e-6
+        blocked[near <= far - 1e-6] = True
+    clear = ~blocked
     lengths = np.zeros((len(nodes), len(nodes)))
     lengths[first[clear], second[clear]] = np.linalg.norm(step[clear], axis=1) + 1e-9
     return lengths

@@ -1,25 +1,60 @@
-"""Turns posed figures into samples: skinning, light, projection through the lens, z-buffer. Compiled with numba.
+"""Turns posed figures into samples: skinning, light, projection through the lens, z-buffer.
+
+Compiled with numba; compiled functions call none of another file.
 
 A figure is a set of tubes; each tube is a row of elliptic rings, skinned to bones. Samples lie SAMPLES to a pixel each
 way; inverse depth decides who is in front. Knows nothing of who the figure is, how it walks, or what stands around.
 """
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from app.domains.vocabulary import FloatArray
+from app.domains.vocabulary import FloatArray, IntArray
+from app.simulation.exposure import Paint
 
 SAMPLES = 2  # samples a pixel, each way
 SEGMENTS = 14  # corners of a ring
 NEAR_M = 0.3  # nearer than this nothing is drawn
+LENS_LIMIT = 4.0  # squared radius in the ideal plane beyond which the lens bends no more; nothing there is in view
 _ANGLES = 2.0 * np.pi * np.arange(SEGMENTS) / SEGMENTS
 COSINES, SINES = np.cos(_ANGLES), np.sin(_ANGLES)
 
 Depth = NDArray[np.float32]
-Paint = NDArray[np.uint8]
+
+
+class Sprite(NamedTuple):
+    """The samples of one figure: (h, w) inverse depth, 0 where nothing is; (h, w, 3) colour; place of its corner."""
+
+    depth: Depth
+    paint: Paint
+    left: int
+    top: int
+
+
+class Samples(NamedTuple):
+    """The samples of a whole picture: (H, W) inverse depth, (H, W) who is in front (0: nobody), (H, W, 3) colour."""
+
+    depth: Depth
+    number: NDArray[np.int16]
+    paint: Paint
+
+
+class Light(NamedTuple):
+    """(L, 4) place and power of lamps, and the light that comes from everywhere."""
+
+    lamps: FloatArray
+    daylight: float
+
+
+class Optics(NamedTuple):
+    """(3, 4) site frame to camera; (9,) focal lengths and centre in samples, k1, k2, p1, p2, k3."""
+
+    pose: FloatArray
+    lens: FloatArray
 
 
 @njit(cache=True, nogil=True, fastmath=True)
@@ -52,9 +87,15 @@ def skin(
                 w += place[i, j] * rings[r, 6 + j]
             for s in range(SEGMENTS):
                 vertices[r, s, i] = centre + u * COSINES[s] + w * SINES[s]
-    for r in range(len(rings)):
+    _find_normals(tube, vertices)
+
+
+@njit(cache=True, nogil=True, fastmath=True)
+def _find_normals(tube: NDArray[np.int32], vertices: FloatArray) -> None:
+    """Fill columns 3 to 5 of the vertices: across the ring and along the tube."""
+    for r in range(len(vertices)):
         before = r - 1 if r > 0 and tube[r - 1] == tube[r] else r
-        behind = r + 1 if r + 1 < len(rings) and tube[r + 1] == tube[r] else r
+        behind = r + 1 if r + 1 < len(vertices) and tube[r + 1] == tube[r] else r
         for s in range(SEGMENTS):
             left, right = (s + SEGMENTS - 1) % SEGMENTS, (s + 1) % SEGMENTS
             ax = vertices[r, right, 0] - vertices[r, left, 0]
@@ -71,101 +112,81 @@ def skin(
 
 
 @njit(cache=True, nogil=True, fastmath=True)
-def light_at(
-    x: float, y: float, z: float, nx: float, ny: float, nz: float, lamps: FloatArray, daylight: float
-) -> float:
-    """Return the light on a surface at a place with a normal; lamps are (L, 4): place and power."""
-    light = daylight * (0.75 + 0.35 * nz)
+def _light_on(vertex: FloatArray, light: Light) -> float:
+    """Return the light on a surface; the vertex is its place and normal."""
+    total: float = light.daylight * (0.62 + 0.38 * vertex[5])
+    lamps = light.lamps
     for lamp in range(len(lamps)):
-        dx, dy, dz = lamps[lamp, 0] - x, lamps[lamp, 1] - y, lamps[lamp, 2] - z
+        dx, dy, dz = lamps[lamp, 0] - vertex[0], lamps[lamp, 1] - vertex[1], lamps[lamp, 2] - vertex[2]
         square = dx * dx + dy * dy + dz * dz + 0.3
-        facing = nx * dx + ny * dy + nz * dz
+        facing = vertex[3] * dx + vertex[4] * dy + vertex[5] * dz
         # wrapped a little around the body: light from walls and floor reaches what faces away
-        facing = 0.8 * facing / math.sqrt(square) + 0.2
+        facing = 1.15 * facing / math.sqrt(square) + 0.05
         if facing > 0.0 and dz > 0.0:
-            light += lamps[lamp, 3] * facing * dz / (square * math.sqrt(square))
-    return light
+            total += lamps[lamp, 3] * facing * dz / (square * math.sqrt(square))
+    return total
 
 
 @njit(cache=True, nogil=True, fastmath=True)
-def encode(light: float) -> float:
-    """Return the pixel value of a linear brightness: a soft shoulder, then a gamma of 2."""
-    return 255.0 * math.sqrt(min(0.95 * light / (0.8 + 0.22 * light), 1.0))
-
-
-@njit(cache=True, nogil=True, fastmath=True)
-def project(
-    vertices: FloatArray,
-    pose: FloatArray,
-    lens: FloatArray,
-    colours: FloatArray,
-    lamps: FloatArray,
-    daylight: float,
-    corners: FloatArray,
-) -> bool:
+def project(vertices: FloatArray, optics: Optics, colours: FloatArray, light: Light, corners: FloatArray) -> bool:
     """Light the vertices and carry them into the image.
 
     Args:
         vertices: (R, SEGMENTS, 6) from `skin`.
-        pose: (3, 4) site frame to camera.
-        lens: (9,) focal lengths, centre in samples; k1, k2, p1, p2, k3.
+        optics: of the camera.
         colours: (R, SEGMENTS, 3) linear reflectance.
-        lamps: (L, 4).
-        daylight: light from everywhere.
-        corners: (R, SEGMENTS, 6) gets sample x, y, inverse depth, and blue, green, red in 0..255.
+        light: of the scene.
+        corners: (R, SEGMENTS, 6) gets sample x, y, inverse depth, and brightness of blue, green, red.
 
     Returns:
         Whether all of the figure is in front of the camera.
     """
-    fx, fy, cx, cy, k1, k2, p1, p2, k3 = lens
+    pose = optics.pose
+    fx, fy, cx, cy, k1, k2, p1, p2, k3 = optics.lens
     for r in range(len(vertices)):
         for s in range(SEGMENTS):
-            x, y, z, nx, ny, nz = vertices[r, s]
+            x, y, z = vertices[r, s, :3]
             depth = pose[2, 0] * x + pose[2, 1] * y + pose[2, 2] * z + pose[2, 3]
             if depth < NEAR_M:
                 return False
             u = (pose[0, 0] * x + pose[0, 1] * y + pose[0, 2] * z + pose[0, 3]) / depth
             v = (pose[1, 0] * x + pose[1, 1] * y + pose[1, 2] * z + pose[1, 3]) / depth
-            rr = min(u * u + v * v, 4.0)
+            rr = min(u * u + v * v, LENS_LIMIT)
             radial = 1.0 + rr * (k1 + rr * (k2 + rr * k3))
             corners[r, s, 0] = fx * (u * radial + 2.0 * p1 * u * v + p2 * (rr + 2.0 * u * u)) + cx
             corners[r, s, 1] = fy * (v * radial + p1 * (rr + 2.0 * v * v) + 2.0 * p2 * u * v) + cy
             corners[r, s, 2] = 1.0 / depth
-            light = light_at(x, y, z, nx, ny, nz, lamps, daylight)
+            total = _light_on(vertices[r, s], light)
             for c in range(3):
-                corners[r, s, 3 + c] = encode(light * colours[r, s, c])
+                corners[r, s, 3 + c] = total * colours[r, s, c]
     return True
 
 
 @njit(cache=True, nogil=True, fastmath=True)
-def fill(corners: FloatArray, tube: NDArray[np.int32], left: int, top: int, depth: Depth, paint: Paint) -> None:
+def fill(corners: FloatArray, tube: NDArray[np.int32], sprite: Sprite) -> None:
     """Fill the triangles between the rings of each tube.
 
     Args:
-        corners: (R, SEGMENTS, 6) from `project`.
+        corners: (R, SEGMENTS, 6) from `project`, with pixel values in place of brightness.
         tube: (R,) the tube that each ring belongs to.
-        left: sample column of the buffers' first column.
-        top: sample row of their first row.
-        depth: (H, W) inverse depth, zero where nothing is yet.
-        paint: (H, W, 3).
+        sprite: gets the samples.
     """
     for r in range(len(corners) - 1):
         if tube[r] != tube[r + 1]:
             continue
         for s in range(SEGMENTS):
             following = (s + 1) % SEGMENTS
-            _fill_triangle(corners[r, s], corners[r, following], corners[r + 1, s], left, top, depth, paint)
-            _fill_triangle(corners[r, following], corners[r + 1, following], corners[r + 1, s], left, top, depth, paint)
+            _fill_triangle(corners[r, s], corners[r, following], corners[r + 1, s], sprite)
+            _fill_triangle(corners[r, following], corners[r + 1, following], corners[r + 1, s], sprite)
 
 
 @njit(cache=True, nogil=True, fastmath=True)
-def _fill_triangle(
-    a: FloatArray, b: FloatArray, c: FloatArray, left: int, top: int, depth: Depth, paint: Paint
-) -> None:
+def _fill_triangle(a: FloatArray, b: FloatArray, c: FloatArray, sprite: Sprite) -> None:
     """Fill one triangle where it faces the camera and is nearer than what is there."""
     area = (b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0])
     if area >= -1e-9:  # seen from outside its corners run counter-clockwise, which the image's downward y turns round
         return
+    depth, paint, left, top = sprite
     height, width = depth.shape
     x_low = max(math.ceil(min(a[0], b[0], c[0]) - 0.5) - left, 0)
     x_high = min(math.floor(max(a[0], b[0], c[0]) - 0.5) - left, width - 1)
@@ -181,104 +202,77 @@ def _fill_triangle(
         share_c = (dy * (b[0] - a[0]) - x0 * (b[1] - a[1])) * scale
         for x in range(x_low, x_high + 1):
             share_a = 1.0 - share_b - share_c
-            if share_a >= 0.0 and share_b >= 0.0 and share_c >= 0.0:
+            if min(share_a, share_b, share_c) >= 0.0:
                 inverse = share_a * a[2] + share_b * b[2] + share_c * c[2]
                 if inverse > depth[y, x]:
                     depth[y, x] = inverse
-                    paint[y, x, 0] = np.uint8(share_a * a[3] + share_b * b[3] + share_c * c[3])
-                    paint[y, x, 1] = np.uint8(share_a * a[4] + share_b * b[4] + share_c * c[4])
-                    paint[y, x, 2] = np.uint8(share_a * a[5] + share_b * b[5] + share_c * c[5])
+                    for i in range(3):
+                        paint[y, x, i] = np.uint8(share_a * a[3 + i] + share_b * b[3 + i] + share_c * c[3 + i])
             share_b += b_right
             share_c += c_right
 
 
 @njit(cache=True, nogil=True, fastmath=True)
-def merge(
-    depth: Depth,
-    paint: Paint,
-    left: int,
-    top: int,
-    number: int,
-    scene_depth: Depth,
-    scene_number: NDArray[np.int16],
-    scene_paint: Paint,
-    extent: NDArray[np.int64],
-) -> None:
-    """Put one figure's samples into the scene's, where they are nearer, and clear its buffers.
+def merge(sprite: Sprite, number: int, samples: Samples, extent: IntArray) -> None:
+    """Put one figure's samples into the picture's, where they are nearer, and clear its depth.
 
     Args:
-        depth: (h, w) the figure's inverse depth; zeroed.
-        paint: (h, w, 3) its colours.
-        left: the scene's sample column of its first column.
-        top: the same for rows.
+        sprite: the figure.
         number: of the figure, above 0.
-        scene_depth: (H, W) inverse depth of all that is drawn so far.
-        scene_number: (H, W) who is in front there, 0 for nobody.
-        scene_paint: (H, W, 3).
-        extent: (5,) gets how many samples the figure has, and the first and last column and row of those inside the
-            image; the last before the first where none is.
+        samples: of all that is drawn so far.
+        extent: (5,) gets how many samples the figure has, and the first column and row and the last column and row of
+            those inside the image; the last before the first where none is.
     """
-    rows, columns = scene_depth.shape
+    rows, columns = samples.depth.shape
     extent[0], extent[1], extent[2], extent[3], extent[4] = 0, columns, rows, -1, -1
-    for i in range(depth.shape[0]):
-        y = i + top
-        for j in range(depth.shape[1]):
-            inverse = depth[i, j]
+    for i in range(sprite.depth.shape[0]):
+        y = i + sprite.top
+        for j in range(sprite.depth.shape[1]):
+            inverse = sprite.depth[i, j]
             if inverse == 0.0:
                 continue
-            depth[i, j] = 0.0
+            sprite.depth[i, j] = 0.0
             extent[0] += 1
-            x = j + left
+            x = j + sprite.left
             if y < 0 or y >= rows or x < 0 or x >= columns:
                 continue
             extent[1], extent[2] = min(extent[1], x), min(extent[2], y)
             extent[3], extent[4] = max(extent[3], x), max(extent[4], y)
-            if inverse > scene_depth[y, x]:
-                scene_depth[y, x] = inverse
-                scene_number[y, x] = number
+            if inverse > samples.depth[y, x]:
+                samples.depth[y, x] = inverse
+                samples.number[y, x] = number
                 for c in range(3):
-                    scene_paint[y, x, c] = paint[i, j, c]
+                    samples.paint[y, x, c] = sprite.paint[i, j, c]
 
 
 @njit(cache=True, nogil=True, fastmath=True)
-def resolve(
-    extent: NDArray[np.int64],
-    scene_depth: Depth,
-    still_depth: Depth,
-    scene_number: NDArray[np.int16],
-    scene_paint: Paint,
-    picture: Paint,
-    seen: NDArray[np.int64],
-) -> None:
+def resolve(extent: IntArray, samples: Samples, still_depth: Depth, picture: Paint, seen: IntArray) -> None:
     """Average the samples of people into the picture over one figure's extent, count who is seen, clear the samples.
 
     Args:
         extent: (5,) from `merge`.
-        scene_depth: (H, W); gets the depth of what stands still back.
+        samples: of the picture; what belongs to people is cleared.
         still_depth: (H, W) inverse depth of what stands still.
-        scene_number: (H, W); zeroed.
-        scene_paint: (H, W, 3).
         picture: (H / SAMPLES, W / SAMPLES, 3), the background; gets the people.
         seen: (N + 1,) samples of each figure that are in front of everything; added to.
     """
     share = 1.0 / (SAMPLES * SAMPLES)
+    total = np.zeros(3)
     for py in range(extent[2] // SAMPLES, extent[4] // SAMPLES + 1):
         for px in range(extent[1] // SAMPLES, extent[3] // SAMPLES + 1):
-            count, blue, green, red = 0, 0, 0, 0
+            count = 0
+            total[:] = 0.0
             for y in range(SAMPLES * py, SAMPLES * py + SAMPLES):
                 for x in range(SAMPLES * px, SAMPLES * px + SAMPLES):
-                    number = scene_number[y, x]
+                    number = samples.number[y, x]
                     if number == 0:
                         continue
                     count += 1
                     seen[number] += 1
-                    blue += scene_paint[y, x, 0]
-                    green += scene_paint[y, x, 1]
-                    red += scene_paint[y, x, 2]
-                    scene_number[y, x] = 0
-                    scene_depth[y, x] = still_depth[y, x]
+                    for c in range(3):
+                        total[c] += samples.paint[y, x, c]
+                    samples.number[y, x] = 0
+                    samples.depth[y, x] = still_depth[y, x]
             if count > 0:
-                rest = 1.0 - count * share
-                picture[py, px, 0] = np.uint8(blue * share + picture[py, px, 0] * rest)
-                picture[py, px, 1] = np.uint8(green * share + picture[py, px, 1] * rest)
-                picture[py, px, 2] = np.uint8(red * share + picture[py, px, 2] * rest)
+                for c in range(3):
+                    picture[py, px, c] = np.uint8(total[c] * share + picture[py, px, c] * (1.0 - count * share))

@@ -1,17 +1,23 @@
 """What the surfaces of a scene look like: procedural patterns by place. Compiled with numba.
 
-Knows materials and points in metres; knows no camera and no light.
+Knows materials and points in metres; knows no camera and no light. Compiled functions call none of another file: numba
+keeps them in a cache that does not notice changes elsewhere.
 """
 
 import math
 
+import numpy as np
 from numba import njit
+from numpy.typing import NDArray
 
+from app.domains.vocabulary import FloatArray
 from app.simulation.floor_plan import Material
 
 TILES, PLANKS, CARPET, PAVING = int(Material.TILES), int(Material.PLANKS), int(Material.CARPET), int(Material.PAVING)
 WALL, GOODS, WOOD, LEAVES = int(Material.WALL), int(Material.GOODS), int(Material.WOOD), int(Material.LEAVES)
 GLASS, POSTER, CARTON, BOOKS = int(Material.GLASS), int(Material.POSTER), int(Material.CARTON), int(Material.BOOKS)
+GROUND, CEILING, SKY = -1, -2, -3  # what a ray may hit beside solids, which have numbers from 0
+CEILING_COLOUR = 0.62
 Reflectance = tuple[float, float, float]
 
 
@@ -139,37 +145,76 @@ def _poster(a: float, z: float, seed: int) -> Reflectance:
 
 
 @njit(cache=True, nogil=True)
-def reflectance(material: int, colour: Reflectance, x: float, y: float, z: float, axis: int, seed: int) -> Reflectance:
-    """Return blue, green, red of a surface.
+def _level(material: int, colour: Reflectance, x: float, y: float, seed: int) -> Reflectance:
+    """Return blue, green, red of a surface that faces up or down."""
+    factor = _floor_factor(material, x, y)
+    if material == WOOD:
+        factor = _grain(x, y, seed)
+    return colour[0] * factor, colour[1] * factor, colour[2] * factor
 
-    Args:
-        material: a Material.
-        colour: its own blue, green, red.
-        x: metres, like y and z.
-        axis: 0, 1 or 2: the direction in which the surface faces.
-        seed: tells solids of one material apart.
-    """
-    blue, green, red = colour
+
+@njit(cache=True, nogil=True)
+def _upright(material: int, colour: Reflectance, along: float, z: float, seed: int) -> Reflectance:
+    """Return blue, green, red of a surface that stands, at `along` metres along it and `z` metres up."""
     factor = 1.0
-    along = y if axis == 0 else x
-    if axis == 2 and material in {TILES, PLANKS, CARPET, PAVING}:
-        factor = _floor_factor(material, x, y)
-    elif material == WALL and axis != 2:
+    if material == GOODS:
+        return _goods(along, z, seed)
+    if material == BOOKS:
+        return _books(along, z, seed)
+    if material == POSTER:
+        return _poster(along, z, seed)
+    if material == WALL:
         if z < 0.1:
             return 0.22, 0.24, 0.25
         factor = 0.96 + 0.06 * (value_noise(along * 0.9, z * 0.9, seed) - 0.5)
-    elif material == GOODS and axis != 2:
-        return _goods(along, z, seed)
-    elif material == BOOKS and axis != 2:
-        return _books(along, z, seed)
     elif material == WOOD:
-        factor = _grain(x, y, seed) if axis == 2 else _grain(z, along, seed)
-    elif material == LEAVES:
-        factor = 0.35 + 1.1 * value_noise((x + z) * 14.0, (y - z) * 14.0, seed)
-    elif material == GLASS and axis != 2:
-        factor = 0.75 + 0.35 * z / 2.5
-    elif material == POSTER and axis != 2:
-        return _poster(along, z, seed)
-    elif material == CARTON and axis != 2 and abs(abs(along) % 0.4 - 0.2) < 0.03:
+        factor = _grain(z, along, seed)
+    elif material == GLASS:
+        factor = 0.75 + 0.14 * z
+    elif material == CARTON and abs(abs(along) % 0.4 - 0.2) < 0.03:
         factor = 1.25
-    return blue * factor, green * factor, red * factor
+    return colour[0] * factor, colour[1] * factor, colour[2] * factor
+
+
+@njit(cache=True, nogil=True)
+def _ceiling(x: float, y: float) -> Reflectance:
+    """Return the panels of a ceiling."""
+    panel = min(abs(abs(x) % 1.2 - 0.6), abs(abs(y) % 1.2 - 0.6))
+    shade = CEILING_COLOUR * (0.8 if panel > 0.588 else 1.0)
+    return shade, shade, shade
+
+
+@njit(cache=True, nogil=True)
+def paint_surfaces(
+    place: NDArray[np.float32], hit: NDArray[np.int16], facing: NDArray[np.int8], looks: FloatArray, ground: FloatArray
+) -> NDArray[np.float32]:
+    """Return the reflectance of what each ray hits, (H, W, 3): blue, green, red.
+
+    Args:
+        place: (H, W, 3) metres.
+        hit: (H, W) number of the solid, or GROUND, CEILING, SKY.
+        facing: (H, W) axis that the surface faces along, counted from 1, negative against the axis.
+        looks: (N, 4) material and colour of the solids.
+        ground: (4,) material and colour of the floor.
+    """
+    colour = np.zeros((*hit.shape, 3), np.float32)
+    for i in range(hit.shape[0]):
+        for j in range(hit.shape[1]):
+            number = hit[i, j]
+            x, y, z = place[i, j]
+            if number == SKY:
+                continue
+            if number == CEILING:
+                colour[i, j, 0], colour[i, j, 1], colour[i, j, 2] = _ceiling(x, y)
+                continue
+            look = ground if number == GROUND else looks[number]
+            material, tint = int(look[0]), (look[1], look[2], look[3])
+            if material == LEAVES:
+                factor = 0.35 + 1.1 * value_noise((x + z) * 14.0, (y - z) * 14.0, number)
+                seen = (tint[0] * factor, tint[1] * factor, tint[2] * factor)
+            elif abs(facing[i, j]) == 3:
+                seen = _level(material, tint, x, y, number)
+            else:
+                seen = _upright(material, tint, y if abs(facing[i, j]) == 1 else x, z, number)
+            colour[i, j, 0], colour[i, j, 1], colour[i, j, 2] = seen
+    return colour

@@ -30,12 +30,12 @@ def shop() -> Scene:
         spots=tuple(_spots()),
         lamps=tuple((x, y, 3.2) for x in (2.5, 6.8, 11.2, 15.5) for y in (2.2, 6.0, 9.8)),
         mounts=(
-            Mount("north-west", (0.25, 11.75, 3.0), (6.6, 6.0, 0.6), 0.82, LENS),
-            Mount("north", (8.3, 11.75, 3.05), (9.2, 4.4, 0.5), 0.74, LENS),
-            Mount("north-east", (17.75, 11.75, 3.0), (11.4, 5.8, 0.6), 0.82, LENS),
-            Mount("south-west", (0.25, 0.25, 3.0), (6.6, 6.2, 0.6), 0.82, LENS),
-            Mount("south", (7.4, 0.25, 3.05), (8.8, 7.4, 0.5), 0.74, LENS),
-            Mount("south-east", (17.75, 0.25, 3.0), (11.2, 6.2, 0.6), 0.82, LENS),
+            Mount("north-west", (0.25, 11.75, 3.0), (6.6, 6.0, 0.6), 0.94, LENS),
+            Mount("north", (8.3, 11.75, 3.05), (9.2, 4.4, 0.5), 0.82, LENS),
+            Mount("north-east", (17.75, 11.75, 3.0), (11.4, 5.8, 0.6), 0.94, LENS),
+            Mount("south-west", (0.25, 0.25, 3.0), (6.6, 6.2, 0.6), 0.94, LENS),
+            Mount("south", (7.4, 0.25, 3.05), (8.8, 7.4, 0.5), 0.82, LENS),
+            Mount("south-east", (17.75, 0.25, 3.0), (11.2, 6.2, 0.6), 0.94, LENS),
         ),
     )
 
@@ -54,18 +54,18 @@ def _gondola(x: float, y: float, length: float) -> list[Solid]:
 def _platform(x: float, y: float, length: float) -> list[Solid]:
     """Build a low display, 0.9 m deep, with boxes on it."""
     solids = [
-        Solid((x, y, 0.0), (x + length, y + 0.9, 0.34), Material.WOOD, (0.26, 0.38, 0.48)),
-        Solid((x - 0.03, y - 0.03, 0.34), (x + length + 0.03, y + 0.93, 0.38), Material.PLAIN, (0.55, 0.57, 0.58)),
+        Solid((x, y, 0.0), (x + length, y + 0.9, 0.20), Material.WOOD, (0.26, 0.38, 0.48)),
+        Solid((x - 0.03, y - 0.03, 0.20), (x + length + 0.03, y + 0.93, 0.24), Material.PLAIN, (0.55, 0.57, 0.58)),
     ]
     boxes: tuple[tuple[float, Colour], ...] = (
-        (0.24, (0.45, 0.30, 0.20)),
-        (0.16, (0.28, 0.42, 0.52)),
-        (0.28, (0.55, 0.56, 0.52)),
-        (0.18, (0.22, 0.30, 0.50)),
+        (0.10, (0.45, 0.30, 0.20)),
+        (0.06, (0.28, 0.42, 0.52)),
+        (0.12, (0.55, 0.56, 0.52)),
+        (0.08, (0.22, 0.30, 0.50)),
     )
     for k, (high, colour) in enumerate(boxes):
         at = x + 0.25 + (length - 0.5) * k / len(boxes)
-        low, top = (at, y + 0.2 + 0.06 * (k % 2), 0.38), (at + 0.45, y + 0.62 + 0.06 * (k % 2), 0.38 + high)
+        low, top = (at, y + 0.2 + 0.06 * (k % 2), 0.24), (at + 0.45, y + 0.62 + 0.06 * (k % 2), 0.24 + high)
         solids.append(Solid(low, top, Material.CARTON, colour, blocks=False))
     return solids
 
@@ -82,7 +82,12 @@ def _plant(x: float, y: float) -> list[Solid]:
 
 
 def _furniture() -> list[Solid]:
-    solids = [*_gondola(3.6, 3.0, 2.6), *_platform(3.0, 6.6, 3.4), *_platform(11.6, 5.6, 3.2), *_gondola(11.8, 8.7, 2.6)]
+    solids = [
+        *_gondola(3.6, 3.0, 2.6),
+        *_platform(3.0, 6.6, 3.4),
+        *_platform(11.6, 5.6, 3.2),
+        *_gondola(11.8, 8.7, 2.6),
+    ]
     wood: Colour = (0.20, 0.33, 0.45)
     solids += [
         # wall shelves in the north
