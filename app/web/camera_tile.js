@@ -37,6 +37,8 @@ export class CameraTile {
   #state = null;
   /** capture to screen, seconds */
   ages = new Window(10_000);
+  /** pictures drawn so far */
+  pictures = 0;
   /** JPEGs that did not decode */
   faults = 0;
 
@@ -89,6 +91,7 @@ export class CameraTile {
     if (this.shown.drawnMs === 0) {
       this.shown.drawnMs = nowMs;
       this.drawn = this.shown.frame;
+      this.pictures += 1;
       if (serverS !== null) this.ages.add(nowMs, serverS - this.shown.frame.capturedAt);
     }
     return true;

@@ -7,6 +7,7 @@
 /** @import { Viewport } from "./viewport.js" */
 
 const ARROW_S = 1; // an arrow ends where the person is in a second
+const CROWD_ARROW_S = 0.5;
 const SLOWEST_ARROW = 0.2; // metres a second; slower people stand
 const CROWD = 120; // from here on discs shrink to dots without ids, unless the map is zoomed in
 const CROWD_SCALE = 55; // CSS pixels a metre from which even a crowd has ids
@@ -61,14 +62,15 @@ export class DotPainter {
     const onTop = [];
     for (const person of people) {
       if (person.id === look.selected || person.id === look.hovered) onTop.push(person);
-      else this.#drawPerson(ctx, view, person, crowded, look);
+      else if (crowded) drawInCrowd(ctx, view, person, look);
+      else this.#drawPerson(ctx, view, person, look);
     }
-    for (const person of onTop) this.#drawPerson(ctx, view, person, false, look);
+    for (const person of onTop) this.#drawPerson(ctx, view, person, look);
     ctx.globalAlpha = 1;
   }
 
-  /** @param {CanvasRenderingContext2D} ctx @param {Viewport} view @param {Person} person @param {boolean} crowded @param {Look} look */
-  #drawPerson(ctx, view, person, crowded, look) {
+  /** @param {CanvasRenderingContext2D} ctx @param {Viewport} view @param {Person} person @param {Look} look */
+  #drawPerson(ctx, view, person, look) {
     const [px, py] = view.toScreen(person.x, person.y);
     if (px < -40 || py < -40 || px > view.width + 40 || py > view.height + 40) return;
     const mine = person.id === look.selected;
@@ -77,11 +79,11 @@ export class DotPainter {
     const dim = look.selected === null || mine || person.id === look.hovered ? 1 : 0.5;
     ctx.globalAlpha = (mine && gone ? 0.8 : person.opacity) * dim * (look.stale ? 0.6 : 1);
     if (!gone && !look.stale) {
-      if (look.uncertainty && !crowded) strokeUncertainty(ctx, view, person, px, py, colour);
-      drawArrow(ctx, view, person, px, py, discRadius(person.id, crowded), colour);
+      if (look.uncertainty) strokeUncertainty(ctx, view, person, px, py, colour);
+      drawArrow(ctx, view, person, px, py, discRadius(person.id, false), colour);
     }
     const hollow = gone || look.stale || person.measured.cameras.length === 0;
-    const disc = this.#disc(person.id, colour, hollow, crowded, look);
+    const disc = this.#disc(person.id, colour, hollow, look);
     const size = disc.width / look.ratio;
     ctx.drawImage(disc, px - size / 2, py - size / 2, size, size);
     if (mine) {
@@ -93,19 +95,44 @@ export class DotPainter {
     }
   }
 
-  /** @param {number} id @param {string} colour @param {boolean} hollow @param {boolean} crowded @param {Look} look @returns {HTMLCanvasElement} */
-  #disc(id, colour, hollow, crowded, look) {
-    const key = `${crowded ? "" : id}${colour}${hollow}`;
+  /** @param {number} id @param {string} colour @param {boolean} hollow @param {Look} look @returns {HTMLCanvasElement} */
+  #disc(id, colour, hollow, look) {
+    const key = `${id}${colour}${hollow}`;
     let disc = this.#discs.get(key);
     if (disc) return disc;
     if (this.#discs.size > 3000) this.#discs.clear();
-    disc = paintDisc(crowded ? null : String(id), discRadius(id, crowded), colour, hollow, look);
+    disc = paintDisc(String(id), discRadius(id, false), colour, hollow, look);
     this.#discs.set(key, disc);
     return disc;
   }
 }
 
-/** @param {string | null} label @param {number} radius @param {string} colour @param {boolean} hollow @param {Look} look */
+/**
+ * Draw somebody among many: a drop whose tip is where they will be in half a second, one path and one fill.
+ * @param {CanvasRenderingContext2D} ctx @param {Viewport} view @param {Person} person @param {Look} look
+ */
+function drawInCrowd(ctx, view, person, look) {
+  const px = view.width / 2 + (person.x - view.centreX) * view.scale;
+  const py = view.height / 2 - (person.y - view.centreY) * view.scale;
+  if (px < -20 || py < -20 || px > view.width + 20 || py > view.height + 20) return;
+  const { vx, vy } = person.measured;
+  const speed = Math.hypot(vx, vy);
+  const radius = discRadius(person.id, true);
+  ctx.globalAlpha = person.opacity * (look.stale || look.selected !== null ? 0.5 : 1);
+  ctx.fillStyle = look.stale ? look.muted : look.colourOf(person.id);
+  ctx.beginPath();
+  if (speed < SLOWEST_ARROW || person.goneMs !== null || look.stale) {
+    ctx.arc(px, py, radius, 0, 2 * Math.PI);
+  } else {
+    const angle = Math.atan2(-vy, vx);
+    const tip = Math.max(radius + 5, CROWD_ARROW_S * speed * view.scale);
+    ctx.arc(px, py, radius, angle + 0.9, angle - 0.9);
+    ctx.lineTo(px + (tip * vx) / speed, py - (tip * vy) / speed);
+  }
+  ctx.fill();
+}
+
+/** @param {string} label @param {number} radius @param {string} colour @param {boolean} hollow @param {Look} look */
 function paintDisc(label, radius, colour, hollow, look) {
   const disc = document.createElement("canvas");
   const size = 2 * radius + 6;
@@ -122,13 +149,11 @@ function paintDisc(label, radius, colour, hollow, look) {
   ctx.lineWidth = 2;
   if (hollow) ctx.stroke();
   else ctx.fill();
-  if (label !== null) {
-    ctx.font = `700 ${label.length > 2 ? 9.5 : 11}px Arial, system-ui, sans-serif`;
-    ctx.textAlign = "center";
-    ctx.textBaseline = "middle";
-    ctx.fillStyle = hollow ? colour : look.text;
-    ctx.fillText(label, size / 2, size / 2 + 0.75);
-  }
+  ctx.font = `700 ${label.length > 2 ? 9.5 : 11}px Arial, system-ui, sans-serif`;
+  ctx.textAlign = "center";
+  ctx.textBaseline = "middle";
+  ctx.fillStyle = hollow ? colour : look.text;
+  ctx.fillText(label, size / 2, size / 2 + 0.75);
   return disc;
 }
 

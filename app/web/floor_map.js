@@ -35,6 +35,8 @@ export class FloorMap {
   #faulty = new Set();
   #groundDirty = true;
   #trailsDirty = true;
+  #dotsDirty = true;
+  #drawnLook = "";
   #trailsMs = 0;
   #dots = new DotPainter();
   /** @type {HTMLImageElement | null} */
@@ -78,7 +80,7 @@ export class FloorMap {
 
   /** Redraw everything with the next frame: the view, a layer, the selection or the theme has changed. */
   refresh() {
-    this.#groundDirty = this.#trailsDirty = true;
+    this.#groundDirty = this.#trailsDirty = this.#dotsDirty = true;
     this.element.classList.toggle("is-zoomed", !this.view.fitted);
   }
 
@@ -106,7 +108,7 @@ export class FloorMap {
 
   /** An update came: trails have grown. */
   grow() {
-    this.#trailsDirty = true;
+    this.#trailsDirty = this.#dotsDirty = true;
   }
 
   /** Show the whole floor. */
@@ -125,8 +127,9 @@ export class FloorMap {
    * Draw a frame.
    * @param {number} nowMs performance.now()
    * @param {"none" | "live" | "stale" | "gone"} fresh
+   * @param {boolean} moved whether anybody looks different from the frame before
    */
-  draw(nowMs, fresh) {
+  draw(nowMs, fresh, moved) {
     const [ground, trails, dots] = this.contexts;
     const colour = this.theme.colour;
     if (this.#groundDirty) {
@@ -136,6 +139,10 @@ export class FloorMap {
       drawGround(ground, this.view, { floor, cameras, ...look }, colour);
     }
     if (this.#trailsDirty && nowMs - this.#trailsMs > TRAILS_EVERY_MS) this.#drawTrails(trails, nowMs, fresh);
+    const look = `${fresh}${this.hovered}${this.selected}`;
+    if (!moved && !this.#dotsDirty && look === this.#drawnLook) return;
+    this.#dotsDirty = false;
+    this.#drawnLook = look;
     dots.clearRect(0, 0, this.view.width, this.view.height);
     const shown = fresh === "live" || fresh === "stale";
     if (this.layers.truth && fresh === "live") drawTruth(dots, this.view, this.truth.at(nowMs), colour.ink, colour.paper);

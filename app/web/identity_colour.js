@@ -9,8 +9,8 @@ const GOLDEN_ANGLE = 137.508;
 const LIGHTNESS = { dark: [0.8, 0.71, 0.87], light: [0.55, 0.47, 0.6] };
 const CHROMA = { dark: 0.14, light: 0.16 };
 
-/** @type {Map<string, string>} */
-const known = new Map();
+/** @type {Record<"dark" | "light", Map<number, string>>} */
+const known = { dark: new Map(), light: new Map() };
 
 /**
  * Return the colour of a global id.
@@ -19,14 +19,13 @@ const known = new Map();
  * @returns {string} #rrggbb
  */
 export function identityColour(id, theme) {
-  const key = theme + id;
-  let colour = known.get(key);
+  let colour = known[theme].get(id);
   if (colour === undefined) {
-    if (known.size > 5000) known.clear();
+    if (known[theme].size > 5000) known[theme].clear();
     const hue = (id * GOLDEN_ANGLE + 25) % 360;
     const lightness = LIGHTNESS[theme][Math.abs(id) % 3];
     colour = oklchToHex(lightness, CHROMA[theme], hue);
-    known.set(key, colour);
+    known[theme].set(id, colour);
   }
   return colour;
 }

@@ -7,20 +7,30 @@
  *   spoton.map()      {dots, fresh, scale}
  *   spoton.ages()     {p50, p95, count} seconds from capture to screen over the last 10 s, or null
  *   spoton.frames()   {count, script: {p50, p95}, interval: {p50, p95}} milliseconds over the last 10 s, or null
+ *   spoton.drawn()    pictures drawn since the page was opened, all tiles together
  *   spoton.selected, spoton.front, spoton.connection
  */
 
 import { Window } from "./server_clock.js";
 
-/** How long the page's own work took per animation frame, and how far frames were apart. */
+/** How long the page's own work took per animation frame, messages and texts included, and how far frames were apart. */
 export class FrameTimes {
   #script = new Window(10_000);
   #interval = new Window(10_000);
   #lastMs = 0;
+  #besidesMs = 0;
+
+  /** Do work between two frames and count it with the next one. @param {() => void} work */
+  count(work) {
+    const begin = performance.now();
+    work();
+    this.#besidesMs += performance.now() - begin;
+  }
 
   /** @param {number} beginMs @param {number} endMs */
   add(beginMs, endMs) {
-    this.#script.add(endMs, endMs - beginMs);
+    this.#script.add(endMs, endMs - beginMs + this.#besidesMs);
+    this.#besidesMs = 0;
     if (this.#lastMs > 0) this.#interval.add(endMs, beginMs - this.#lastMs);
     this.#lastMs = beginMs;
   }
@@ -57,6 +67,7 @@ export function exposeInspection({ people, wall, map, ages, times, selected, con
     screenOf: (x, y) => map?.view.toScreen(x, y) ?? null,
     ages: () => ages.percentiles(performance.now()),
     frames: () => times.summary(performance.now()),
+    drawn: () => [...wall.tiles.values()].reduce((sum, tile) => sum + tile.pictures, 0),
     get selected() {
       return selected();
     },

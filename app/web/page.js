@@ -75,7 +75,7 @@ class Page {
     });
     this.socket = new LiveSocket({
       url: () => floorAddress(site.site),
-      onMessage: (data) => typeof data === "string" && this.#receive(JSON.parse(data)),
+      onMessage: (data) => typeof data === "string" && this.times.count(() => this.#receive(JSON.parse(data))),
       onPhase: (phase) => this.#enter(phase),
       silenceMs: SILENCE_MS,
     });
@@ -88,7 +88,7 @@ class Page {
     exposeInspection({ people, wall, map, ages, times, selected: () => this.selected, connection: () => document.body.dataset.connection ?? "" });
     this.socket.open();
     setInterval(() => this.#ping(), PING_MS);
-    setInterval(() => this.#tick(), TICK_MS);
+    setInterval(() => this.times.count(() => this.#tick()), TICK_MS);
     requestAnimationFrame(() => this.#frame());
   }
 
@@ -157,8 +157,8 @@ class Page {
     const begin = performance.now();
     const serverS = this.clock.at(begin);
     const fresh = this.people.freshness(begin, serverS);
-    this.people.advance(begin, this.selected);
-    this.map?.draw(begin, fresh);
+    const moved = this.people.advance(begin, this.selected);
+    this.map?.draw(begin, fresh, moved);
     this.wall.draw(begin, serverS);
     const end = performance.now();
     if (this.#unseen) {

@@ -89,9 +89,16 @@ export class People {
     }
   }
 
-  /** Move everybody to where they are shown at this instant. @param {number} nowMs @param {number | null} keep an id that stays although gone */
+  /**
+   * Move everybody to where they are shown at this instant.
+   * @param {number} nowMs
+   * @param {number | null} keep an id that stays although gone
+   * @returns {boolean} whether anything looks different now
+   */
   advance(nowMs, keep) {
+    let changed = false;
     for (const person of this.shown.values()) {
+      const { x, y, opacity } = person;
       const { fromX, fromY, toX, toY, startMs, spanMs } = person.glide;
       const share = spanMs > 0 ? Math.min(1, (nowMs - startMs) / spanMs) : 1;
       person.x = fromX + share * (toX - fromX);
@@ -99,8 +106,10 @@ export class People {
       const fadeIn = this.still ? 1 : Math.min(1, (nowMs - person.sinceMs) / FADE_MS + 0.2);
       const fadeOut = person.goneMs === null ? 1 : 1 - (nowMs - person.goneMs) / FADE_MS;
       person.opacity = Math.max(0, Math.min(fadeIn, fadeOut));
+      changed ||= person.x !== x || person.y !== y || person.opacity !== opacity;
       if (person.opacity === 0 && person.id !== keep) this.shown.delete(person.id);
     }
+    return changed;
   }
 
   /**

@@ -11,7 +11,7 @@ import * as wording from "./wording.js";
 
 const STANDING = 0.2; // metres a second below which somebody stands
 
-/** @typedef {{item: HTMLElement, button: HTMLButtonElement, doing: HTMLElement, cameras: HTMLElement, key: string}} Row */
+/** @typedef {{item: HTMLElement, inView: boolean, button: HTMLButtonElement, doing: HTMLElement, cameras: HTMLElement, key: string}} Row */
 
 export class PeopleList {
   /** @type {Map<number, Row>} */
@@ -34,6 +34,7 @@ export class PeopleList {
     this.empty = empty;
     this.people = people;
     this.theme = theme;
+    this.observer = new IntersectionObserver((entries) => this.#noteInView(entries), { root: element, rootMargin: "80px" });
     element.addEventListener("click", (event) => {
       const button = /** @type {HTMLElement} */ (event.target).closest("button");
       if (button?.dataset.person) onPerson(Number(button.dataset.person));
@@ -61,6 +62,7 @@ export class PeopleList {
     const ids = new Set(here.map((person) => person.id));
     for (const [id, row] of this.#rows) {
       if (ids.has(id)) continue;
+      this.observer.unobserve(row.item);
       row.item.remove();
       this.#rows.delete(id);
     }
@@ -70,10 +72,22 @@ export class PeopleList {
       const row = this.#rowOf(person);
       if (row.item === before) before = before.nextElementSibling;
       else this.element.insertBefore(row.item, before);
-      this.#write(row, person, person.id === selected);
+      if (row.inView || person.id === selected) this.#write(row, person, person.id === selected);
     }
     this.empty.hidden = here.length > 0;
     if (here.length === 0) this.empty.textContent = this.#emptiness();
+  }
+
+  /** Rows out of view are not written; those that come into view are. @param {IntersectionObserverEntry[]} entries */
+  #noteInView(entries) {
+    for (const entry of entries) {
+      const id = Number(entry.target.querySelector("button")?.dataset.person);
+      const row = this.#rows.get(id);
+      if (!row) continue;
+      row.inView = entry.isIntersecting;
+      const person = this.people.shown.get(id);
+      if (row.inView && person) this.#write(row, person, id === this.#selected);
+    }
   }
 
   /** Colour the rows anew. */
@@ -103,7 +117,8 @@ export class PeopleList {
     button.dataset.person = String(person.id);
     button.style.setProperty("--identity", identityColour(person.id, this.theme.name));
     part("id").textContent = String(person.id);
-    row = { item, button, doing: part("doing"), cameras: part("cameras"), key: "" };
+    this.observer.observe(item);
+    row = { item, inView: true, button, doing: part("doing"), cameras: part("cameras"), key: "" };
     this.#rows.set(person.id, row);
     return row;
   }

@@ -49,7 +49,7 @@ def mended(site):
 
 
 @pytest.fixture
-def page(mended, shared_page):
+def page(shared_page):
     """A live page of all people and cameras with nobody selected."""
     shared_page.keyboard.press("Escape")
     wait_until(shared_page, f"{LIVE} && {PICTURES} && spoton.selected === null && spoton.people().length === 12")
