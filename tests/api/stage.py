@@ -1,0 +1,229 @@
+"""A live site whose runtime, history and encoder do what a test tells them."""
+
+import asyncio
+import socket
+import threading
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+
+import httpx
+import numpy as np
+import uvicorn
+from websockets.sync.client import connect
+
+from app.api.application import build_api
+from app.api.site import CameraPlace, LiveSite
+from app.domains.vocabulary import (
+    CameraId,
+    FloorPoints,
+    FloorTracks,
+    Frame,
+    FrameBatch,
+    GlobalId,
+    Merge,
+    Sightings,
+    TrackingUpdate,
+    Tracks,
+)
+from app.errors import StoreError
+from app.orchestration.clock import SteadyClock
+from app.orchestration.ports import Counts, Journey, Visit
+from app.orchestration.reader import CameraState, CameraStatus
+from app.orchestration.runtime import RecentTimes, RuntimeStatus
+
+CAMERAS = (CameraId("east"), CameraId("west"))
+SIZE = (64, 48)
+
+
+class StagedRuntime:
+    """Calls the listeners when the test publishes."""
+
+    def __init__(self):
+        self.clock, self.stages, self.latency = SteadyClock(), RecentTimes(), RecentTimes()
+        self.listeners, self.fault = [], None
+
+    def listen(self, listener):
+        self.listeners.append(listener)
+
+    def publish(self, batch, update):
+        for listener in self.listeners:
+            listener(batch, update)
+
+    def tracking(self):
+        return self.fault is None
+
+    def status(self):
+        cameras = tuple(CameraStatus(name, CameraState.LIVE, 5.0, 0.1, 7, {}, None) for name in CAMERAS)
+        return RuntimeStatus(self.clock.now(), cameras, {"detect": 12.0}, 5.0, 0, self.fault)
+
+
+class StagedStore:
+    """A TrackStore with one journey."""
+
+    def __init__(self):
+        self.broken = False
+
+    def append(self, update):
+        pass
+
+    def waiting(self):
+        return 3
+
+    async def journey(self, person, _since):
+        self._check()
+        if person != 4:
+            return None
+        time_s = 1_767_261_600.0 + 0.1 * np.arange(2000)
+        visits = (Visit(CAMERAS[1], time_s[0], time_s[900]),)
+        xy = np.stack([np.arange(2000) / 10, np.zeros(2000)], axis=1)
+        return Journey(GlobalId(2), time_s[0], time_s[-1], 199.94, time_s, xy, visits)
+
+    async def counts(self, _now):
+        self._check()
+        return Counts(1, 2, 3, 1_767_261_600.25)
+
+    def _check(self):
+        if self.broken:
+            raise StoreError("/secret/history.sqlite", "disk I/O error")
+
+
+class StagedEncoder:
+    """Counts what it encodes, and takes as long as it is told to."""
+
+    def __init__(self):
+        self.encoded, self.gate = [], None
+
+    def encode(self, pixels, width):
+        if self.gate is not None:
+            self.gate.wait(5.0)
+        self.encoded.append((int(pixels[0, 0, 0]), width))
+        return b"jpeg"
+
+
+class StagedTruth:
+    def people_at(self, _captured_at):
+        return np.array([1, 2]), np.array([[1.0, 2.0], [3.0004, 4.0]])
+
+
+class StagedScorer:
+    def __init__(self):
+        self.added = []
+
+    def add(self, update):
+        self.added.append(update)
+
+    def scores(self):
+        return {"window_s": 1.0, "idf1": None, "moda": 0.5, "position_error_m": 0.1, "matched": 1, "people": 2}
+
+
+@dataclass
+class Stage:
+    runtime: StagedRuntime = field(default_factory=StagedRuntime)
+    store: StagedStore = field(default_factory=StagedStore)
+    encoder: StagedEncoder = field(default_factory=StagedEncoder)
+
+    def site(self, **changes) -> LiveSite:
+        cameras = (
+            CameraPlace(CAMERAS[0], SIZE, 5.0, (1.0, 2.0), np.array([[0.0, 0.0], [1.00049, 0.0], [1.0, 1.0]])),
+            CameraPlace(CAMERAS[1], SIZE, 5.0, None, np.empty((0, 2))),
+        )
+        site = LiveSite(
+            name="shop",
+            detector="retail",
+            notes=("a note",),
+            bounds=(0.0, 0.0, 10.0, 5.0),
+            plan=None,
+            cameras=cameras,
+            runtime=self.runtime,
+            store=self.store,
+            encoder=self.encoder,
+        )
+        return replace(site, **changes)
+
+
+def batch(captured_at, shade=0, cameras=CAMERAS):
+    pixels = np.full((SIZE[1], SIZE[0], 3), shade, np.uint8)
+    return FrameBatch(captured_at, tuple(Frame(name, captured_at, shade, SIZE, pixels) for name in cameras))
+
+
+def update(captured_at, places, merges=(), cameras=CAMERAS):
+    """Make an update with dots at `places`, by id, of whom nobody is in any image."""
+    n = len(places)
+    floor = FloorTracks(
+        np.array(list(places), dtype=np.int64).reshape(n),
+        np.array(list(places.values()), dtype=np.float64).reshape(n, 2),
+        np.full((n, 2), 0.5),
+        np.tile(np.array([[0.01, 0.002], [0.002, 0.02]]), (n, 1, 1)),
+        (cameras,) * n,
+    )
+    return TrackingUpdate(captured_at, tuple(map(nobody, cameras)), floor, tuple(Merge(*pair) for pair in merges))
+
+
+def nobody(camera):
+    none, numbers = np.empty(0), np.empty(0, np.int64)
+    tracks = Tracks(
+        camera,
+        0.0,
+        numbers,
+        numbers,
+        numbers,
+        np.empty((0, 4), np.float32),
+        np.empty(0, np.float32),
+        np.empty((0, 0), np.float32),
+        none,
+    )
+    return Sightings(tracks, numbers, FloorPoints(camera, np.empty((0, 2)), np.empty((0, 2, 2)), none.astype(bool)))
+
+
+async def soon(condition, timeout_s=3.0):
+    """Wait until a condition holds."""
+    for _ in range(int(timeout_s / 0.005)):
+        if condition():
+            return
+        await asyncio.sleep(0.005)
+    raise TimeoutError
+
+
+class Client:
+    """A browser's view of a server on this machine."""
+
+    def __init__(self, port):
+        self.port, self.host = port, f"127.0.0.1:{port}"
+        self._http = httpx.Client(base_url=f"http://{self.host}", timeout=5.0)
+
+    def get(self, path, **headers):
+        return self._http.get(path, headers=headers)
+
+    def watch(self, path, host=None, **options):
+        """Open a WebSocket; `host` is what the Host header says."""
+        sock = socket.create_connection(("127.0.0.1", self.port))
+        return connect(f"ws://{host or self.host}{path}", sock=sock, open_timeout=5, max_size=2**22, **options)
+
+    def close(self):
+        self._http.close()
+
+
+@contextmanager
+def served(site, access=None):
+    """Serve a site with uvicorn in a thread; gives a client."""
+    config = uvicorn.Config(
+        build_api(site, access),
+        port=0,
+        log_config=None,
+        ws="websockets-sansio",
+        ws_per_message_deflate=False,
+        timeout_graceful_shutdown=1,
+    )
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    while not server.started:
+        time.sleep(0.005)
+    client = Client(server.servers[0].sockets[0].getsockname()[1])
+    try:
+        yield client
+    finally:
+        client.close()
+        server.should_exit = True
+        thread.join()
