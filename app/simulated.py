@@ -3,7 +3,10 @@
 Everything that it writes is read like any other site: `spoton track`, `spoton eval set`, `spoton serve`.
 """
 
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,15 +14,22 @@ import cv2
 import numpy as np
 import yaml
 
-from app.domains.vocabulary import FloatArray, IntArray
+from app.domains.vocabulary import CameraId, FloatArray, IntArray
 from app.errors import ConfigError
+from app.orchestration.jobs import Progress
 from app.settings import SiteFile
 from app.simulation.address import SimulationAddress, parse_address
 from app.simulation.drawing import PIXELS_PER_METRE, draw_plan
+from app.simulation.faults import Faults
 from app.simulation.floor_plan import Mount, Scene
 from app.simulation.lens import Calibration, calibrate
+from app.simulation.recording import Recording
 from app.simulation.scenes.catalogue import build_scene
-from app.simulation.world import World, WorldConfig
+from app.simulation.source import SimulationSource
+from app.simulation.walks import Walks
+from app.simulation.world import World, WorldConfig, fit_scene
+
+START = datetime(2026, 1, 1, 10, tzinfo=UTC)  # of recordings whose clocks differ
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +44,7 @@ class SiteConfig:
         size: (width, height) pixels.
         duration_s: how long the cameras run; None for ever.
         perturb_px: how far the calibrations of the site file are off, in pixels of the image.
+        faults: of the cameras that have some, by name.
     """
 
     scene: str = "shop"
@@ -43,26 +54,105 @@ class SiteConfig:
     size: tuple[int, int] = (640, 360)
     duration_s: float | None = None
     perturb_px: float = 0.0
+    faults: Mapping[str, Faults] = field(default_factory=dict)
 
 
 def open_world(address: SimulationAddress) -> World:
     """Build the world that an address's camera sees.
 
     Raises:
-        ValueError: no such scene.
+        ValueError: no such scene, or walks that cannot be played in it.
     """
     return World(build_scene(address.scene), address.world)
 
 
+def camera_names(config: SiteConfig) -> tuple[str, ...]:
+    """Return the names of the site's cameras.
+
+    Raises:
+        ValueError: as of `demo_site_file`.
+    """
+    return tuple(mount.name for mount in _mounts(_scene(config), config))
+
+
 def demo_site_file(config: SiteConfig, folder: Path) -> Path:
-    """Write `site.yaml` with simulated cameras, and `plan.png`, to a folder; return the site file's path."""
-    scene = build_scene(config.scene)
+    """Write `site.yaml` with simulated cameras, and `plan.png`, to a folder; return the site file's path.
+
+    Raises:
+        ValueError: no such scene, walks that cannot be played, or faults of a camera that is not there.
+    """
+    scene = _scene(config)
+    mounts = _mounts(scene, config)
     folder.mkdir(parents=True, exist_ok=True)
     cameras = []
-    for mount in _mounts(scene, config):
-        address = SimulationAddress(scene.name, mount.name, config.world, config.fps, config.duration_s, config.size)
+    for mount in mounts:
+        address = _address(mount, config)
         cameras.append({"id": mount.name, "source": str(address), "calibration": _calibration(scene, mount, config)})
     return _write_site_file(scene, cameras, folder)
+
+
+def write_site(out: Path, config: SiteConfig, report: Callable[[Progress, int | None], None]) -> Path:
+    """Record a simulated site as a test set: `site.yaml`, `plan.png`, `<camera>.mp4` and `<camera>/gt/gt.txt`.
+
+    Written whole or not at all: until it is complete its folder's name ends in `.part`.
+
+    Args:
+        out: the folder, which must not exist yet or be empty.
+        config: the site; its duration must be given.
+        report: called after each frame with the progress, and the number of all frames.
+
+    Returns:
+        The site file's path.
+
+    Raises:
+        ConfigError: the folder is in use.
+        ValueError: as of `demo_site_file`.
+    """
+    if config.duration_s is None:
+        raise ValueError("a recording needs a duration")
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise ConfigError(out, "", "is there already; give a folder that does not exist yet")
+    part = out.with_name(f"{out.name}.part")
+    if part.exists():
+        raise ConfigError(part, "", "is left over from a recording that was stopped, or still written; remove it")
+    world = World(_scene(config), config.world)
+    scene, mounts = world.scene, _mounts(world.scene, config)
+    skewed = any(faults.skew_s for faults in config.faults.values())
+    part.mkdir(parents=True)
+    with ExitStack() as stack:
+        recordings = []
+        for mount in mounts:
+            source = SimulationSource(CameraId(mount.name), _address(mount, config), world)
+            recordings.append(stack.enter_context(Recording(part, source)))
+        _record(recordings, report)
+    cameras = []
+    for mount, recording in zip(mounts, recordings, strict=True):
+        camera: dict[str, Any] = {"id": mount.name, "source": f"{mount.name}.mp4"}
+        if recording.complete:
+            camera["fps"] = config.fps
+        if skewed:
+            start = START + timedelta(seconds=config.faults.get(mount.name, Faults()).skew_s)
+            camera["start"] = start.isoformat().replace("+00:00", "Z")
+        cameras.append({**camera, "calibration": _calibration(scene, mount, config)})
+    _write_site_file(scene, cameras, part)
+    if out.exists():
+        out.rmdir()
+    part.rename(out)
+    return out / "site.yaml"
+
+
+def _record(recordings: list[Recording], report: Callable[[Progress, int | None], None]) -> None:
+    """Write the frames of all cameras, in order of time, so that no camera runs ahead of what the world remembers."""
+    total = sum(recording.source.frame_count or 0 for recording in recordings)
+    frames, going = 0, list(recordings)
+    while going:
+        recording = min(going, key=lambda one: one.source.index)
+        people = recording.write()
+        if people is None:
+            going.remove(recording)
+            continue
+        frames += 1
+        report(Progress(frames // len(recordings), frames, people, 0), total)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +198,29 @@ def truth_of(site_file: SiteFile, start_s: float = 0.0, world: World | None = No
     return SimulatedTruth(world or open_world(first), start_s)
 
 
+def _scene(config: SiteConfig) -> Scene:
+    scene, walks = build_scene(config.scene), config.world.walks
+    return scene if walks is None else fit_scene(scene, Walks(walks).bounds)
+
+
 def _mounts(scene: Scene, config: SiteConfig) -> tuple[Mount, ...]:
-    return scene.mounts[: config.cameras]
+    mounts = scene.mounts[: config.cameras]
+    names = [mount.name for mount in mounts]
+    if strange := sorted(set(config.faults) - set(names)):
+        raise ValueError(f"there is no camera {strange[0]!r}; the site has {', '.join(names)}")
+    return mounts
+
+
+def _address(mount: Mount, config: SiteConfig) -> SimulationAddress:
+    return SimulationAddress(
+        scene=config.scene,
+        camera=mount.name,
+        world=config.world,
+        fps=config.fps,
+        duration_s=config.duration_s,
+        size=config.size,
+        faults=config.faults.get(mount.name, Faults()),
+    )
 
 
 def _calibration(scene: Scene, mount: Mount, config: SiteConfig) -> dict[str, Any]:

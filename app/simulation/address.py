@@ -4,6 +4,7 @@ import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from urllib.parse import parse_qsl, quote, urlsplit
 
 from app.simulation.faults import Faults, Span
@@ -12,6 +13,7 @@ from app.simulation.world import WorldConfig
 DEFAULT_SIZE = (640, 360)
 DEFAULT_FPS = 5.0
 MOST_PEOPLE = 200
+LONGEST_GAP_S = 300.0  # worlds remember twice as long, so that the other cameras can still ask
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,7 @@ KEYS_OF = {
     "seed": ("WorldConfig", "seed"),
     "pace": ("WorldConfig", "pace"),
     "outfits": ("WorldConfig", "outfits"),
+    "walks": ("WorldConfig", "walks"),
     "fps": ("SimulationAddress", "fps"),
     "duration": ("SimulationAddress", "duration_s"),
     "size": ("SimulationAddress", "size"),
@@ -127,7 +130,7 @@ def _span(low: float, high: float) -> Callable[[str, str], Span]:
     def read(key: str, text: str) -> Span:
         first, colon, second = text.partition(":")
         if not colon:
-            raise ValueError(f"{key}={text[:40]} in the address: expected AT:VALUE, such as {key}=20:5")
+            raise ValueError(f"{key}={text[:40]} in the address: expected AT:VALUE, such as 20:5")
         return _number(key, first, 0.0, 1e7), _number(key, second, low, high)
 
     return read
@@ -145,11 +148,12 @@ READ: dict[str, Callable[[str, str], object]] = {
     "seed": _whole(0, 2**31 - 1),
     "pace": _real(0.2, 2.0),
     "outfits": _whole(0, MOST_PEOPLE),
+    "walks": lambda _key, text: Path(text),
     "fps": _real(0.1, 60.0),
     "duration": _real(0.1, 1e7),
     "size": _size,
     "freeze": _span(0.0, 1e7),
-    "gone": _span(0.0, 1e7),
+    "gone": _span(0.0, LONGEST_GAP_S),
     "loss": _real(0.0, 0.95),
     "skew": _real(-60.0, 60.0),
     "bump": _span(0.0, 200.0),

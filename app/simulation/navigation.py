@@ -59,7 +59,7 @@ def _inside(points: FloatArray, boxes: FloatArray) -> BoolArray:
     """Tell which (N, 2) points lie inside some of the (M, 4) boxes; on the edge is outside."""
     x, y = points[:, :1], points[:, 1:]
     within = (x > boxes[:, 0]) & (y > boxes[:, 1]) & (x < boxes[:, 2]) & (y < boxes[:, 3])
-    result: BoolArray = within.any(axis=1)
+    result: BoolArray = np.asarray(within.any(axis=1))
     return result
 
 
@@ -68,7 +68,7 @@ def _visible_lengths(nodes: FloatArray, boxes: FloatArray) -> FloatArray:
     first, second = np.triu_indices(len(nodes), 1)
     start, step = nodes[first], nodes[second] - nodes[first]
     slope = np.where(np.abs(step) < 1e-9, 1e-9, step)
-    blocked: BoolArray = np.zeros(len(first), dtype=bool)
+    blocked = np.zeros(len(first), dtype=np.bool_)
     for box in boxes:
         low, high = (box[:2] - start) / slope, (box[2:] - start) / slope
         near = np.maximum(np.minimum(low, high).max(axis=1), 0.0)

@@ -1,6 +1,7 @@
 """Frames of a simulated camera as a FrameSource: as fast as they are read, pacing is for others. Knows no file."""
 
 import math
+from dataclasses import dataclass
 
 from app.domains.vocabulary import CameraId, Frame
 from app.simulation.address import SimulationAddress
@@ -26,11 +27,31 @@ def find_mount(scene: Scene, name: str) -> Mount:
     raise ValueError(f"scene {scene.name} has no camera {name!r}; it has {names}")
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Shot:
+    """A frame and what is true in it.
+
+    Attributes:
+        rendering: what the camera sees.
+        people: everybody on the watched floor.
+        live: whether the frame shows the instant that its time stamp says.
+    """
+
+    frame: Frame
+    rendering: Rendering
+    people: People
+    live: bool
+
+
 class SimulationSource:
     """The frames of one simulated camera.
 
     Frame k shows the world at k / fps and is captured at `start_s + k / fps`, but for the faults of the address. Frames
     that are lost or fall into a gap take an index, and are not given.
+
+    Attributes:
+        size: (width, height) pixels.
+        index: of the next frame.
 
     Args:
         camera_id: whose frames these are.
@@ -48,6 +69,7 @@ class SimulationSource:
         self.frame_count: int | None = None
         if address.duration_s is not None:
             self.frame_count = math.ceil(address.duration_s * address.fps - 1e-6)
+        self.size = address.size
         self._address, self._world, self._start_s = address, world, start_s
         self._mount = find_mount(world.scene, address.camera)
         seed = address.world.seed * 1000 + world.scene.mounts.index(self._mount)
@@ -58,40 +80,37 @@ class SimulationSource:
         if address.faults.bump is not None:
             turned = bumped(calibration, address.faults.bump[1])
             self._bumped = SimulatedCamera(world.scene, turned, world.figures, seed)
-        self._index = 0
+        self.index = 0
         self._closed = False
 
     def read(self) -> Frame | None:
         """Return the next frame, or None at the end."""
-        rendering = self.read_with_truth()
-        return None if rendering is None else rendering[0]
+        shot = self.read_with_truth()
+        return None if shot is None else shot.frame
 
-    def read_with_truth(self) -> tuple[Frame, Rendering, People] | None:
-        """Return the next frame with what is true in it and everybody on the watched floor, or None at the end."""
+    def read_with_truth(self) -> Shot | None:
+        """Return the next frame with what is true in it, or None at the end."""
         faults = self._address.faults
-        while not self._ended() and not faults.comes(self._index, self._index / self.fps, self._seed):
-            self._index += 1
+        while not self._ended() and not faults.comes(self.index, self.index / self.fps, self._seed):
+            self.index += 1
         if self._ended():
             return None
-        time_s = self._index / self.fps
+        time_s = self.index / self.fps
         shown_s = faults.shown_s(time_s)
         camera = self._bumped if self._bumped is not None and faults.bumped(shown_s) else self._camera
         rendering = camera.render(self._world.bodies_at(shown_s), shown_s, faults.gain(shown_s))
         captured_at = self._start_s + time_s + faults.skew_s
-        frame = Frame(self.camera_id, captured_at, self._index, camera.size, rendering.pixels)
-        self._index += 1
-        return frame, rendering, self._world.people_at(shown_s)
-
-    def skip(self, frames: int) -> None:
-        """Pass over frames without drawing them; they keep their indices."""
-        self._index += frames
+        frame = Frame(self.camera_id, captured_at, self.index, self.size, rendering.pixels)
+        self.index += 1
+        live = shown_s == time_s and faults.skew_s == 0.0
+        return Shot(frame, rendering, self._world.people_at(shown_s), live)
 
     def close(self) -> None:
         """End the frames; may be called twice."""
         self._closed = True
 
     def _ended(self) -> bool:
-        return self._closed or (self.frame_count is not None and self._index >= self.frame_count)
+        return self._closed or (self.frame_count is not None and self.index >= self.frame_count)
 
 
 def bumped(calibration: Calibration, pixels: float) -> Calibration:

@@ -8,15 +8,18 @@ import threading
 from collections import deque
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 
 from app.domains.vocabulary import FloatArray
 from app.simulation.crowd import STEP_S, Crowd
 from app.simulation.figure import Figure, make_figure
-from app.simulation.floor_plan import Scene
+from app.simulation.floor_plan import Bounds, Scene
 from app.simulation.outfit import Build, Outfit, draw_build, draw_outfit
 from app.simulation.people import People
+from app.simulation.scenes.square import square
+from app.simulation.walks import Walks
 
 MEMORY_S = 600.0  # how far back the world is remembered
 WARM_UP_S = 40.0  # walked before the first instant, so that nobody stands where they were put
@@ -30,23 +33,32 @@ class WorldConfig:
     seed: int = 0  # of everything random
     pace: float = 1.0  # factor on walking speeds
     outfits: int = 0  # how many different outfits there are; 0 for as many as people
+    walks: Path | None = None  # recorded walks to play, in place of people with goals; `people` counts no more
 
 
 class World:
     """The people of one scene through time.
 
     Args:
-        scene: where they walk.
+        scene: where they walk; recorded walks make it fit.
         config: how many, and how.
+
+    Raises:
+        ValueError: walks that cannot be read, or in a scene that is not open.
     """
 
     def __init__(self, scene: Scene, config: WorldConfig = WorldConfig()) -> None:
         self.scene, self.config = scene, config
-        self._crowd = Crowd(scene, config.people, config.seed, config.pace)
+        self._crowd: Crowd | Walks
+        if config.walks is None:
+            self._crowd = Crowd(scene, config.people, config.seed, config.pace)
+        else:
+            self._crowd = Walks(config.walks, config.pace)
+            self.scene = fit_scene(scene, self._crowd.bounds)
         self._lock = threading.Lock()
         self._states: deque[FloatArray] = deque(maxlen=int(MEMORY_S / STEP_S))
         self._first = 0  # number of the oldest state that is remembered
-        for _ in range(int(WARM_UP_S / STEP_S)):
+        for _ in range(int(WARM_UP_S / STEP_S) if config.walks is None else 0):
             self._crowd.step()
         self._remember()
 
@@ -54,9 +66,10 @@ class World:
     def looks(self) -> dict[int, tuple[Build, Outfit]]:
         """Body and clothes of each person, by id."""
         config = self.config
-        outfits = config.outfits or config.people
+        people = len(self._crowd.present)
+        outfits = config.outfits or people
         looks = {}
-        for person in range(1, config.people + 1):
+        for person in range(1, people + 1):
             outfit = draw_outfit(np.random.default_rng([config.seed, 2, (person - 1) % outfits]))
             looks[person] = (draw_build(np.random.default_rng([config.seed, 3, person])), outfit)
         return looks
@@ -106,3 +119,14 @@ class World:
     def _remember(self) -> None:
         self._first += len(self._states) == self._states.maxlen
         self._states.append(np.column_stack([self._crowd.state, self._crowd.present]))
+
+
+def fit_scene(scene: Scene, bounds: Bounds) -> Scene:
+    """Return the open square with the floor that recorded walks need.
+
+    Raises:
+        ValueError: a scene that has walls and furniture in the way.
+    """
+    if scene.name != "square":
+        raise ValueError(f"walks are played on the scene square, not {scene.name}, where furniture is in the way")
+    return square(bounds)

@@ -3,9 +3,11 @@
 from collections.abc import Callable, Mapping
 
 from app.simulation.floor_plan import Scene
+from app.simulation.scenes.offices import offices
 from app.simulation.scenes.shop import shop
+from app.simulation.scenes.square import square
 
-SCENES: Mapping[str, Callable[[], Scene]] = {"shop": shop}
+SCENES: Mapping[str, Callable[[], Scene]] = {"shop": shop, "offices": offices, "square": square}
 
 
 def build_scene(name: str) -> Scene:
@@ -15,5 +17,5 @@ def build_scene(name: str) -> Scene:
         ValueError: no scene has that name.
     """
     if name not in SCENES:
-        raise ValueError(f"there is no scene {name!r}; choose {' or '.join(SCENES)}")
+        raise ValueError(f"there is no scene {name!r}; choose {', '.join(SCENES)}")
     return SCENES[name]()
