@@ -113,7 +113,7 @@ export class PersonPanel {
     const here = person !== undefined && person.goneMs === null && fresh;
     const since = person && serverS !== null ? serverS - person.capturedAt : null;
     const views = person?.measured.cameras.length ?? 0;
-    const status = here ? `On the floor, ${views ? `seen by ${wording.counted(views, "camera")}` : "hidden from all cameras"}` : since === null ? "Not on the floor now" : `Not on the floor; last seen ${wording.age(since)} ago`;
+    const status = here ? (views ? `Seen by ${wording.counted(views, "camera")}` : "Hidden from all cameras") : since === null ? "Not on the floor now" : `Not on the floor; last seen ${wording.age(since)} ago`;
     write(this.#part("status"), status);
     this.element.classList.toggle("is-gone", !here);
     const speed = person ? Math.hypot(person.measured.vx, person.measured.vy) : null;

@@ -23,17 +23,19 @@ export function whole(count) {
  */
 export function age(seconds) {
   if (seconds === null || Number.isNaN(seconds)) return NONE;
+  if (seconds < 0.005) return "under 10 ms";
   if (seconds < 1) return `${Math.max(0, Math.round(seconds * 100) * 10)} ms`;
   if (seconds < 10) return `${seconds.toFixed(1)} s`;
   return duration(seconds);
 }
 
 /**
- * Say how long something took: "8 s", "3 min 20 s", "2 h 5 min".
+ * Say how long something took: "under 1 s", "8 s", "3 min 20 s", "2 h 5 min".
  * @param {number} seconds
  */
 export function duration(seconds) {
-  const s = Math.max(0, Math.round(seconds));
+  if (seconds < 0.5) return "under 1 s";
+  const s = Math.round(seconds);
   if (s < 60) return `${s} s`;
   if (s < 3600) return s % 60 && s < 600 ? `${Math.floor(s / 60)} min ${s % 60} s` : `${Math.floor(s / 60)} min`;
   const minutes = Math.floor((s % 3600) / 60);
