@@ -30,12 +30,12 @@ def shop() -> Scene:
         spots=tuple(_spots()),
         lamps=tuple((x, y, 3.2) for x in (2.5, 6.8, 11.2, 15.5) for y in (2.2, 6.0, 9.8)),
         mounts=(
-            Mount("north-west", (0.25, 11.75, 3.0), (6.6, 6.0, 0.6), 0.94, LENS),
-            Mount("north", (8.3, 11.75, 3.05), (9.2, 4.4, 0.5), 0.82, LENS),
-            Mount("north-east", (17.75, 11.75, 3.0), (11.4, 5.8, 0.6), 0.94, LENS),
-            Mount("south-west", (0.25, 0.25, 3.0), (6.6, 6.2, 0.6), 0.94, LENS),
-            Mount("south", (7.4, 0.25, 3.05), (8.8, 7.4, 0.5), 0.82, LENS),
-            Mount("south-east", (17.75, 0.25, 3.0), (11.2, 6.2, 0.6), 0.94, LENS),
+            Mount("north-west", (0.25, 11.75, 3.0), (5.6, 4.0, 0.5), 0.80, LENS),
+            Mount("north", (8.3, 11.75, 3.05), (9.3, 4.4, 0.5), 0.72, LENS),
+            Mount("north-east", (17.75, 11.75, 3.0), (12.4, 3.8, 0.5), 0.80, LENS),
+            Mount("south-west", (0.25, 0.25, 3.0), (5.6, 8.0, 0.5), 0.80, LENS),
+            Mount("south", (7.4, 0.25, 3.05), (8.8, 7.6, 0.5), 0.72, LENS),
+            Mount("south-east", (17.75, 0.25, 3.0), (12.2, 8.0, 0.5), 0.80, LENS),
         ),
     )
 
@@ -96,10 +96,10 @@ def _furniture() -> list[Solid]:
         Solid((11.4, 11.6, 0.0), (15.4, 12.0, 1.9), Material.GOODS, (0.5, 0.5, 0.5)),
         Solid((11.4, 11.55, 1.9), (15.4, 12.0, 1.96), Material.PLAIN, (0.5, 0.52, 0.54)),
         # the till
-        Solid((12.4, 1.9, 0.0), (15.2, 2.5, 0.95), Material.WOOD, wood),
-        Solid((12.3, 1.85, 0.95), (15.3, 2.55, 1.0), Material.PLAIN, (0.12, 0.12, 0.13)),
-        Solid((13.1, 2.05, 1.0), (13.45, 2.35, 1.22), Material.PLAIN, (0.06, 0.06, 0.06), blocks=False),
-        Solid((14.3, 2.1, 1.0), (14.7, 2.35, 1.12), Material.CARTON, (0.22, 0.36, 0.48), blocks=False),
+        Solid((12.4, 1.7, 0.0), (14.8, 2.3, 0.95), Material.WOOD, wood),
+        Solid((12.3, 1.65, 0.95), (14.9, 2.35, 1.0), Material.PLAIN, (0.12, 0.12, 0.13)),
+        Solid((13.0, 1.85, 1.0), (13.35, 2.15, 1.22), Material.PLAIN, (0.06, 0.06, 0.06), blocks=False),
+        Solid((14.1, 1.9, 1.0), (14.5, 2.15, 1.12), Material.CARTON, (0.22, 0.36, 0.48), blocks=False),
         # two low tables
         Solid((8.5, 3.4, 0.70), (9.9, 4.3, 0.76), Material.WOOD, wood),
         Solid((8.7, 3.55, 0.76), (9.1, 3.95, 0.92), Material.CARTON, (0.25, 0.40, 0.52), blocks=False),
@@ -136,7 +136,7 @@ def _spots() -> list[Spot]:
     spots += [Spot((x, 3.15), south) for x in (13.0, 14.2)]  # customers at the till
     spots += [Spot((13.8, 1.25), north)]  # behind it
     spots += [Spot((9.2, 2.75), north), Spot((9.0, 4.95), south), Spot((7.85, 3.9), east)]
-    for group, (x, y) in enumerate(((1.6, 6.0), (9.8, 6.3), (16.4, 8.6), (8.6, 10.2), (16.2, 1.8))):
+    for group, (x, y) in enumerate(((1.6, 6.0), (9.8, 6.3), (16.4, 8.6), (7.5, 5.3), (15.9, 3.2))):
         for k in range(3):
             angle = 2.0 * math.pi * k / 3.0 + group
             place = (x + 0.5 * math.cos(angle), y + 0.5 * math.sin(angle))
