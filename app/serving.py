@@ -157,7 +157,7 @@ def serve(
     try:
         _serve_site(site_file, options, say, ready, truth, stuck)
     except BaseException as error:
-        code = 2 if isinstance(error, SpotOnError) else 130
+        code = 2 if isinstance(error, SpotOnError) else getattr(error, "code", 130)
         raise
     finally:
         if stuck:  # the interpreter's end would tear such a thread out of a library's C++, which aborts the program
@@ -177,9 +177,6 @@ def _serve_site(
         folder = stack.enter_context(DataFolder(options.data))
         listening = stack.enter_context(_listen(options.host, options.port))
         recordings, pace = open_recordings(site_file), Pace(SteadyClock())
-        networks = build_networks(site_file, recordings, options.models)
-        for note in networks.notes:
-            say(note)
         footage = LiveFootage(recordings, open_worlds(site_file), pace)
         feeds = [
             CameraFeed(CameraId(camera.id), partial(open_live_source, site_file, i, footage))
@@ -187,7 +184,10 @@ def _serve_site(
         ]
         runtime = Runtime(feeds, pace.clock)
         stack.callback(lambda: stuck.extend(runtime.stop(STOP_S)))
-        runtime.start()
+        runtime.start()  # cameras wake up while networks are loaded
+        networks = build_networks(site_file, recordings, options.models)
+        for note in networks.notes:
+            say(note)
         say(f"waiting for {len(feeds)} {'camera' if len(feeds) == 1 else 'cameras'}")
         views = _views(site_file, runtime, folder, say)
         store = SQLiteStore(folder.path / "history.sqlite", site_file.site.site, pace.clock.now(), options.keep_s)
@@ -215,7 +215,7 @@ def _views(
     views = {}
     for i, camera in enumerate(site_file.site.cameras):
         name = CameraId(camera.id)
-        silent = f"gave no frame in {FIRST_FRAMES_S:g} s ({reasons[name] or 'no answer yet'})"
+        silent = f"gave no frame ({reasons[name] or f'nor a fault in {FIRST_FRAMES_S:g} s'})"
         size = seen.get(name) or camera.size or known.get(name)
         if size is None:
             raise CameraUnavailable(name, f"{silent}; give its size: [width, height] to start without it")

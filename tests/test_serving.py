@@ -1,0 +1,257 @@
+"""`spoton serve` as its users run it: a process of its own, whose cameras replay recorded boxes."""
+
+import json
+import os
+import re
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+import yaml
+from recorded_site import FPS, recorded_site
+from websockets.sync.client import connect
+from world import SIZE
+
+from app.api.frame_message import decode
+from app.cli import serve as cli
+from app.errors import ConfigError, SpotOnError
+from app.infrastructure.data_folder import DataFolder
+from app.serving import serve
+from app.settings import load_site
+
+SPOTON = [sys.executable, "-c", "from app.cli.main import main; main()"]
+SECRET = "pa55word"
+ENVIRONMENT = {**os.environ, "DOOR_PASSWORD": SECRET}
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("site")
+    return folder, recorded_site(folder)
+
+
+def write(folder, site):
+    path = folder / "site.yaml"
+    path.write_text(yaml.safe_dump(site))
+    return path
+
+
+class Served:
+    """A running `spoton serve`.
+
+    Attributes:
+        said: the lines on standard error up to the address.
+    """
+
+    def __init__(self, path, data, *arguments):
+        command = [*SPOTON, "serve", "--site", str(path), "--port", "0", "--data", str(data), *arguments]
+        self.process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT)
+        self.said, self.address = "", ""
+
+    def wait(self):
+        for line in self.process.stderr:
+            self.said += line
+            if found := re.match(r"(http://127\.0\.0\.1:\d+) shows a shop; Ctrl-C stops", line):
+                self.address = found[1]
+                return self
+        pytest.fail(f"ended before it served:\n{self.said}")
+
+    def get(self, path):
+        return httpx.get(f"{self.address}{path}", timeout=5.0)
+
+    def watch(self, path):
+        return connect(f"{self.address.replace('http', 'ws')}/api/v1/sites/a-shop/{path}", open_timeout=5)
+
+    def stop(self, number=signal.SIGINT):
+        """Send a signal; return the exit code, how long it took, and the rest of what was said."""
+        begun = time.monotonic()
+        self.process.send_signal(number)
+        rest = self.process.stderr.read()
+        return self.process.wait(20), time.monotonic() - begun, rest
+
+
+@contextmanager
+def serving(path, data, *arguments):
+    served = Served(path, data, *arguments)
+    try:
+        yield served
+    finally:
+        served.process.kill()
+        served.process.stderr.close()
+        served.process.wait()
+
+
+@pytest.fixture(scope="module")
+def running(site, tmp_path_factory):
+    folder, description = site
+    with serving(write(folder, description), tmp_path_factory.mktemp("data") / "kept") as served:
+        yield served.wait()
+
+
+def receive(viewer, kind, until=lambda _: True):
+    for text in viewer:
+        message = json.loads(text)
+        if message["type"] == kind and until(message):
+            return message
+    return None
+
+
+def test_the_site_is_described_with_what_its_cameras_see(running):
+    assert running.get("/readyz").status_code == 200
+    site = running.get("/api/v1/sites/a-shop").json()
+    assert (site["detector"], site["demo"], site["floor"]["bounds"]) == ("recorded boxes", False, [0, 0, 12, 8])
+    assert [camera["id"] for camera in site["cameras"]] == list("abcd")
+    for camera in site["cameras"]:
+        assert (camera["width"], camera["height"], camera["fps"]) == (*SIZE, FPS)
+        assert len(camera["position"]) == 2
+        assert len(camera["footprint"]) >= 3
+
+
+def test_dots_boxes_history_and_counts_agree(running):
+    with running.watch("floor") as floor, running.watch("frames?cameras=a,c") as frames:
+        message = receive(floor, "floor", lambda message: len(message["people"]) == 2)
+        people = {person["id"]: person for person in message["people"]}
+        assert 0.0 <= message["published_at"] - message["captured_at"] < 2.0
+        assert abs(message["captured_at"] - time.time()) < 5.0
+        for _ in range(40):
+            seen = decode(frames.recv(timeout=5))
+            if seen.captured_at >= message["captured_at"] and set(seen.global_id.tolist()) == set(people):
+                break
+        assert set(seen.global_id.tolist()) == set(people), "boxes bear the ids of the dots"
+        assert seen.jpeg == b""
+        state = receive(floor, "state", lambda state: state["counts"]["last_minute"] >= 2)
+        assert {camera["state"] for camera in state["cameras"]} == {"live"}
+        assert state["latency_ms"]["p95"] is not None
+        known = min(people)
+    journey = running.get(f"/api/v1/sites/a-shop/identities/{known}/journey").json()
+    assert journey["points"]
+    assert {visit["camera"] for visit in journey["visits"]} <= set("abcd")
+    assert running.get("/api/v1/sites/a-shop/counts").json()["now"] == 2
+
+
+def refusal(path, monkeypatch, **options):
+    """Serve a site in this process, which must end in a fault; return its line."""
+    monkeypatch.setattr("app.serving.configure_logs", lambda: None)
+    with pytest.raises(SpotOnError) as refused:
+        serve(load_site(path), options_of(**options), say=lambda _: None, ready=pytest.fail)
+    return str(refused.value)
+
+
+def test_a_second_one_on_the_same_history_is_refused(running, site, tmp_path, monkeypatch):
+    data = Path(running.process.args[running.process.args.index("--data") + 1])
+    line = refusal(write(tmp_path, site[1]), monkeypatch, port=0, data=data)
+    assert line == f"{data}: another spoton keeps its history there; stop that one, or give this one another --data"
+
+
+def test_a_port_that_is_taken_is_refused(running, site, tmp_path, monkeypatch):
+    port = int(running.address.rsplit(":", 1)[1])
+    line = refusal(write(tmp_path, site[1]), monkeypatch, port=port, data=tmp_path)
+    assert line == f"127.0.0.1:{port}: the port is taken; stop what listens there, or give another --port"
+
+
+def test_a_name_that_is_no_address_is_refused(site, tmp_path, monkeypatch):
+    options = {"host": "no.such.host.invalid", "port": 0, "data": tmp_path, "without_accounts": True}
+    assert refusal(write(tmp_path, site[1]), monkeypatch, **options).startswith("no.such.host.invalid:0: ")
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.5", "till.example"])
+def test_others_are_let_in_only_with_a_flag_that_says_what_that_means(tmp_path, host):
+    with pytest.raises(ConfigError, match="there are no accounts yet: add --without-accounts"):
+        options_of(host=host, port=0, data=tmp_path)
+    access = options_of(host=host, port=0, data=tmp_path, without_accounts=True).access
+    assert access.any_address
+    assert host in access.hosts
+    assert not options_of(host="127.0.0.1", port=0, data=tmp_path).access.any_address
+
+
+def options_of(host="127.0.0.1", *, port, data, without_accounts=False):
+    return cli.options_of(host, port, data, None, without_accounts=without_accounts)
+
+
+def test_it_stops_in_time_with_viewers_there_and_keeps_what_it_saw(site, tmp_path):
+    folder, description = site
+    with serving(write(folder, description), tmp_path / "data") as served:
+        served.wait()
+        with served.watch("floor") as floor, served.watch("frames?cameras=a,b,c,d"):
+            receive(floor, "floor", lambda message: len(message["people"]) == 2)
+            code, took_s, said = served.stop()
+    assert (code, said) == (0, "spoton: stopped\n")
+    assert took_s < 2.0
+    with sqlite3.connect(tmp_path / "data" / "history.sqlite") as history:
+        assert history.execute("SELECT count(DISTINCT person) FROM dots").fetchone() == (2,)
+        assert history.execute("SELECT count(DISTINCT camera) FROM boxes").fetchone() == (4,)
+
+
+@contextmanager
+def silent_camera():
+    """A camera that takes calls and never says anything."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        yield f"http://admin:{SECRET}@127.0.0.1:{listening.getsockname()[1]}/stream"
+
+
+def with_camera(site, **changes):
+    folder, description = site
+    cameras = [dict(camera) for camera in description["cameras"]]
+    for camera in cameras:
+        camera["detections"] = str(folder / camera["detections"])
+    del cameras[1]["detections"], cameras[1]["fps"]
+    cameras[1] |= {"source": changes.pop("source"), **changes}
+    return {**description, "cameras": cameras, "embedder": {"model": "none"}}
+
+
+def test_a_dead_camera_is_shown_as_lost_and_the_others_go_on(site, tmp_path):
+    dead = with_camera(site, source="http://admin:{DOOR_PASSWORD}@127.0.0.1:9/stream")
+    with serving(write(tmp_path, dead), tmp_path / "data") as served:
+        served.wait()
+        assert (
+            "camera b: gave no frame (cannot be opened: Connection refused); tried again while the others run"
+            in served.said
+        )
+        with served.watch("floor") as floor:
+            state = receive(floor, "state", lambda state: state["steps_per_s"] > 0)
+            assert receive(floor, "floor", lambda message: len(message["people"]) == 2)
+        states = {camera["id"]: (camera["state"], camera["reason"]) for camera in state["cameras"]}
+        assert states.pop("b") == ("lost", "cannot be opened: Connection refused")
+        assert set(states.values()) == {("live", None)}
+        code, took_s, said = served.stop(signal.SIGTERM)
+    assert (code, said, SECRET in served.said) == (0, "spoton: stopped\n", False)
+    assert took_s < 2.0
+
+
+def test_a_dead_camera_of_unknown_size_stops_the_first_start_with_the_way_out(site, tmp_path, monkeypatch):
+    dead = with_camera(site, source=f"http://admin:{SECRET}@127.0.0.1:9/stream")
+    del dead["cameras"][1]["size"]
+    assert refusal(write(tmp_path, dead), monkeypatch, port=0, data=tmp_path / "data") == (
+        "camera b: gave no frame (cannot be opened: Connection refused); "
+        "give its size: [width, height] to start without it"
+    )
+
+
+def test_the_size_that_a_camera_had_last_time_serves_as_well(site, tmp_path, monkeypatch):
+    dead = with_camera(site, source=f"http://admin:{SECRET}@127.0.0.1:9/stream")
+    del dead["cameras"][1]["size"]
+    with DataFolder(tmp_path / "data") as folder:
+        folder.remember_sizes({"b": (1, 1)})
+    line = refusal(write(tmp_path, dead), monkeypatch, port=0, data=tmp_path / "data")
+    assert "cameras[1].calibration" in line, "and is checked like any other: nothing of one pixel fits this calibration"
+
+
+def test_a_camera_that_hangs_does_not_hold_up_the_end(site, tmp_path):
+    with silent_camera() as source:
+        path = write(tmp_path, with_camera(site, source=source))
+        with serving(path, tmp_path / "data") as served:
+            for line in served.process.stderr:
+                if line.startswith("waiting for 4 cameras"):
+                    break
+            time.sleep(0.3)
+            code, took_s, said = served.stop()
+    assert code == 130
+    assert took_s < 2.0
+    assert "Traceback" not in said
