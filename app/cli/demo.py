@@ -14,7 +14,7 @@ import typer
 
 from app.cli.console import progress, say
 from app.cli.options import DetectorOption, EmbedderOption, JsonOption, ModelsOption, load
-from app.cli.serve import DataOption, HostOption, PortOption, UnprotectedOption, options_of
+from app.cli.serve import DataOption, HostOption, PortOption, UnprotectedOption, leave, options_of
 
 if TYPE_CHECKING:
     from app.floor_check import Thresholds
@@ -61,6 +61,8 @@ def demo_command(
             _check(site_file, models, Thresholds(min_idf1, min_moda, max_error), json_file)
         else:
             _watch(site_file, options_of(host, port, data, models, without_accounts=without_accounts), browser)
+    if not check:
+        leave()
 
 
 def _write_site(folder: Path, people: int, seed: int, duration_s: float | None) -> Path:
@@ -93,7 +95,6 @@ def _watch(site_file: SiteFile, options: ServeOptions, browser: bool) -> None:
         say("")
 
     serve(site_file, options, say=say, ready=ready, truth=truth_of(site_file))
-    say("spoton: stopped")
 
 
 def _open(address: str) -> bool:
