@@ -33,6 +33,7 @@ from app.infrastructure.sqlite_store import SQLiteStore
 from app.main import (
     LiveFootage,
     Networks,
+    Worlds,
     build_networks,
     build_pipeline,
     open_live_source,
@@ -99,6 +100,7 @@ class _Server(uvicorn.Server):
             log_config=None,
             access_log=False,
             server_header=False,
+            proxy_headers=False,
             lifespan="on",
             ws="websockets-sansio",
             ws_per_message_deflate=False,  # pictures do not shrink, and it costs 2 ms of CPU each
@@ -137,7 +139,7 @@ def serve(
     *,
     say: Callable[[str], None],
     ready: Callable[[str], None],
-    truth: FloorTruth | None = None,
+    truth_of: Callable[[Worlds], FloorTruth] | None = None,
 ) -> None:
     """Serve a site until SIGINT or SIGTERM.
 
@@ -146,7 +148,7 @@ def serve(
         options: where and for whom.
         say: called with lines that the user should read.
         ready: called with the address once the server answers.
-        truth: who really is where, in the recordings' own time; for a simulated site.
+        truth_of: for a simulated site: returns who really is where, in the simulation's own time, from its worlds.
 
     Raises:
         SpotOnError: anything that the user can mend.
@@ -155,7 +157,7 @@ def serve(
     stuck: list[str] = []
     code = 0
     try:
-        _serve_site(site_file, options, say, ready, truth, stuck)
+        _serve_site(site_file, options, say, ready, truth_of, stuck)
     except BaseException as error:
         code = 2 if isinstance(error, SpotOnError) else getattr(error, "code", 130)
         raise
@@ -169,7 +171,7 @@ def _serve_site(
     options: ServeOptions,
     say: Callable[[str], None],
     ready: Callable[[str], None],
-    truth: FloorTruth | None,
+    truth_of: Callable[[Worlds], FloorTruth] | None,
     stuck: list[str],
 ) -> None:
     """Put a site together, serve it, take it down; enters the names of threads that do not end in `stuck`."""
@@ -192,8 +194,8 @@ def _serve_site(
         views = _views(site_file, runtime, folder, say)
         store = SQLiteStore(folder.path / "history.sqlite", site_file.site.site, pace.clock.now(), options.keep_s)
         stack.callback(store.close, STOP_S)
-        shown_truth = None if truth is None else _PacedTruth(truth, pace)
-        site = _live_site(site_file, networks, views, runtime, store, shown_truth)
+        truth = None if truth_of is None else _PacedTruth(truth_of(footage.worlds), pace)
+        site = _live_site(site_file, networks, views, runtime, store, truth)
         application = build_api(site, options.access)
         runtime.listen(lambda _batch, update: store.append(update))
         runtime.track(build_pipeline(site_file.site, views, networks, runtime.stages))

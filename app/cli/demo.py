@@ -18,8 +18,10 @@ from app.cli.serve import DataOption, HostOption, PortOption, UnprotectedOption,
 
 if TYPE_CHECKING:
     from app.floor_check import Thresholds
+    from app.main import Worlds
     from app.serving import ServeOptions
     from app.settings import SiteFile
+    from app.simulated import SimulatedTruth
 
 
 CHECK = "With --check: "
@@ -94,7 +96,10 @@ def _watch(site_file: SiteFile, options: ServeOptions, browser: bool) -> None:
         say("  Every person is one dot on the floor; click a dot or a box to follow somebody. Ctrl-C stops.")
         say("")
 
-    serve(site_file, options, say=say, ready=ready, truth=truth_of(site_file))
+    def truth(worlds: Worlds) -> SimulatedTruth:
+        return truth_of(site_file, world=next(iter(worlds.values())))
+
+    serve(site_file, options, say=say, ready=ready, truth_of=truth)
 
 
 def _open(address: str) -> bool:

@@ -144,7 +144,8 @@ class LiveSource:
         try:
             picture = next(self._pictures, None)
         except (av.FFmpegError, OSError) as error:
-            problem = f"nothing came for {READ_S:g} s" if isinstance(error, av.ExitError) else _reason(error)
+            silent = isinstance(error, av.ExitError)
+            problem = f"nothing came for {READ_S:g} s" if silent else f"the stream broke off: {_reason(error)}"
         else:
             if isinstance(picture, av.VideoFrame):
                 return picture

@@ -46,7 +46,8 @@ class RecentTimes:
 
     def milliseconds(self) -> dict[str, float]:
         """Return the median of each stage."""
-        return {stage: round(1000.0 * float(np.median(list(seconds))), 3) for stage, seconds in self._seconds.items()}
+        recent = list(self._seconds.items())  # at once: another thread may begin a new stage meanwhile
+        return {stage: round(1000.0 * float(np.median(list(seconds))), 3) for stage, seconds in recent}
 
     def quantiles(self, stage: str, shares: Sequence[float]) -> list[float | None]:
         """Return quantiles of a stage in milliseconds; None where it has not run yet."""
