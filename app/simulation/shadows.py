@@ -10,6 +10,8 @@ from app.domains.vocabulary import FloatArray
 from app.simulation.exposure import Paint
 
 REACH_M = 1.26  # shadows end so far from the person
+LAMP_REACH_M = 4.5  # lamps farther off than this cast none that is seen
+SUN_M = 8.0  # what is higher is the sun
 
 
 @njit(cache=True, nogil=True, fastmath=True)
@@ -29,8 +31,8 @@ def shade(picture: Paint, ground: NDArray[np.float32], xy: FloatArray, feet: Flo
     for lamp in range(len(lamps)):
         dx, dy, dz = xy[0] - lamps[lamp, 0], xy[1] - lamps[lamp, 1], lamps[lamp, 2]
         far = math.sqrt(dx * dx + dy * dy)
-        if far < 4.5:
-            strength = 0.30 / (1.0 + 0.25 * far * far)
+        if far < LAMP_REACH_M or dz > SUN_M:
+            strength = 0.5 if dz > SUN_M else 0.30 / (1.0 + 0.25 * far * far)
             length = 0.9 * far / max(dz - 0.9, 0.5)
             away[count, 0], away[count, 1], away[count, 2] = (
                 dx / (far + 1e-6) * length,

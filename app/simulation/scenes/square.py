@@ -8,7 +8,7 @@ import math
 from app.simulation.floor_plan import Bounds, Colour, Door, Material, Mount, Scene, Solid, Spot, vestibule, walls
 
 BOUNDS = (0.0, 0.0, 20.0, 14.0)
-WALL_M = 3.0
+WALL_M = 4.6
 BRICK: Colour = (0.30, 0.38, 0.52)
 LENS = (-0.14, 0.02, 0.0, 0.0003, 0.0)
 MAST_M = 4.2
@@ -33,7 +33,7 @@ def square(bounds: Bounds = BOUNDS) -> Scene:
     for x, y in ((x0 + 0.7, y0 + 3.0), (x1 - 0.7, y0 + 3.0), (x0 + 0.7, y1 - 3.0), (x1 - 0.7, y1 - 3.0)):
         solids += _planter(x, y)
     # the longer the square, the longer the lenses
-    focal = 0.047 * math.hypot(x1 - x0, y1 - y0)
+    focal = 0.036 * math.hypot(x1 - x0, y1 - y0)
     return Scene(
         name="square",
         bounds=bounds,
@@ -42,19 +42,19 @@ def square(bounds: Bounds = BOUNDS) -> Scene:
         solids=tuple(solids),
         doors=tuple(doors),
         spots=tuple(_spots(bounds)),
-        lamps=((middle_x - 14.0, middle_y - 9.0, 26.0),),
+        lamps=((middle_x - 16.0, middle_y - 11.0, 26.0),),
         mounts=tuple(
-            Mount(name, (x, y, MAST_M), (0.55 * middle_x + 0.45 * look, 0.9 * middle_y + 0.1 * y, 0.4), lens, LENS)
-            for name, x, y, look, lens in (
-                ("south-west", x0 + 0.2, y0 + 0.2, middle_x, focal),
-                ("south", middle_x + 1.6, y0 + 0.2, middle_x, 0.85 * focal),
-                ("south-east", x1 - 0.2, y0 + 0.2, middle_x, focal),
-                ("north-west", x0 + 0.2, y1 - 0.2, middle_x, focal),
-                ("north", middle_x - 1.6, y1 - 0.2, middle_x, 0.85 * focal),
-                ("north-east", x1 - 0.2, y1 - 0.2, middle_x, focal),
+            Mount(name, (x, y, MAST_M), (0.8 * middle_x + 0.2 * x, 1.12 * middle_y - 0.12 * y, 0.4), lens, LENS)
+            for name, x, y, lens in (
+                ("south-west", x0 + 0.2, y0 + 0.2, focal),
+                ("south", middle_x + 1.6, y0 + 0.2, 0.85 * focal),
+                ("south-east", x1 - 0.2, y0 + 0.2, focal),
+                ("north-west", x0 + 0.2, y1 - 0.2, focal),
+                ("north", middle_x - 1.6, y1 - 0.2, 0.85 * focal),
+                ("north-east", x1 - 0.2, y1 - 0.2, focal),
             )
         ),
-        daylight=0.6,
+        daylight=0.55,
     )
 
 
