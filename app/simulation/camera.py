@@ -3,6 +3,7 @@
 A picture is a function of the people and the instant alone: the same ones give the same pixels.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -25,6 +26,7 @@ from app.simulation.rasteriser import (
     Optics,
     Samples,
     Sprite,
+    extent_of,
     fill,
     merge,
     project,
@@ -126,12 +128,14 @@ class SimulatedCamera:
         skin(bones, figure.weights, figure.rings, figure.tube, vertices)
         if not project(vertices, self._optics, figure.colours, self._light, corners):
             return
-        limit = np.array(self._samples.depth.shape[::-1])
-        low = np.floor(np.maximum(corners[..., :2].min(axis=(0, 1)), -SPRITE_LIMIT * limit)).astype(int)
-        high = np.ceil(np.minimum(corners[..., :2].max(axis=(0, 1)), (1.0 + SPRITE_LIMIT) * limit)).astype(int) + 1
-        if (high <= 0).any() or (low >= limit).any():
+        rows, columns = self._samples.depth.shape
+        left, top, right, bottom = extent_of(corners)
+        if right < 0.0 or bottom < 0.0 or left >= columns or top >= rows:
             return
-        expose_corners(corners, int(limit[0]), int(limit[1]))
+        low = (math.floor(max(left, -SPRITE_LIMIT * columns)), math.floor(max(top, -SPRITE_LIMIT * rows)))
+        reach = 1.0 + SPRITE_LIMIT
+        high = (math.ceil(min(right, reach * columns)) + 1, math.ceil(min(bottom, reach * rows)) + 1)
+        expose_corners(corners, columns, rows)
         sprite = self._sprite(low, high)
         fill(corners, figure.tube, sprite)
         merge(sprite, number, self._samples, extent)
@@ -147,15 +151,15 @@ class SimulatedCamera:
         reach = 1.25 * 0.5 * self.size[0] / self._calibration.matrix[0, 0] + 0.6 / foot[2]
         return bool(abs(foot[0]) / foot[2] < reach)
 
-    def _sprite(self, low: IntArray, high: IntArray) -> Sprite:
+    def _sprite(self, low: tuple[int, int], high: tuple[int, int]) -> Sprite:
         """Return cleared buffers for one figure, which reaches from sample `low` to before `high` (x, y)."""
-        columns, rows = (high - low).tolist()
+        columns, rows = high[0] - low[0], high[1] - low[1]
         if self._sprite_depth.size < rows * columns:
             self._sprite_depth = np.zeros(rows * columns, np.float32)
             self._sprite_paint = np.zeros(3 * rows * columns, np.uint8)
         depth = self._sprite_depth[: rows * columns].reshape(rows, columns)
         paint = self._sprite_paint[: 3 * rows * columns].reshape(rows, columns, 3)
-        return Sprite(depth, paint, int(low[0]), int(low[1]))
+        return Sprite(depth, paint, *low)
 
     def _cast_shadow(self, xy: FloatArray, bones: FloatArray, picture: Paint) -> None:
         """Darken the floor around somebody's feet."""

@@ -163,6 +163,19 @@ def project(vertices: FloatArray, optics: Optics, colours: FloatArray, light: Li
 
 
 @njit(cache=True, nogil=True, fastmath=True)
+def extent_of(corners: FloatArray) -> tuple[float, float, float, float]:
+    """Return the least x and y and the greatest x and y of (R, SEGMENTS, 6) corners, samples."""
+    left, top = corners[0, 0, 0], corners[0, 0, 1]
+    right, bottom = left, top
+    for r in range(len(corners)):
+        for s in range(SEGMENTS):
+            x, y = corners[r, s, 0], corners[r, s, 1]
+            left, right = min(left, x), max(right, x)
+            top, bottom = min(top, y), max(bottom, y)
+    return left, top, right, bottom
+
+
+@njit(cache=True, nogil=True, fastmath=True)
 def fill(corners: FloatArray, tube: NDArray[np.int32], sprite: Sprite) -> None:
     """Fill the triangles between the rings of each tube.
 
