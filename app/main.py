@@ -192,6 +192,9 @@ def open_live_source(site_file: SiteFile, position: int, footage: LiveFootage, s
     source = camera.source or ""
     if LIVE_ADDRESS.match(source):
         return LiveSource(CameraId(camera.id), source, camera.fps, footage.pace.clock, stop)
+    if ADDRESS.match(source) and not is_simulated(source):
+        problem = "is no address that is read; expected rtsp://, http://, https://, usb:0, sim:, or a file or folder"
+        raise ConfigError(site_file.path, f"cameras[{position}].source", problem)
     again = partial(open_source, site_file, position, footage.recordings, footage.worlds)
     return PacedSource(again, footage.pace, loop=not is_simulated(source), stop=stop)
 

@@ -203,7 +203,8 @@ def with_camera(site, **changes):
         camera["detections"] = str(folder / camera["detections"])
     del cameras[1]["detections"], cameras[1]["fps"]
     cameras[1] |= {"source": changes.pop("source"), **changes}
-    return {**description, "cameras": cameras, "embedder": {"model": "none"}}
+    networks = {"detector": {"model": "simulated-people"}, "embedder": {"model": "none"}}  # the quickest to load
+    return {**description, **networks, "cameras": cameras}
 
 
 def test_a_dead_camera_is_shown_as_lost_and_the_others_go_on(site, tmp_path):
@@ -232,6 +233,12 @@ def test_a_dead_camera_of_unknown_size_stops_the_first_start_with_the_way_out(si
         "camera b: gave no frame (cannot be opened: Connection refused); "
         "give its size: [width, height] to start without it"
     )
+
+
+def test_a_wrong_source_stops_the_start_and_names_its_key(site, tmp_path, monkeypatch):
+    wrong = with_camera(site, source="ftp://127.0.0.1/x")
+    line = refusal(write(tmp_path, wrong), monkeypatch, port=0, data=tmp_path / "data")
+    assert "site.yaml: cameras[1].source: is no address that is read" in line
 
 
 def test_the_size_that_a_camera_had_last_time_serves_as_well(site, tmp_path, monkeypatch):

@@ -13,7 +13,7 @@ from enum import StrEnum
 import numpy as np
 
 from app.domains.vocabulary import CameraId, Frame
-from app.errors import CameraUnavailable, FrameCorrupt, SpotOnError
+from app.errors import CameraUnavailable, ConfigError, FrameCorrupt, SpotOnError
 from app.orchestration.clock import SteadyClock
 from app.orchestration.latest import Drop, LatestBatcher
 from app.orchestration.ports import FrameSource
@@ -100,6 +100,7 @@ class CameraReader:
         self.config = config
         self.size: tuple[int, int] | None = None  # of the first frame; another size later is a fault
         self.fps: float | None = None  # nominal, once the source is open
+        self.wrong: ConfigError | None = None  # the setting that keeps the camera from being opened at all
         self._feed, self._batcher, self._clock, self._report = feed, batcher, clock, report
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"read-{feed.camera_id}", daemon=True)
@@ -156,6 +157,10 @@ class CameraReader:
         while not self._stop.is_set():
             try:
                 self._read_to_end()
+            except ConfigError as error:
+                self.wrong, self._reason = error, error.problem
+                self._batcher.absent(self.camera_id)
+                return  # trying again mends no setting
             except SpotOnError as error:
                 self._reason = getattr(error, "problem", str(error))
             except Exception as error:  # noqa: BLE001 - one camera's fault must not stop the others; it is reported

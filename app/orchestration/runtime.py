@@ -124,11 +124,17 @@ class Runtime:
 
         Returns:
             (width, height) of the frames of the cameras that have given one.
+
+        Raises:
+            ConfigError: a setting keeps a camera from being opened at all.
         """
         end = time.monotonic() + timeout_s
         while not all(reader.tried() for reader in self._readers) and time.monotonic() < end:
             if self._stop.wait(0.02):
                 break
+        for reader in self._readers:
+            if reader.wrong is not None:
+                raise reader.wrong
         return {reader.camera_id: reader.size for reader in self._readers if reader.size is not None}
 
     def expect(self, sizes: Mapping[CameraId, tuple[int, int]]) -> None:

@@ -4,7 +4,7 @@ import time
 import pytest
 
 from app.domains.vocabulary import CameraId, Frame
-from app.errors import CameraUnavailable, FrameCorrupt
+from app.errors import CameraUnavailable, ConfigError, FrameCorrupt
 from app.orchestration.clock import SteadyClock
 from app.orchestration.latest import Drop, LatestBatcher, LatestConfig
 from app.orchestration.reader import CameraFeed, CameraReader, CameraState, ReaderConfig
@@ -150,6 +150,14 @@ def test_an_unforeseen_fault_does_not_show_its_text(camera):
     odd = camera(*[[ZeroDivisionError("secret")]] * 1000)
     status = odd.until(lambda status: status.state is CameraState.LOST)
     assert status.reason == "reading failed (ZeroDivisionError); the log says more"
+
+
+def test_a_wrong_setting_is_not_tried_again(camera):
+    wrong = camera(ConfigError("site.yaml", "cameras[0].source", "is no address"), [FRAME, 30.0])
+    status = wrong.until(lambda status: status.state is CameraState.LOST)
+    assert status.reason == "is no address"
+    assert wrong.reader.join(1.0)
+    assert (wrong.reader.wrong.key, len(wrong.scripts)) == ("cameras[0].source", 1)
 
 
 def test_frames_that_do_not_decode_are_counted_and_reading_goes_on(camera):
