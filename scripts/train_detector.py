@@ -5,7 +5,8 @@
 Writes an ONNX file in YOLOX's output layout, which the product reads like any YOLOX: app/infrastructure/weights. The
 network knows simulated people only; it is the demo's detector where no weights of a real one are present.
 
-Anchor-free head and SimOTA assignment: YOLOX (Ge et al. 2021). Depthwise-separable blocks: MobileNet (Howard et al. 2017).
+Anchor-free head and SimOTA assignment: YOLOX (Ge et al. 2021). Depthwise-separable blocks: MobileNet (Howard et al.
+2017).
 Boxes are those of whole figures, also where others hide a part: a foot that is hidden is guessed, not cut off.
 """
 
@@ -65,8 +66,8 @@ class Residual(nn.Module):
 class PeopleNet(nn.Module):
     """Takes (B, 3, H, W) BGR 0-255, gives (B, cells of strides 8, 16 and 32, 6) as YOLOX does.
 
-    Columns: centre offset and log size in cells, objectness, and class 0. Objectness and class are logits in training and
-    probabilities in evaluation; the class, there being one, is certain.
+    Columns: centre offset and log size in cells, objectness, and class 0. Objectness is a logit in training and a
+    probability in evaluation; the class, there being one, is certain and left out in training.
     """
 
     def __init__(self) -> None:

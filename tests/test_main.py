@@ -138,7 +138,7 @@ def test_pixels_and_recorded_boxes_go_together_where_their_embeddings_agree(fold
     assert networks.dimension() == 256
     assert "detector: none needed for 1 of 2 cameras, their boxes are recorded" in networks.notes
     pipeline = build_pipeline(reid.site, check_files(reid), networks)
-    assert set(pipeline.trackers) == {"hall", "yard"}
+    assert set(pipeline.trackers.camera_ids) == {"hall", "yard"}
     assert pipeline.trackers[CameraId("hall")].config.high_score == networks.sure
     with pytest.raises(ConfigError, match="choose the embedder that made them"):
         notes_of(site_of(folder, *cameras, **chosen, embedder={"model": "osnet_x0_25_msmt17"}), models_dir)

@@ -18,7 +18,6 @@ import numpy as np
 
 from app.domains.mapping.births import find_births
 from app.domains.mapping.gaussian import determinant, inverse, squared_distance, times
-from app.domains.mapping.sight import open_share
 from app.domains.mapping.sweeps import sweep
 from app.domains.mapping.view import CameraView
 from app.domains.vocabulary import (
@@ -186,21 +185,11 @@ class FloorFusion:
 
         It is lower for spots hidden by living targets that stand nearer to the camera, and 0 out of view.
         """
-        solid = self._mean[self._log_odds > 0.0, :2]
-        probability = np.zeros((len(xy), len(self.camera_ids)))
-        for column, view in enumerate(self._views):
-            probability[:, column] = self._clear_share(view, xy, solid)
-        return probability * self.config.detection_probability
-
-    def _clear_share(self, view: CameraView, xy: FloatArray, solid: FloatArray) -> FloatArray:
-        """Return (Q,) in [0, 1]: 1 for a person in full view of the camera, 0 for one out of view or well hidden."""
-        boxes, visible = view.boxes(np.concatenate([xy, solid]), self.config.person_height_m)
-        if not visible.any():
-            return np.zeros(len(xy))
-        open_to_view = open_share(boxes[: len(xy)], boxes[len(xy) :][visible[len(xy) :]])
-        hidden, clear_from = self.config.hidden_open_share, self.config.clear_open_share
-        clear = np.minimum(np.maximum((open_to_view - hidden) / (clear_from - hidden), 0.0), 1.0)
-        return np.asarray(np.where(visible[: len(xy)], clear, 0.0))
+        config = self.config
+        solid = np.ascontiguousarray(self._mean[self._log_odds > 0.0, :2])
+        open_from = config.hidden_open_share, config.clear_open_share
+        shares = [view.clear_share(xy, solid, config.person_height_m, open_from) for view in self._views]
+        return config.detection_probability * np.array(shares).reshape(len(self._views), len(xy)).T
 
     def _continuity(self, points: _Points) -> FloatArray:
         """Return (N, M) how surely the camera's own tracker links each point to each target: 1 yes, -1 to another."""

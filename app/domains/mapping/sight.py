@@ -117,18 +117,40 @@ def expect(
 
 
 @njit(cache=True, error_model="numpy")
-def open_share(own: BoxArray, others: BoxArray) -> FloatArray:
-    """Return how much of each of (N, 4) boxes stays open behind those of (M, 4) that stand nearer, (N,) in [0, 1]."""
-    result = np.ones(len(own))
-    for i in range(len(own)):
+def clear_share(
+    sight: Sight,
+    xy: FloatArray,
+    solid: FloatArray,
+    body: tuple[float, float],
+    max_range_m: float,
+    open_from: tuple[float, float],
+) -> FloatArray:
+    """Say how clearly people at (N, 2) spots can be seen past people who stand at (M, 2) others.
+
+    Args:
+        sight: the camera.
+        xy: metres.
+        solid: metres.
+        body: height and width of a person, metres.
+        max_range_m: how far the camera sees.
+        open_from: shares of a box that the others leave open: up to the first it is hidden, from the second on clear.
+
+    Returns:
+        (N,) 1 for a person in full view, 0 for one out of view or well hidden.
+    """
+    result = np.zeros(len(xy))
+    own, seen = expect(sight, xy, body[0], body[1], max_range_m)
+    others, in_view = expect(sight, solid, body[0], body[1], max_range_m)
+    for i in np.flatnonzero(seen):
         area = max((own[i, 2] - own[i, 0]) * (own[i, 3] - own[i, 1]), 1e-9)
+        left_open = 1.0
         for j in range(len(others)):
-            if others[j, 3] <= own[i, 3] + 1e-3:  # itself, and those behind
+            if not in_view[j] or others[j, 3] <= own[i, 3] + 1e-3:  # itself, and those behind
                 continue
             width = min(own[i, 2], others[j, 2]) - max(own[i, 0], others[j, 0])
             height = min(own[i, 3], others[j, 3]) - max(own[i, 1], others[j, 1])
-            if width > 0.0 and height > 0.0:
-                result[i] *= 1.0 - min(width * height / area, 1.0)
+            left_open *= 1.0 - min(max(width, 0.0) * max(height, 0.0) / area, 1.0)
+        result[i] = min(max((left_open - open_from[0]) / (open_from[1] - open_from[0]), 0.0), 1.0)
     return result
 
 

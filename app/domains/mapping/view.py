@@ -9,7 +9,7 @@ from typing import ClassVar
 import numpy as np
 
 from app.domains.mapping.camera_model import CameraModel
-from app.domains.mapping.sight import Sight, Trust, expect, stand
+from app.domains.mapping.sight import Sight, Trust, clear_share, expect, stand
 from app.domains.vocabulary import BoolArray, BoxArray, CameraId, FloatArray, FloorPoints
 
 BORDER_STEPS = 24  # points along each image side when its outline is carried to the floor
@@ -128,6 +128,26 @@ class CameraView:
         if self.sight is None or not self.height_known or n == 0:
             return np.full((n, 4), np.nan, dtype=np.float32), np.zeros(n, dtype=bool)
         return expect(self.sight, xy, height_m, self.config.body_width_m, self.config.max_range_m)
+
+    def clear_share(
+        self, xy: FloatArray, solid: FloatArray, height_m: float, open_from: tuple[float, float]
+    ) -> FloatArray:
+        """Say how clearly people can be seen past others who stand nearer to the camera.
+
+        Args:
+            xy: (N, 2) metres, where.
+            solid: (M, 2) metres, the others; a person does not hide himself.
+            height_m: of everybody.
+            open_from: shares of a box that the others leave open: up to the first it is hidden, from the second on
+                clear.
+
+        Returns:
+            (N,) 1 for a person in full view, 0 for one out of view or well hidden.
+        """
+        if self.sight is None or not self.height_known:
+            return np.zeros(len(xy))
+        body = height_m, self.config.body_width_m
+        return clear_share(self.sight, xy, solid, body, self.config.max_range_m, open_from)
 
     def footprint(self, bounds: tuple[float, float, float, float] | None = None) -> FloatArray:
         """Outline the floor that the image shows, for drawing.
