@@ -44,10 +44,10 @@ def _gondola(x: float, y: float, length: float) -> list[Solid]:
     """Build a free-standing shelf, 0.8 m deep, goods on both sides."""
     return [
         Solid((x, y, 0.0), (x + length, y + 0.8, 0.14), Material.PLAIN, (0.24, 0.24, 0.25)),
-        Solid((x + 0.04, y + 0.05, 0.14), (x + length - 0.04, y + 0.75, 0.84), Material.GOODS, (0.5, 0.5, 0.5)),
-        Solid((x, y, 0.84), (x + length, y + 0.8, 0.88), Material.PLAIN, (0.52, 0.54, 0.55)),
-        Solid((x - 0.04, y, 0.0), (x, y + 0.8, 0.92), Material.PLAIN, (0.26, 0.38, 0.48)),
-        Solid((x + length, y, 0.0), (x + length + 0.04, y + 0.8, 0.92), Material.PLAIN, (0.26, 0.38, 0.48)),
+        Solid((x + 0.04, y + 0.05, 0.14), (x + length - 0.04, y + 0.75, 0.66), Material.GOODS, (0.5, 0.5, 0.5)),
+        Solid((x, y, 0.66), (x + length, y + 0.8, 0.70), Material.PLAIN, (0.52, 0.54, 0.55)),
+        Solid((x - 0.04, y, 0.0), (x, y + 0.8, 0.74), Material.PLAIN, (0.26, 0.38, 0.48)),
+        Solid((x + length, y, 0.0), (x + length + 0.04, y + 0.8, 0.74), Material.PLAIN, (0.26, 0.38, 0.48)),
     ]
 
 
@@ -96,8 +96,8 @@ def _furniture() -> list[Solid]:
         Solid((11.4, 11.6, 0.0), (15.4, 12.0, 1.9), Material.GOODS, (0.5, 0.5, 0.5)),
         Solid((11.4, 11.55, 1.9), (15.4, 12.0, 1.96), Material.PLAIN, (0.5, 0.52, 0.54)),
         # the till
-        Solid((12.4, 1.7, 0.0), (14.8, 2.3, 0.95), Material.WOOD, wood),
-        Solid((12.3, 1.65, 0.95), (14.9, 2.35, 1.0), Material.PLAIN, (0.12, 0.12, 0.13)),
+        Solid((12.4, 1.7, 0.0), (14.8, 2.3, 0.86), Material.WOOD, wood),
+        Solid((12.3, 1.65, 0.86), (14.9, 2.35, 0.90), Material.PLAIN, (0.12, 0.12, 0.13)),
         Solid((13.0, 1.85, 1.0), (13.35, 2.15, 1.22), Material.PLAIN, (0.06, 0.06, 0.06), blocks=False),
         Solid((14.1, 1.9, 1.0), (14.5, 2.15, 1.12), Material.CARTON, (0.22, 0.36, 0.48), blocks=False),
         # two low tables
