@@ -2,7 +2,6 @@ import cv2
 import numpy as np
 import pytest
 
-from app.domains.vocabulary import CameraId
 from app.errors import CameraUnavailable, ConfigError, ModelError
 from app.infrastructure.image_source import ImageSource
 from app.infrastructure.mot_detections import DetectionsSource
@@ -139,7 +138,7 @@ def test_pixels_and_recorded_boxes_go_together_where_their_embeddings_agree(fold
     assert "detector: none needed for 1 of 2 cameras, their boxes are recorded" in networks.notes
     pipeline = build_pipeline(reid.site, check_files(reid), networks)
     assert set(pipeline.trackers.camera_ids) == {"hall", "yard"}
-    assert pipeline.trackers[CameraId("hall")].config.high_score == networks.sure
+    assert pipeline.trackers.config.high_score == networks.sure
     with pytest.raises(ConfigError, match="choose the embedder that made them"):
         notes_of(site_of(folder, *cameras, **chosen, embedder={"model": "osnet_x0_25_msmt17"}), models_dir)
 
