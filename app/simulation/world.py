@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from app.domains.vocabulary import FloatArray
+from app.domains.vocabulary import FloatArray, IntArray
 from app.simulation.crowd import STEP_S, Crowd
 from app.simulation.figure import Figure, make_figure
 from app.simulation.floor_plan import Bounds, Scene
@@ -21,6 +21,7 @@ from app.simulation.people import People
 from app.simulation.scenes.square import square
 from app.simulation.walks import Walks
 
+State = tuple[IntArray, FloatArray]  # (N,) ids of those who are there, and (N, 6) of the crowd's state
 MEMORY_S = 600.0  # how far back the world is remembered
 WARM_UP_S = 40.0  # walked before the first instant, so that nobody stands where they were put
 
@@ -56,7 +57,7 @@ class World:
             self._crowd = Walks(config.walks, config.pace)
             self.scene = fit_scene(scene, self._crowd.bounds)
         self._lock = threading.Lock()
-        self._states: deque[FloatArray] = deque(maxlen=int(MEMORY_S / STEP_S))
+        self._states: deque[State] = deque(maxlen=int(MEMORY_S / STEP_S))
         self._first = 0  # number of the oldest state that is remembered
         for _ in range(int(WARM_UP_S / STEP_S) if config.walks is None else 0):
             self._crowd.step()
@@ -88,11 +89,10 @@ class World:
         Raises:
             ValueError: a time before the start, or longer than MEMORY_S before the latest one asked for.
         """
-        before, after = self._around(time_s)
+        (earlier, before), (later, after) = self._around(time_s)
         share = time_s / STEP_S - int(time_s / STEP_S)
-        rows = np.flatnonzero((before[:, 6] > 0.0) & (after[:, 6] > 0.0))
-        state = before[rows] + share * (after[rows] - before[rows])
-        person = rows + 1
+        person, i, j = np.intersect1d(earlier, later, assume_unique=True, return_indices=True)
+        state = before[i] + share * (after[j] - before[i])
         sway = np.sin(0.55 * time_s + 2.4 * person)
         return People(person, state[:, :2], state[:, 2], state[:, 3], state[:, 4], state[:, 5], sway)
 
@@ -103,8 +103,8 @@ class World:
         x, y = bodies.xy.T
         return bodies[(x >= x0) & (x <= x1) & (y >= y0) & (y <= y1)]
 
-    def _around(self, time_s: float) -> tuple[FloatArray, FloatArray]:
-        """Return the (N, 7) states before and after an instant; the last column tells who is present."""
+    def _around(self, time_s: float) -> tuple[State, State]:
+        """Return the states before and after an instant."""
         if time_s < 0.0:
             raise ValueError(f"the simulation begins at 0 s, {time_s:g} s is before it")
         number = int(time_s / STEP_S)
@@ -118,7 +118,8 @@ class World:
 
     def _remember(self) -> None:
         self._first += len(self._states) == self._states.maxlen
-        self._states.append(np.column_stack([self._crowd.state, self._crowd.present]))
+        here = np.flatnonzero(self._crowd.present)
+        self._states.append((here + 1, self._crowd.state[here]))
 
 
 def fit_scene(scene: Scene, bounds: Bounds) -> Scene:
