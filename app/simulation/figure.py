@@ -152,8 +152,8 @@ def _skirt(tailor: _Tailor, build: Build, cloth: Colour) -> None:
     legs = {Bone.PELVIS: 0.34, Bone.THIGH_L: 0.33, Bone.THIGH_R: 0.33}
     tailor.tube()
     tailor.ring(legs, (0.0, 0.0, -0.30), (CLOSED, CLOSED), cloth, 0.3)
-    tailor.ring(legs, (0.0, 0.0, -0.42), (0.175 * b, 0.215 * b), cloth, 0.85)
-    tailor.ring({**legs, Bone.PELVIS: 0.34}, (0.0, 0.0, -0.25), (0.155 * b, 0.20 * b), cloth)
+    tailor.ring(legs, (0.0, 0.0, -0.42), (0.225 * b, 0.225 * b), cloth, 0.85)
+    tailor.ring({**legs, Bone.PELVIS: 0.34}, (0.0, 0.0, -0.25), (0.185 * b, 0.205 * b), cloth)
     tailor.ring({Bone.PELVIS: 1.0}, (0.0, 0.0, -0.05), (0.135 * b, 0.185 * b), cloth)
     tailor.ring({Bone.PELVIS: 1.0}, (0.0, 0.0, 0.06), (0.115 * b, 0.160 * b), cloth)
     tailor.ring({Bone.PELVIS: 0.5, Bone.CHEST: 0.5}, (0.0, 0.0, 0.12), (0.09 * b, 0.12 * b), cloth)
@@ -214,8 +214,8 @@ def _coat_tails(tailor: _Tailor, build: Build, outfit: Outfit) -> None:
     cloth = _front(outfit.top_colour, outfit.bottom_colour, 0.3)
     tailor.tube()
     tailor.ring(legs, (-0.01, 0.0, -0.25), (CLOSED, CLOSED), outfit.top_colour, 0.3)
-    tailor.ring(legs, (-0.01, 0.0, -0.33), (0.165 * b, 0.205 * b), cloth, 0.85)
-    tailor.ring(legs, (-0.005, 0.0, -0.18), (0.150 * b, 0.200 * b), cloth)
+    tailor.ring(legs, (-0.01, 0.0, -0.33), (0.205 * b, 0.215 * b), cloth, 0.85)
+    tailor.ring(legs, (-0.005, 0.0, -0.18), (0.172 * b, 0.205 * b), cloth)
     tailor.ring({Bone.PELVIS: 1.0}, (0.0, 0.0, 0.0), (0.132 * b, 0.188 * b), cloth)
     tailor.ring({Bone.PELVIS: 0.7, Bone.CHEST: 0.3}, (0.0, 0.0, 0.10), (0.120 * b, 0.172 * b), cloth)
 

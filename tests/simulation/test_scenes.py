@@ -24,7 +24,7 @@ def seen_by(scene):
     for mount in scene.mounts:
         view = CameraView(CameraId(mount.name), SIZE, calibrate(mount, SIZE).model())
         _, visible = view.boxes(grid, 1.75)
-        start, step = np.array(mount.at[:2]), grid - mount.at[:2]
+        start, step = np.array(mount.at[:2]), grid - mount.at[:2] + 1e-9
         for wall in walls:
             low, high = (np.array(corner[:2]) for corner in (wall.low, wall.high))
             ends = np.stack([(low - start) / step, (high - start) / step])

@@ -1,7 +1,7 @@
-"""A floor of offices, 32 x 18 m: four rooms along a corridor; six cameras that do not overlap.
+"""Four rooms side by side along a corridor, 32 x 10 m; six cameras that do not overlap.
 
-Between two cameras people are out of sight for some seconds, so that only how they look and how long they walk can tell
-who comes back into view.
+Between two cameras people are out of sight for 3 to 20 seconds, so that only how they look and how long they walk can
+tell who comes back into view. Cameras look away from each other: no two see one place even through walls.
 """
 
 import math
@@ -19,13 +19,16 @@ from app.simulation.floor_plan import (
     walls,
 )
 
-BOUNDS = (0.0, 0.0, 32.0, 18.0)
+BOUNDS = (0.0, 0.0, 32.0, 10.0)
 CEILING_M = 3.0
 PAINT: Colour = (0.58, 0.60, 0.60)
 WOOD: Colour = (0.30, 0.42, 0.52)
-LENS = (-0.22, 0.05, -0.0004, 0.0005, 0.0)
-ENDS = (("west", 8.5, 9.9), ("east", 8.5, 9.9))
-CORRIDOR = (7.8, 8.0, 10.4, 10.6)  # y of the faces of its walls
+GREY: Colour = (0.35, 0.35, 0.36)
+LENS = (-0.16, 0.03, -0.0004, 0.0005, 0.0)
+ENDS = (("west", 0.5, 1.9), ("east", 0.5, 1.9))
+SOUTH, NORTH = 2.4, 2.6  # y of the faces of the wall between corridor and rooms
+ROOM_M = 8.0  # width of a room
+DOORS_X = (4.4, 11.6, 20.4, 27.6)
 
 
 def offices() -> Scene:
@@ -36,7 +39,9 @@ def offices() -> Scene:
         behind, door = vestibule(side, BOUNDS, (a, b), (0.34, 0.36, 0.38))
         solids += behind
         doors.append(door)
-    solids += _inner_walls() + _furniture()
+    solids += _inner_walls() + _kitchen() + _meeting_room() + _studio() + _office()
+    rooms = ("kitchen", "meeting-room", "studio", "office")
+    middles = [ROOM_M * (0.5 + number) for number in range(4)]
     return Scene(
         name="offices",
         bounds=BOUNDS,
@@ -45,33 +50,30 @@ def offices() -> Scene:
         solids=tuple(solids),
         doors=tuple(doors),
         spots=tuple(_spots()),
-        lamps=tuple((x, y, 2.9) for x in (3.0, 8.5, 13.5, 18.5, 23.5, 29.0) for y in (3.0, 9.2, 15.0)),
+        lamps=tuple((x, y, 2.9) for x in (2.0, 6.0, 10.0, 14.0, 18.0, 22.0, 26.0, 30.0) for y in (1.2, 5.0, 8.0)),
         mounts=(
-            Mount("kitchen", (0.25, 17.75, 2.8), (7.5, 13.2, 0.6), 0.72, LENS),
-            Mount("north-office", (31.75, 17.75, 2.8), (24.5, 13.2, 0.6), 0.72, LENS),
-            Mount("meeting-room", (0.25, 0.25, 2.8), (7.5, 4.8, 0.6), 0.72, LENS),
-            Mount("south-office", (31.75, 0.25, 2.8), (24.5, 4.8, 0.6), 0.72, LENS),
-            Mount("west-entrance", (8.2, 10.2, 2.8), (2.2, 9.1, 0.6), 0.80, LENS),
-            Mount("east-entrance", (23.8, 8.2, 2.8), (29.8, 9.3, 0.6), 0.80, LENS),
+            *(
+                Mount(name, (x, NORTH + 0.15, 2.8), (x, 8.0, 0.6), 0.92, LENS)
+                for name, x in zip(rooms, middles, strict=True)
+            ),
+            Mount("west-corridor", (9.5, 2.2, 2.7), (0.5, 0.1, 0.4), 1.3, LENS),
+            Mount("east-corridor", (22.5, 2.2, 2.7), (31.5, 0.1, 0.4), 1.3, LENS),
         ),
         daylight=0.5,
     )
 
 
 def _inner_walls() -> list[Solid]:
-    south, south_face, north_face, north = CORRIDOR
-    solids = []
-    for low, high, gaps in (
-        (south, south_face, [(12.4, 13.6), (18.4, 19.6)]),
-        (north_face, north, [(10.9, 12.1), (19.9, 21.1)]),
-    ):
-        for (a, b), bottom in wall_pieces(0.0, 32.0, gaps, 2.2):
-            solids.append(Solid((a, low, bottom), (b, high, CEILING_M), Material.WALL, PAINT, blocks=bottom == 0.0))
-    for a, b in ((0.0, south), (north, 18.0)):
-        solids.append(Solid((15.9, a, 0.0), (16.1, b, CEILING_M), Material.WALL, PAINT))
-    # a strip of colour and pictures, so that one end of the building does not look like the other
-    solids.append(Solid((0.6, north_face - 0.02, 1.1), (3.6, north_face, 2.2), Material.POSTER, PAINT, blocks=False))
-    solids.append(Solid((28.4, south_face, 1.1), (31.0, south_face + 0.02, 2.2), Material.POSTER, PAINT, blocks=False))
+    gaps = [(x - 0.6, x + 0.6) for x in DOORS_X]
+    solids = [
+        Solid((a, SOUTH, bottom), (b, NORTH, CEILING_M), Material.WALL, PAINT, blocks=bottom == 0.0)
+        for (a, b), bottom in wall_pieces(0.0, 32.0, gaps, 2.2)
+    ]
+    for x in (ROOM_M, 2 * ROOM_M, 3 * ROOM_M):
+        solids.append(Solid((x - 0.1, NORTH, 0.0), (x + 0.1, 10.0, CEILING_M), Material.WALL, PAINT))
+    # pictures, so that one end of the building does not look like the other
+    solids.append(Solid((1.0, 0.0, 1.1), (3.6, 0.02, 2.2), Material.POSTER, PAINT, blocks=False))
+    solids.append(Solid((28.0, 0.0, 1.1), (31.0, 0.02, 2.2), Material.POSTER, PAINT, blocks=False))
     return solids
 
 
@@ -80,52 +82,61 @@ def _desk(x: float, y: float) -> list[Solid]:
     dark: Colour = (0.06, 0.06, 0.06)
     return [
         Solid((x, y, 0.70), (x + 1.6, y + 0.8, 0.74), Material.WOOD, WOOD),
-        Solid((x + 0.05, y + 0.05, 0.0), (x + 0.12, y + 0.75, 0.70), Material.PLAIN, (0.35, 0.35, 0.36), blocks=False),
-        Solid((x + 1.48, y + 0.05, 0.0), (x + 1.55, y + 0.75, 0.70), Material.PLAIN, (0.35, 0.35, 0.36), blocks=False),
+        Solid((x + 0.05, y + 0.05, 0.0), (x + 0.12, y + 0.75, 0.70), Material.PLAIN, GREY, blocks=False),
+        Solid((x + 1.48, y + 0.05, 0.0), (x + 1.55, y + 0.75, 0.70), Material.PLAIN, GREY, blocks=False),
         Solid((x + 0.55, y + 0.38, 0.80), (x + 1.05, y + 0.42, 1.12), Material.PLAIN, dark, blocks=False),
         Solid((x + 0.77, y + 0.36, 0.74), (x + 0.83, y + 0.44, 0.80), Material.PLAIN, dark, blocks=False),
     ]
 
 
-def _furniture() -> list[Solid]:
-    solids = []
-    for x in (19.5, 25.5):
-        for y in (14.2, 2.6):
-            solids += _desk(x, y) + _desk(x + 1.6, y)
-    blue: Colour = (0.34, 0.22, 0.12)
-    solids += [
-        # kitchen: a worktop on the far wall, a high table
-        Solid((8.0, 17.4, 0.0), (13.5, 18.0, 0.88), Material.PLAIN, (0.62, 0.63, 0.63)),
-        Solid((7.95, 17.38, 0.88), (13.55, 18.0, 0.93), Material.WOOD, WOOD),
-        Solid((14.2, 17.35, 0.0), (15.0, 18.0, 1.9), Material.PLAIN, (0.66, 0.67, 0.68)),
-        Solid((6.2, 13.6, 0.70), (8.4, 14.6, 0.75), Material.WOOD, WOOD),
-        Solid((6.9, 13.9, 0.0), (7.7, 14.3, 0.70), Material.PLAIN, (0.20, 0.20, 0.21), blocks=False),
-        # meeting room: a long table, a screen, a sofa
-        Solid((5.0, 3.2, 0.70), (9.0, 4.4, 0.75), Material.WOOD, WOOD),
-        Solid((5.6, 3.5, 0.0), (6.0, 4.1, 0.70), Material.PLAIN, (0.20, 0.20, 0.21), blocks=False),
-        Solid((8.0, 3.5, 0.0), (8.4, 4.1, 0.70), Material.PLAIN, (0.20, 0.20, 0.21), blocks=False),
-        Solid((15.86, 2.4, 1.0), (15.9, 5.2, 2.4), Material.PLAIN, (0.05, 0.05, 0.05), blocks=False),
-        Solid((11.4, 0.0, 0.0), (14.0, 0.85, 0.42), Material.PLAIN, blue),
-        Solid((11.4, 0.0, 0.42), (14.0, 0.25, 0.80), Material.PLAIN, blue),
-        # folders along walls, windows
-        Solid((16.1, 11.6, 0.0), (16.5, 16.4, 1.9), Material.BOOKS, (0.4, 0.4, 0.4)),
-        Solid((16.1, 1.2, 0.0), (16.5, 5.4, 1.9), Material.BOOKS, (0.4, 0.4, 0.4)),
-        Solid((19.0, 17.98, 1.0), (29.0, 18.0, 2.4), Material.GLASS, (0.86, 0.83, 0.80), blocks=False),
-        Solid((18.0, 0.0, 1.0), (28.0, 0.02, 2.4), Material.GLASS, (0.86, 0.83, 0.80), blocks=False),
-        Solid((2.0, 0.0, 1.0), (9.0, 0.02, 2.4), Material.GLASS, (0.86, 0.83, 0.80), blocks=False),
+def _kitchen() -> list[Solid]:
+    white: Colour = (0.62, 0.63, 0.63)
+    return [
+        Solid((2.2, 9.4, 0.0), (5.6, 10.0, 0.88), Material.PLAIN, white),
+        Solid((2.15, 9.38, 0.88), (5.65, 10.0, 0.93), Material.WOOD, WOOD),
+        Solid((2.4, 9.65, 1.5), (5.4, 10.0, 2.2), Material.PLAIN, white, blocks=False),
+        Solid((5.9, 9.3, 0.0), (6.7, 10.0, 1.9), Material.PLAIN, (0.66, 0.67, 0.68)),
+        Solid((0.6, 6.8, 0.70), (1.8, 8.0, 0.75), Material.WOOD, WOOD),
+        Solid((1.1, 7.3, 0.0), (1.3, 7.5, 0.70), Material.PLAIN, GREY, blocks=False),
     ]
-    return solids
+
+
+def _meeting_room() -> list[Solid]:
+    blue: Colour = (0.34, 0.22, 0.12)
+    return [
+        Solid((10.6, 9.97, 1.0), (13.4, 10.0, 2.4), Material.PLAIN, (0.05, 0.05, 0.05), blocks=False),
+        Solid((14.9, 6.6, 0.0), (15.9, 9.0, 0.42), Material.PLAIN, blue),
+        Solid((15.6, 6.6, 0.42), (15.9, 9.0, 0.80), Material.PLAIN, blue),
+        Solid((8.1, 6.6, 0.70), (9.0, 8.8, 0.75), Material.WOOD, WOOD),
+        Solid((8.4, 7.4, 0.0), (8.7, 8.0, 0.70), Material.PLAIN, GREY, blocks=False),
+    ]
+
+
+def _studio() -> list[Solid]:
+    return [
+        *_desk(17.0, 9.15),
+        *_desk(21.2, 9.15),
+        Solid((18.9, 9.97, 1.0), (20.9, 10.0, 2.4), Material.GLASS, (0.86, 0.83, 0.80), blocks=False),
+        Solid((16.1, 5.2, 0.0), (16.5, 8.0, 1.9), Material.BOOKS, (0.4, 0.4, 0.4)),
+    ]
+
+
+def _office() -> list[Solid]:
+    return [
+        *_desk(25.0, 9.15),
+        *_desk(26.6, 9.15),
+        Solid((29.2, 9.6, 0.0), (31.4, 10.0, 1.9), Material.BOOKS, (0.4, 0.4, 0.4)),
+        Solid((31.97, 5.0, 1.0), (32.0, 8.6, 2.4), Material.GLASS, (0.86, 0.83, 0.80), blocks=False),
+    ]
 
 
 def _spots() -> list[Spot]:
-    north, south = 0.5 * math.pi, -0.5 * math.pi
-    spots = [Spot((x, 16.8), north) for x in (8.8, 10.4, 12.2)]
-    spots += [Spot((x, 13.0), north) for x in (6.7, 7.9)] + [Spot((x, 15.2), south) for x in (6.6, 8.0)]
-    spots += [Spot((x, 2.6), north) for x in (5.6, 7.0, 8.4)] + [Spot((x, 5.0), south) for x in (5.4, 6.8, 8.2)]
-    spots += [Spot((x, 13.6), north) for x in (20.3, 21.9, 26.3, 27.9)]
-    spots += [Spot((x, 2.0), north) for x in (20.3, 21.9, 26.3, 27.9)]
-    spots += [Spot((17.2, y), math.pi) for y in (12.6, 15.2, 2.4, 4.6)]
-    for group, (x, y) in enumerate(((3.0, 14.0), (11.6, 4.6), (29.2, 12.6), (24.2, 5.4), (2.4, 9.2), (29.6, 9.2))):
+    north, south, east, west = 0.5 * math.pi, -0.5 * math.pi, 0.0, math.pi
+    spots = [Spot((x, 8.8), north) for x in (2.8, 4.0, 5.2, 17.8, 22.0, 25.8, 27.4)] + [Spot((30.2, 9.0), north)]
+    spots += [Spot((2.4, 7.2), west), Spot((9.6, 7.2), west), Spot((9.6, 8.2), west), Spot((14.3, 7.8), east)]
+    spots += [Spot((17.1, 7.0), west), Spot((12.0, 9.2), north), Spot((20.0, 9.3), north), Spot((31.3, 7.0), east)]
+    spots += [Spot((2.6, 0.5), south), Spot((29.4, 0.5), south)]
+    for group, (x, y) in enumerate(((5.6, 7.2), (12.0, 7.2), (20.4, 7.4), (28.4, 7.4), (4.6, 1.2), (27.4, 1.2))):
         for k in range(2):
             angle = math.pi * k + 0.4 * group
             place = (x + 0.45 * math.cos(angle), y + 0.45 * math.sin(angle))
