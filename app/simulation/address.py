@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qsl, quote, urlsplit
 
 from app.simulation.faults import Faults, Span
@@ -87,7 +88,7 @@ def parse_address(text: str) -> SimulationAddress:
     place = re.fullmatch(r"([A-Za-z0-9_-]+)/([A-Za-z0-9_.-]+)", parts.path)
     if parts.scheme != "sim" or place is None or parts.fragment:
         raise ValueError("is no simulated camera; expected sim:SCENE/CAMERA?people=12&seed=0, such as sim:shop/north")
-    given: dict[str, dict[str, object]] = {"WorldConfig": {}, "SimulationAddress": {}, "Faults": {}}
+    given: dict[str, dict[str, Any]] = {"WorldConfig": {}, "SimulationAddress": {}, "Faults": {}}
     for key, value in parse_qsl(parts.query, keep_blank_values=True):
         if key not in KEYS_OF:
             raise ValueError(f"unknown key {key!r} in the address; known are {', '.join(KEYS_OF)}")
@@ -95,9 +96,9 @@ def parse_address(text: str) -> SimulationAddress:
         if name in given[owner]:
             raise ValueError(f"{key} is given twice in the address")
         given[owner][name] = READ[key](key, value)
-    world = WorldConfig(**given["WorldConfig"])  # type: ignore[arg-type]  # READ gives each key its type
-    faults = Faults(**given["Faults"])  # type: ignore[arg-type]  # as above
-    return SimulationAddress(place[1], place[2], world, faults=faults, **given["SimulationAddress"])  # type: ignore[arg-type]  # as above
+    world = WorldConfig(**given["WorldConfig"])
+    faults = Faults(**given["Faults"])
+    return SimulationAddress(place[1], place[2], world, faults=faults, **given["SimulationAddress"])
 
 
 def _number(key: str, text: str, low: float, high: float) -> float:

@@ -69,8 +69,10 @@ def _inner_walls() -> list[Solid]:
         Solid((a, SOUTH, bottom), (b, NORTH, CEILING_M), Material.WALL, PAINT, blocks=bottom == 0.0)
         for (a, b), bottom in wall_pieces(0.0, 32.0, gaps, 2.2)
     ]
-    for x in (ROOM_M, 2 * ROOM_M, 3 * ROOM_M):
-        solids.append(Solid((x - 0.1, NORTH, 0.0), (x + 0.1, 10.0, CEILING_M), Material.WALL, PAINT))
+    solids += [
+        Solid((x - 0.1, NORTH, 0.0), (x + 0.1, 10.0, CEILING_M), Material.WALL, PAINT)
+        for x in (ROOM_M, 2 * ROOM_M, 3 * ROOM_M)
+    ]
     # pictures, so that one end of the building does not look like the other
     solids.append(Solid((1.0, 0.0, 1.1), (3.6, 0.02, 2.2), Material.POSTER, PAINT, blocks=False))
     solids.append(Solid((28.0, 0.0, 1.1), (31.0, 0.02, 2.2), Material.POSTER, PAINT, blocks=False))
