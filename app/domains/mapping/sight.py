@@ -64,22 +64,24 @@ def stand(sight: Sight, trust: Trust, xyxy: BoxArray) -> tuple[FloatArray, Float
     """
     xy, covariance = np.full((len(xyxy), 2), np.nan), np.full((len(xyxy), 2, 2), np.nan)
     valid = np.zeros(len(xyxy), np.bool_)
+    slope, jacobian = np.empty((2, 2)), np.empty((2, 2))
+    unused = np.empty((2, 2))
     for i in range(len(xyxy)):
         left, top, right, bottom = xyxy[i]
         u, v, sigma_u, sigma_v = _foot(sight, trust, left, top, right, bottom)
-        slope = np.empty((2, 2))
         x, y = _to_ideal(sight, u, v, slope)
-        x, y, sigma_v, seen = _ask_head(sight, trust, left + right - u, top, bottom - top, x, y, sigma_v, bottom)
-        weight = _row(sight.to_floor[2], x, y)
+        x, y, sigma_v, seen = _ask_head(
+            sight, trust, left + right - u, top, bottom - top, x, y, sigma_v, bottom, unused
+        )
+        weight = _row(sight.to_floor, 2, x, y)
         if not seen or not weight > 0.0:
             continue
-        at_x, at_y = _row(sight.to_floor[0], x, y) / weight, _row(sight.to_floor[1], x, y) / weight
+        at_x, at_y = _row(sight.to_floor, 0, x, y) / weight, _row(sight.to_floor, 1, x, y) / weight
         if not _within_range(sight, trust.max_range_m, at_x, at_y):
             continue
         valid[i] = True
         xy[i, 0], xy[i, 1] = at_x, at_y
         # quotient rule: (row_i - target_i * row_w) / w
-        jacobian = np.empty((2, 2))
         for column in range(2):
             jacobian[0, column] = (sight.to_floor[0, column] - at_x * sight.to_floor[2, column]) / weight
             jacobian[1, column] = (sight.to_floor[1, column] - at_y * sight.to_floor[2, column]) / weight
@@ -101,13 +103,10 @@ def expect(
     """Return the boxes (N, 4) of upright people at (N, 2) metres, NaN behind the camera, and who can be seen, (N,)."""
     box, visible = np.full((len(xy), 4), np.nan, np.float32), np.zeros(len(xy), np.bool_)
     for i in range(len(xy)):
-        foot = np.empty(3)
-        for axis in range(3):
-            foot[axis] = _row(sight.to_plane[axis], xy[i, 0], xy[i, 1])
-        head = foot + height_m * sight.rise
-        foot_u, foot_v = _to_pixel(sight, foot)
-        head_u, head_v = _to_pixel(sight, head)
-        half = 0.5 * (abs(head_u - foot_u) + body_width_m * sight.focal[0] / foot[2])
+        depth = _row(sight.to_plane, 2, xy[i, 0], xy[i, 1])
+        foot_u, foot_v = _to_pixel(sight, xy[i, 0], xy[i, 1], 0.0)
+        head_u, head_v = _to_pixel(sight, xy[i, 0], xy[i, 1], height_m)
+        half = 0.5 * (abs(head_u - foot_u) + body_width_m * sight.focal[0] / depth)
         middle = 0.5 * (foot_u + head_u)
         box[i, 0], box[i, 1], box[i, 2], box[i, 3] = middle - half, head_v, middle + half, foot_v
         visible[i] = _within_range(sight, max_range_m, xy[i, 0], xy[i, 1]) and _upper_half_inside(
@@ -179,7 +178,7 @@ def feet_below(sight: Sight, x: float, y: float, height_m: float) -> tuple[float
         ideal units, for each such unit that the head moves down, and for each metre of height.
     """
     row, rise = sight.to_floor[2], sight.rise
-    along = _row(row, x, y)
+    along = _row(sight.to_floor, 2, x, y)
     per_metre = (row[0] * rise[0] + row[1] * rise[1] + row[2] * rise[2]) / along
     far = 1.0 / along + height_m * per_metre
     depth = far - height_m * rise[2]
@@ -217,6 +216,7 @@ def _ask_head(  # noqa: PLR0913 - compiled functions take plain numbers
     y: float,
     sigma: float,
     bottom: float,
+    unused: FloatArray,
 ) -> tuple[float, float, float, bool]:
     """Measure a foot a second time, by the head above it, and take it from there where the foot is hidden.
 
@@ -230,6 +230,7 @@ def _ask_head(  # noqa: PLR0913 - compiled functions take plain numbers
         y: of the foot.
         sigma: pixels, its upright standard deviation.
         bottom: pixels, of the box.
+        unused: (2, 2) room for the lens's derivative at the head.
 
     Returns:
         The foot in the ideal plane, its deviation in pixels, and whether it could be had at all.
@@ -237,7 +238,7 @@ def _ask_head(  # noqa: PLR0913 - compiled functions take plain numbers
     cut = not bottom < sight.size[1] - trust.edge_px
     if not trust.height_sigma_m > 0.0 or np.isnan(sight.rise[0]) or not top > trust.edge_px:
         return x, y, sigma, not cut
-    head_x, head_y = _to_ideal(sight, head_u, top, np.empty((2, 2)))
+    head_x, head_y = _to_ideal(sight, head_u, top, unused)
     told_x, told_y, by_row, by_height = feet_below(sight, head_x, head_y, trust.person_height_m)
     head_sigma = max(trust.min_sigma_px, trust.sigma_head * height)
     variance = (by_row * head_sigma) ** 2 + (by_height * sight.focal[1] * trust.height_sigma_m) ** 2
@@ -274,18 +275,23 @@ def _to_ideal(sight: Sight, u: float, v: float, slope: FloatArray) -> tuple[floa
 
 
 @njit(cache=True, error_model="numpy")
-def _to_pixel(sight: Sight, ray: FloatArray) -> tuple[float, float]:
-    """Map a homogeneous point of the ideal plane to a pixel; NaN behind the camera or off the lens."""
-    if not ray[2] > 0.0:
+def _to_pixel(sight: Sight, x: float, y: float, height_m: float) -> tuple[float, float]:
+    """Map a point `height_m` above a floor point to a pixel; NaN behind the camera or off the lens."""
+    depth = _row(sight.to_plane, 2, x, y)
+    across, down = _row(sight.to_plane, 0, x, y), _row(sight.to_plane, 1, x, y)
+    if height_m != 0.0:
+        depth += height_m * sight.rise[2]
+        across, down = across + height_m * sight.rise[0], down + height_m * sight.rise[1]
+    if not depth > 0.0:
         return np.nan, np.nan
-    x, y = distort_point(sight.lens, ray[0] / ray[2], ray[1] / ray[2])
+    x, y = distort_point(sight.lens, across / depth, down / depth)
     return x * sight.focal[0] + sight.centre[0], y * sight.focal[1] + sight.centre[1]
 
 
 @njit(cache=True, error_model="numpy")
-def _row(row: FloatArray, x: float, y: float) -> float:
-    """Return the product of a row (3,) with (x, y, 1)."""
-    return float(row[0] * x + row[1] * y + row[2])
+def _row(matrix: FloatArray, row: int, x: float, y: float) -> float:
+    """Return the product of a row of a (3, 3) matrix with (x, y, 1)."""
+    return float(matrix[row, 0] * x + matrix[row, 1] * y + matrix[row, 2])
 
 
 @njit(cache=True, error_model="numpy")
