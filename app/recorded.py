@@ -22,6 +22,7 @@ from app.main import build_networks, build_pipeline, open_recordings, open_sourc
 from app.orchestration.batcher import Batcher, Fault, FaultKind
 from app.orchestration.jobs import Output, Progress, StageClock, run_recording
 from app.orchestration.pipeline import Pipeline
+from app.rehearsal import rehearse
 from app.settings import SiteFile
 
 REACH_M = 40.0  # a floor without bounds is drawn as far as cameras see, and at most so far from each
@@ -78,6 +79,7 @@ def open_run(
         networks = build_networks(site_file, recordings, models_dir)
         for note in (*networks.notes, *_floor_notes(site_file)):
             say(note)
+        rehearse(site, views)
         yield Run(batcher, build_pipeline(site, views, networks, clock), views, plan, networks.notes)
 
 

@@ -45,6 +45,7 @@ from app.orchestration.ports import FloorTruth
 from app.orchestration.reader import CameraFeed
 from app.orchestration.runtime import Runtime
 from app.recorded import build_plan, has_floor
+from app.rehearsal import rehearse
 from app.settings import SiteFile
 
 FIRST_FRAMES_S = 60.0  # how long the start waits for cameras; network cameras give up sooner by themselves
@@ -192,6 +193,8 @@ def _serve_site(
             say(note)
         say(f"waiting for {len(feeds)} {'camera' if len(feeds) == 1 else 'cameras'}")
         views = _views(site_file, runtime, folder, say)
+        say("getting ready; the first start on a machine compiles for half a minute")
+        rehearse(site_file.site, views)
         store = SQLiteStore(folder.path / "history.sqlite", site_file.site.site, pace.clock.now(), options.keep_s)
         stack.callback(store.close, STOP_S)
         truth = None if truth_of is None else _PacedTruth(truth_of(footage.worlds), pace)

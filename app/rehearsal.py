@@ -1,0 +1,49 @@
+"""Walks made-up boxes through a frame path of its own, before the first real frame, and throws the result away.
+
+So everything that is compiled is there, from the cache or fresh, when cameras begin to wait for it. Knows no network:
+the boxes stand where a person could stand, and mean nothing.
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from app.domains.mapping.view import CameraView
+from app.domains.reid.likelihood import CosinePrior
+from app.domains.vocabulary import CameraId, Crops, Detections, Embeddings, Frame, FrameBatch
+from app.main import Networks, build_pipeline
+from app.settings import Site
+
+STEPS = 6  # tracks begin, are confirmed, go on, are lost; targets and identities begin
+PERIOD_S = 0.2
+LOOKS = np.eye(4, dtype=np.float32)
+
+
+class _MadeUp:
+    """A detector and embedder that looks at nothing: two people side by side, and half of a third."""
+
+    def detect(self, batch: FrameBatch) -> list[Detections]:
+        found = []
+        for frame in batch.frames:
+            width, height = frame.size
+            left = width * np.array([0.2, 0.45, 0.7]) + 20.0 * batch.captured_at
+            corners = np.stack([left, np.full(3, 0.4 * height), left + 0.1 * width, np.full(3, 0.8 * height)], axis=1)
+            seen = slice(0, 1 if batch.captured_at > (STEPS - 2) * PERIOD_S else 3)
+            confidence = np.array([0.95, 0.95, 0.2], np.float32)
+            found.append(
+                Detections(frame.camera_id, frame.captured_at, corners[seen].astype(np.float32), confidence[seen])
+            )
+        return found
+
+    def embed(self, _batch: FrameBatch, crops: Crops) -> Embeddings:
+        return Embeddings(LOOKS[crops.row])
+
+
+def rehearse(site: Site, views: Mapping[CameraId, CameraView]) -> None:
+    """Run a few made-up steps with the site's settings and views: half a minute on the first start, then a second."""
+    made_up = _MadeUp()
+    pipeline = build_pipeline(site, views, Networks(made_up, made_up, None, CosinePrior(), (), ("", "")))
+    for step in range(STEPS):
+        at = PERIOD_S * step
+        frames = tuple(Frame(camera, at, step, views[camera].size, None) for camera in sorted(views))
+        pipeline.step(FrameBatch(at, frames))
