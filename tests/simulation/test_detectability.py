@@ -13,7 +13,7 @@ from app.simulation.scenes.catalogue import build_scene
 from app.simulation.source import SimulationSource
 from app.simulation.world import World, WorldConfig
 
-VISIBLE, TALL_PX = 0.5, 60.0  # people less visible or smaller need not be found
+TALL_PX = 60.0  # smaller people need not be found
 
 
 @pytest.fixture(scope="module")
@@ -30,21 +30,27 @@ def shots():
 
 @pytest.mark.models
 @pytest.mark.parametrize(
-    ("network", "confidence", "least_f1"),
-    [("person-detection-retail-0013", 0.3, 0.93), ("yolox_nano_416", 0.3, 0.80)],
-    ids=["retail-0013", "YOLOX-Nano"],
+    ("network", "confidence", "visible", "least_f1"),
+    [
+        ("person-detection-retail-0013", 0.3, 0.5, 0.93),
+        ("yolox_nano_416", 0.2, 0.5, 0.80),
+        ("yolox_nano_416", 0.2, 0.8, 0.90),
+    ],
+    ids=["retail-0013, half visible", "YOLOX-Nano, half visible", "YOLOX-Nano, nearly whole"],
 )
-def test_detectors_of_real_people_find_the_figures(shots, models_dir, tmp_path, network, confidence, least_f1):
+def test_detectors_of_real_people_find_the_figures(shots, models_dir, tmp_path, network, confidence, visible, least_f1):
     detector = OpenVINODetector(find_model(network, models_dir, tmp_path), DetectorConfig(score=confidence))
     found = missed = false = 0
     for shot in shots:
         boxes = shot.rendering.xyxy.astype(float)
-        needed = (shot.rendering.visibility >= VISIBLE) & (boxes[:, 3] - boxes[:, 1] >= TALL_PX)
+        needed = (shot.rendering.visibility >= visible) & (boxes[:, 3] - boxes[:, 1] >= TALL_PX)
         detections = detector.detect(FrameBatch(0.0, (shot.frame,)))[0]
         overlap = iou(boxes, detections.xyxy.astype(float))
         rows, columns = linear_sum_assignment(-np.where(overlap >= 0.5, overlap + needed[:, None], 0.0))
         right = overlap[rows, columns] >= 0.5
         found += int(needed[rows[right]].sum())
         missed += int(needed.sum()) - int(needed[rows[right]].sum())
-        false += len(detections) - int(right.sum())
+        on_others = np.where(needed[:, None], 0.0, overlap).max(axis=0, initial=0.0) >= 0.3
+        on_others[columns[right]] = True
+        false += int((~on_others).sum())  # a box of somebody who need not be found is not wrong
     assert 2 * found / (2 * found + missed + false) >= least_f1
