@@ -3,7 +3,8 @@
     uv run --group training python scripts/train_detector.py --frames 8000 --epochs 4
     uv run --group training python scripts/train_detector.py --frames 6000 --epochs 7 --init people_net.pt
 
-These two made the weights that are there, the second from the first one's and with the scenes as they are now; about 50 minutes on two cores.
+These two made the weights that are there, the second from the first one's and with the scenes as they are now; about 50
+minutes on two cores.
 
 Writes an ONNX file in YOLOX's output layout, which the product reads like any YOLOX: app/infrastructure/weights. The
 network knows simulated people only; it is the demo's detector where no weights of a real one are present.
