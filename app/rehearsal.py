@@ -4,6 +4,7 @@ So everything that is compiled is there, from the cache or fresh, when cameras b
 the boxes stand where a person could stand, and mean nothing.
 """
 
+import threading
 from collections.abc import Mapping
 
 import numpy as np
@@ -16,6 +17,7 @@ from app.settings import Site
 
 STEPS = 6  # tracks begin, are confirmed, go on, are lost; targets and identities begin
 PERIOD_S = 0.2
+WAIT_S = 0.1  # between two looks whether it has ended
 LOOKS = np.eye(4, dtype=np.float32)
 
 
@@ -40,7 +42,28 @@ class _MadeUp:
 
 
 def rehearse(site: Site, views: Mapping[CameraId, CameraView]) -> None:
-    """Run a few made-up steps with the site's settings and views: half a minute on the first start, then a second."""
+    """Run a few made-up steps with the site's settings and views: half a minute on the first start, then a second.
+
+    They run in a thread of their own, so that Ctrl-C ends the wait for them at once: a compiler that is interrupted
+    may swallow the interruption.
+    """
+    faults: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            _walk(site, views)
+        except BaseException as fault:  # noqa: BLE001 - raised again by the thread that waits
+            faults.append(fault)
+
+    thread = threading.Thread(target=run, name="rehearsal", daemon=True)
+    thread.start()
+    while thread.is_alive():
+        thread.join(WAIT_S)
+    if faults:
+        raise faults[0]
+
+
+def _walk(site: Site, views: Mapping[CameraId, CameraView]) -> None:
     made_up = _MadeUp()
     pipeline = build_pipeline(site, views, Networks(made_up, made_up, None, CosinePrior(), (), ("", "")))
     for step in range(STEPS):
