@@ -507,18 +507,19 @@ def test_a_full_disk_is_told_in_one_line_and_leaves_nothing(shop, tmp_path):
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["Ctrl-C", "kill"])
 def test_a_run_that_is_stopped_leaves_nothing_half_written(shop, tmp_path, number, code):
     folder, content = shop
-    (folder / "hall" / "det" / "det.txt").write_text(boxes(frames=20_000))
+    (folder / "hall" / "det" / "det.txt").write_text(boxes(frames=100_000))
     site = write(folder, content)
     run = subprocess.Popen(
         [sys.executable, "-c", "from app.cli.main import main; main()", "track", site, "--out", "out"],
         cwd=tmp_path,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a background job's children are deaf to it
         env={**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)},
         stderr=subprocess.PIPE,
         text=True,
     )
     begun = time.monotonic()
     spool = tmp_path / ".out.partial" / "hall.boxes"
-    while not (spool.exists() and spool.stat().st_size) and time.monotonic() - begun < 20:
+    while not (spool.exists() and spool.stat().st_size) and time.monotonic() - begun < 60:
         time.sleep(0.05)
     run.send_signal(number)
     _, err = run.communicate(timeout=20)

@@ -43,6 +43,11 @@ def write(folder, site):
     return path
 
 
+def hear_ctrl_c():
+    """A shell that puts the tests into the background makes them, and all that they start, deaf to it."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 class Served:
     """A running `spoton serve`.
 
@@ -52,7 +57,9 @@ class Served:
 
     def __init__(self, path, data, *arguments):
         command = [*SPOTON, "serve", "--site", str(path), "--port", "0", "--data", str(data), *arguments]
-        self.process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT)
+        self.process = subprocess.Popen(
+            command, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT, preexec_fn=hear_ctrl_c
+        )
         self.said, self.address = "", ""
 
     def wait(self):
@@ -73,8 +80,8 @@ class Served:
         """Send a signal; return the exit code, how long it took, and the rest of what was said."""
         begun = time.monotonic()
         self.process.send_signal(number)
-        rest = self.process.stderr.read()
-        return self.process.wait(20), time.monotonic() - begun, rest
+        _, rest = self.process.communicate(timeout=20)
+        return self.process.returncode, time.monotonic() - begun, rest
 
 
 @contextmanager

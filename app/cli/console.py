@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -13,11 +14,41 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColum
 from rich.text import Text
 
 if TYPE_CHECKING:
+    from types import FrameType
+
     from rich.progress import Task
 
     from app.orchestration.jobs import Progress as Done
 
 LINE_EVERY_S = 5.0  # progress where no terminal shows a bar
+
+
+class Leave:
+    """Ends the command on SIGINT or SIGTERM; as an exception, so that a half-written folder is cleared away.
+
+    Compiled code may swallow the exception that a signal raises in it, so it is raised again between steps.
+    """
+
+    def __init__(self) -> None:
+        self.number: int | None = None
+
+    def __call__(self, number: int, _frame: FrameType | None) -> None:
+        """Take the signal."""
+        self.number = number
+        self.again()
+
+    def again(self) -> None:
+        """Raise what the signal has raised, if one has come."""
+        if self.number == signal.SIGINT:
+            raise KeyboardInterrupt
+        if self.number is not None:
+            sys.exit(128 + self.number)
+
+
+def _leave_again() -> None:
+    leave = signal.getsignal(signal.SIGTERM)
+    if isinstance(leave, Leave):
+        leave.again()
 
 
 def err() -> Console:
@@ -62,6 +93,7 @@ def progress(site: str) -> Iterator[Callable[[Done, int | None], None]]:
 
         def report(done: Done, total: int | None) -> None:
             nonlocal frames
+            _leave_again()
             frames = done.frames
             bar.update(task, completed=frames, total=total, people=done.people_now)
 
@@ -74,6 +106,7 @@ def _progress_lines(site: str) -> Callable[[Done, int | None], None]:
 
     def report(done: Done, total: int | None) -> None:
         nonlocal shown_at, shown
+        _leave_again()
         now = time.monotonic()
         if now - shown_at < LINE_EVERY_S:
             return

@@ -8,22 +8,18 @@ from __future__ import annotations
 import signal
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import typer
 from rich.text import Text
 
 from app.cli.check import calibrate, config
-from app.cli.console import err, say
+from app.cli.console import Leave, err, say
 from app.cli.demo import demo_command
 from app.cli.evaluate import evaluate
 from app.cli.serve import serve_command
 from app.cli.simulate import simulate_command
 from app.cli.track import track_command
 from app.errors import SpotOnError
-
-if TYPE_CHECKING:
-    from types import FrameType
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -47,7 +43,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     Args:
         arguments: what follows the program's name; None takes the process's own.
     """
-    signal.signal(signal.SIGTERM, _leave)
+    leave = Leave()
+    signal.signal(signal.SIGTERM, leave)
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # and not deaf to it, as background jobs are
+        signal.signal(signal.SIGINT, leave)
     try:
         app(arguments, prog_name="spoton")
     except SpotOnError as error:
@@ -58,11 +57,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if leaving.code == 130:
             say("spoton: stopped; unfinished results were thrown away")
         raise
-
-
-def _leave(number: int, _frame: FrameType | None) -> None:
-    """End as Ctrl-C does, so that a half-written folder is cleared away."""
-    sys.exit(128 + number)
 
 
 def _fail(problem: str) -> None:

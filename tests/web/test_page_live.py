@@ -140,6 +140,7 @@ def live_page(wire, open_shared_page):
 
 def test_dots_move_and_pictures_come(live_page):
     frames = {t["camera"]: t["capturedAt"] or 0.0 for t in live_page.evaluate("spoton.tiles()")}
+    wait_until(live_page, "spoton.people().length > 0", 20.0)
     live_page.evaluate("window.start = new Map(spoton.people().map((p) => [p.id, [p.x, p.y]]))")
     wait_until(
         live_page,
@@ -147,6 +148,7 @@ def test_dots_move_and_pictures_come(live_page):
             const [x, y] = start.get(p.id) ?? [p.x, p.y];
             return Math.hypot(p.x - x, p.y - y) > 0.2;
         })""",
+        20.0,
     )
     wait_until(live_page, f"spoton.tiles().every((t) => t.capturedAt > ({json.dumps(frames)})[t.camera])")
 
