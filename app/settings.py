@@ -31,7 +31,7 @@ from pydantic_core import ErrorDetails
 from app.domains.detection.tracker import TrackerConfig
 from app.domains.mapping.fusion import FusionConfig
 from app.domains.mapping.view import ViewConfig
-from app.domains.reid.identity import IdentityConfig
+from app.domains.reid.evidence import IdentityConfig
 from app.errors import ConfigError
 
 

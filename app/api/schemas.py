@@ -7,13 +7,13 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.api.site import CameraPlace, LiveSite
-from app.domains.vocabulary import FloatArray, IntArray, TrackingUpdate
+from app.domains.vocabulary import Correction, FloatArray, IntArray, Merge, TrackingUpdate
 from app.orchestration.ports import Counts, Journey
 from app.orchestration.reader import CameraStatus
 from app.orchestration.runtime import RuntimeStatus
 
 JOURNEY_POINTS = 500
-METRES, SECONDS = 3, 4  # decimals on the wire
+METRES, SECONDS, CERTAINTY = 3, 4, 3  # decimals on the wire
 
 
 class SiteName(BaseModel):
@@ -203,11 +203,12 @@ def floor_json(update: TrackingUpdate, seq: int, published_at: float) -> dict[st
         floor.velocity.round(METRES).tolist(),
         covariance,
         floor.cameras,
+        floor.certainty.round(CERTAINTY).tolist(),
         strict=True,
     )
     people = [
-        {"id": person, "x": x, "y": y, "vx": vx, "vy": vy, "cov": cov, "cameras": cameras}
-        for person, (x, y), (vx, vy), cov, cameras in columns
+        {"id": person, "x": x, "y": y, "vx": vx, "vy": vy, "cov": cov, "cameras": cameras, "certainty": certainty}
+        for person, (x, y), (vx, vy), cov, cameras, certainty in columns
     ]
     return {
         "type": "floor",
@@ -215,7 +216,22 @@ def floor_json(update: TrackingUpdate, seq: int, published_at: float) -> dict[st
         "captured_at": round(update.captured_at, SECONDS),
         "published_at": round(published_at, SECONDS),
         "people": people,
-        "merges": [{"gone": merge.gone, "kept": merge.kept} for merge in update.merges],
+        "corrections": [_correction(correction) for correction in update.corrections],
+    }
+
+
+def _correction(correction: Correction) -> dict[str, Any]:
+    certainty = round(correction.certainty, CERTAINTY)
+    if isinstance(correction, Merge):
+        return {"type": "merge", "gone": correction.gone, "kept": correction.kept, "certainty": certainty}
+    return {
+        "type": "split",
+        "mixed": correction.mixed,
+        "apart": correction.apart,
+        "since": round(correction.since, SECONDS),
+        "until": round(correction.until, SECONDS),
+        "reported": correction.reported,
+        "certainty": certainty,
     }
 
 

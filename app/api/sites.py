@@ -67,7 +67,7 @@ async def journey(
     identity: int,
     seconds: Annotated[float, Query(gt=0.0, le=DAY_S, description="how far to look back")] = 900.0,
 ) -> JourneyAnswer:
-    """Tell where a person was and which cameras saw them, merges followed."""
+    """Tell where a person was and which cameras saw them, corrections followed."""
     found = None
     if 0 < identity <= LARGEST_ID:
         found = await site.store.journey(GlobalId(identity), site.runtime.clock.now() - seconds)
@@ -78,6 +78,6 @@ async def journey(
 
 @router.get("/{site}/counts", summary="How many people")
 async def counts(site: NamedSite, request: Request) -> CountsAnswer:
-    """Count different people, merges followed."""
+    """Count different people, corrections followed."""
     hub: FloorHub = request.app.state.floor_hub
     return counts_answer(await site.store.counts(site.runtime.clock.now()), hub.people_now)

@@ -228,14 +228,17 @@ class Sightings:
     Attributes:
         global_id: (N,) int64, NO_ID while nobody is sure that this is a person.
         floor: where each box stands.
+        certainty: (N,) probability that the global id is right, given whom else the person may be; 0 without an id.
     """
 
     tracks: Tracks
     global_id: IntArray
     floor: FloorPoints
+    certainty: FloatArray
 
     def __post_init__(self) -> None:
         check_shape("global_id", self.global_id, (len(self.tracks),))
+        check_shape("certainty", self.certainty, (len(self.tracks),))
 
     def __len__(self) -> int:
         return len(self.tracks)
@@ -251,6 +254,7 @@ class FloorTracks:
         velocity: (N, 2) metres per second.
         covariance: (N, 2, 2) square metres, of the position.
         cameras: N tuples: the cameras whose boxes support the dot at this instant; empty while it coasts.
+        certainty: (N,) probability that the global id is right, given whom else the person may be.
     """
 
     global_id: IntArray
@@ -258,12 +262,14 @@ class FloorTracks:
     velocity: FloatArray
     covariance: FloatArray
     cameras: tuple[tuple[CameraId, ...], ...]
+    certainty: FloatArray
 
     def __post_init__(self) -> None:
         n = len(self.global_id)
         check_shape("xy", self.xy, (n, 2))
         check_shape("velocity", self.velocity, (n, 2))
         check_shape("covariance", self.covariance, (n, 2, 2))
+        check_shape("certainty", self.certainty, (n,))
         if len(self.cameras) != n:
             raise ValueError(f"cameras has {len(self.cameras)} entries, expected {n}")
 
@@ -273,10 +279,42 @@ class FloorTracks:
 
 @dataclass(frozen=True, slots=True)
 class Merge:
-    """A correction: what was reported as `gone` has been `kept` all along."""
+    """A correction: what was reported as `gone` has been `kept` all along.
+
+    Its reverse is a Split of `kept` that takes back what was reported as `gone`.
+
+    Attributes:
+        certainty: probability that the correction is right; 1 for one that an operator made.
+    """
 
     gone: GlobalId
     kept: GlobalId
+    certainty: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """A correction: what was taken for `mixed` between two instants has been `apart`.
+
+    Its reverse is a Merge of `apart` into `mixed` where `apart` is new with it, else a Split the other way round.
+
+    Attributes:
+        apart: a new identity, or a known one whom `mixed` has been mistaken for.
+        since: capture time from which on, inclusive.
+        until: capture time up to which, exclusive.
+        reported: only what was reported under one of these ids; empty for all that counts as `mixed`.
+        certainty: probability that the correction is right; 1 for one that an operator made.
+    """
+
+    mixed: GlobalId
+    apart: GlobalId
+    since: float
+    until: float
+    reported: tuple[GlobalId, ...] = ()
+    certainty: float = 1.0
+
+
+Correction = Merge | Split
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -286,10 +324,10 @@ class TrackingUpdate:
     Attributes:
         sightings: one per frame of the batch, in its order.
         floor: the dots of this instant; empty for a site without floor.
-        merges: corrections of earlier updates, found in this step; this update follows them already.
+        corrections: of earlier updates, found in this step, to be followed in order; this update has them already.
     """
 
     captured_at: float
     sightings: tuple[Sightings, ...]
     floor: FloorTracks
-    merges: tuple[Merge, ...]
+    corrections: tuple[Correction, ...]

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from app.domains.vocabulary import FloatArray, IntArray, Merge, TrackingUpdate
+from app.domains.corrections import CorrectedHistory
+from app.domains.vocabulary import FloatArray, IntArray, TrackingUpdate
 from app.evaluation.metrics import (
     DetectionScores,
     FloorFrames,
@@ -49,7 +50,7 @@ class FloorRunScores:
 class LiveScore:
     """Remembers dots and truth of the last `window_s` seconds of capture time and scores them.
 
-    Merges are followed back to the window's begin, as the history does.
+    Corrections are followed back to the window's begin, as the history does.
 
     Args:
         truth: who really was where.
@@ -60,17 +61,18 @@ class LiveScore:
         self._truth, self.window_s = truth, window_s
         self._lock = threading.Lock()
         self._instants: deque[_Instant] = deque()
+        self._history = CorrectedHistory()
 
     def add(self, update: TrackingUpdate) -> None:
         """Remember an update and the truth of its instant."""
         true_id, true_xy = self._truth.people_at(update.captured_at)
         instant = _Instant(update.captured_at, true_id, true_xy, update.floor.global_id, update.floor.xy)
         with self._lock:
-            for merge in update.merges:
-                self._instants = deque(_followed(old, merge) for old in self._instants)
+            self._history.follow(update.captured_at, update.corrections)
             self._instants.append(instant)
             while self._instants[0].captured_at < update.captured_at - self.window_s:
                 self._instants.popleft()
+            self._history.forget(self._instants[0].captured_at)
 
     def scores(self) -> dict[str, float | int | None]:
         """Score the window; None where there is no data. `people` are there now, and `matched` of them have a dot."""
@@ -107,7 +109,7 @@ class LiveScore:
 
     def _frames(self) -> FloorFrames:
         with self._lock:
-            instants = list(self._instants)
+            instants = _read(list(self._instants), self._history)
         return FloorFrames(
             [i.true_id for i in instants],
             [i.true_xy for i in instants],
@@ -117,18 +119,21 @@ class LiveScore:
         )
 
 
-def _followed(instant: _Instant, merge: Merge) -> _Instant:
-    """Give the kept identity what was reported as the gone one; where both stand at one instant, one is left out."""
-    gone = instant.result_id == merge.gone
-    if not gone.any():
-        return instant
-    if (instant.result_id == merge.kept).any():
-        keep = ~gone
-        return _Instant(
-            instant.captured_at, instant.true_id, instant.true_xy, instant.result_id[keep], instant.result_xy[keep]
-        )
-    result_id = np.where(gone, merge.kept, instant.result_id)
-    return _Instant(instant.captured_at, instant.true_id, instant.true_xy, result_id, instant.result_xy)
+def _read(instants: Sequence[_Instant], history: CorrectedHistory) -> list[_Instant]:
+    """Return the instants under corrected ids; where one identity then stands twice at an instant, once."""
+    if not instants:
+        return []
+    counts = [len(i.result_id) for i in instants]
+    reported, times = (
+        np.concatenate([i.result_id for i in instants]),
+        np.repeat([i.captured_at for i in instants], counts),
+    )
+    corrected, _ = history.read(reported, times, np.ones(len(reported)))
+    read = []
+    for instant, ids in zip(instants, np.split(corrected, np.cumsum(counts)[:-1]), strict=True):
+        distinct, rows = np.unique(ids, return_index=True)
+        read.append(_Instant(instant.captured_at, instant.true_id, instant.true_xy, distinct, instant.result_xy[rows]))
+    return read
 
 
 def _period(times: Sequence[float]) -> float:

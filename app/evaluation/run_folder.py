@@ -17,6 +17,7 @@ from app.errors import ConfigError
 from app.evaluation.mot_text import BoxTable, read_results
 
 FLOOR_COLUMNS = ("time_s", "global_id", "x_m", "y_m")  # the columns of floor.csv that scoring needs
+CERTAINTY_COLUMN = "certainty"  # absent from files of runs that knew none
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,13 +41,16 @@ class FloorResults:
         time_s: (N,) seconds.
         person: (N,) int64, global id.
         xy: (N, 2) metres, site frame.
+        certainty: (N,) probability that the global id is right; NaN where the file does not say.
     """
 
     time_s: FloatArray
     person: IntArray
     xy: FloatArray
+    certainty: FloatArray
 
     def __post_init__(self) -> None:
+        check_shape("certainty", self.certainty, (len(self.time_s),))
         check_shape("person", self.person, (len(self.time_s),))
         check_shape("xy", self.xy, (len(self.time_s), 2))
 
@@ -107,21 +111,24 @@ def read_floor(path: Path) -> FloorResults:
         raise ConfigError(path, "", f"is not CSV: {error}") from error
     if missing := [name for name in FLOOR_COLUMNS if name not in header]:
         raise ConfigError(path, missing[0], f"column is missing; expected {','.join(FLOOR_COLUMNS)}")
-    columns = [header.index(name) for name in FLOOR_COLUMNS]
-    values = np.array([_numbers(row, columns, path, line) for line, row in enumerate(rows, start=2)]).reshape(-1, 4)
+    names = [*FLOOR_COLUMNS, *([CERTAINTY_COLUMN] if CERTAINTY_COLUMN in header else [])]
+    columns = {name: header.index(name) for name in names}
+    values = np.array([_numbers(row, columns, path, line) for line, row in enumerate(rows, start=2)])
+    values = values.reshape(-1, len(columns))
     values = values[np.argsort(values[:, 0], kind="stable")]
     unique, counts = np.unique(values[:, :2], axis=0, return_counts=True)
     if (counts > 1).any():
         time_s, person = unique[np.argmax(counts > 1)]
         raise ConfigError(path, f"time_s {time_s:g}", f"global id {person:.0f} stands at two places at once")
-    return FloorResults(values[:, 0], values[:, 1].astype(np.int64), values[:, 2:4])
+    certainty = values[:, 4] if len(columns) > len(FLOOR_COLUMNS) else np.full(len(values), np.nan)
+    return FloorResults(values[:, 0], values[:, 1].astype(np.int64), values[:, 2:4], certainty)
 
 
-def _numbers(row: list[str], columns: list[int], path: Path, line: int) -> list[float]:
+def _numbers(row: list[str], columns: Mapping[str, int], path: Path, line: int) -> list[float]:
     try:
-        values = [float(row[column]) for column in columns]
+        values = [float(row[column]) for column in columns.values()]
     except (IndexError, ValueError) as error:
-        raise ConfigError(path, f"line {line}", f"expected numbers for {', '.join(FLOOR_COLUMNS)}") from error
+        raise ConfigError(path, f"line {line}", f"expected numbers for {', '.join(columns)}") from error
     if not np.isfinite(values).all():
         raise ConfigError(path, f"line {line}", "holds NaN or infinity; give finite numbers")
     return values

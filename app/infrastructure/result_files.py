@@ -15,17 +15,18 @@ import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from types import MappingProxyType, TracebackType
+from types import TracebackType
 from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
+from app.domains.corrections import CorrectedHistory
 from app.domains.vocabulary import NO_ID, CameraId, FloatArray, FrameBatch, IntArray, Sightings, TrackingUpdate
 from app.errors import ConfigError
 
 MADE_BY = "spoton track"  # in run.json: tells a folder that may be replaced from someone's own
-FLOOR_HEADER = "time_s,global_id,x_m,y_m,vx,vy,sigma_m,cameras"
+FLOOR_HEADER = "time_s,global_id,x_m,y_m,vx,vy,sigma_m,cameras,certainty"
 # Import name in the record and the distributions that may provide it.
 LIBRARIES = (
     ("spoton", ("spoton",)),
@@ -35,14 +36,30 @@ LIBRARIES = (
     ("av", ("av",)),
     ("faiss", ("faiss-cpu", "faiss-gpu")),
 )
-NOTHING_RENAMED: Mapping[int, int] = MappingProxyType({})
 LINES_A_BLOCK = 100_000  # formatted at once: about 10 MB of text
 
 _BOX_ROW = np.dtype(
-    [("frame", "i4"), ("id", "i8"), ("xyxy", "f4", (4,)), ("confidence", "f4"), ("xy", "f8", (2,)), ("valid", "?")]
+    [
+        ("time_s", "f8"),  # of the update
+        ("frame", "i4"),
+        ("id", "i8"),
+        ("xyxy", "f4", (4,)),
+        ("confidence", "f4"),
+        ("xy", "f8", (2,)),
+        ("valid", "?"),
+        ("certainty", "f4"),
+    ]
 )
 _FLOOR_ROW = np.dtype(
-    [("time_s", "f8"), ("id", "i8"), ("xy", "f8", (2,)), ("velocity", "f8", (2,)), ("sigma_m", "f4"), ("seen_by", "i4")]
+    [
+        ("time_s", "f8"),
+        ("id", "i8"),
+        ("xy", "f8", (2,)),
+        ("velocity", "f8", (2,)),
+        ("sigma_m", "f4"),
+        ("seen_by", "i4"),
+        ("certainty", "f4"),
+    ]
 )
 
 
@@ -123,7 +140,7 @@ class ResultWriter:
         self._frames = dict.fromkeys(cameras, 0)
         self._sizes: dict[CameraId, tuple[int, int]] = {}
         self._batches = 0
-        self._renamed: dict[int, int] = {}
+        self._history = CorrectedHistory()
         self._committed = False
 
     def __enter__(self) -> "ResultWriter":
@@ -139,7 +156,7 @@ class ResultWriter:
     def write(self, batch: FrameBatch, update: TrackingUpdate) -> None:
         """Take one batch of frames and what became of it."""
         self._batches += 1
-        self._renamed.update((merge.gone, merge.kept) for merge in update.merges)
+        self._history.follow(update.captured_at, update.corrections)
         index = {}
         for frame in batch.frames:
             index[frame.camera_id] = frame.index
@@ -147,38 +164,35 @@ class ResultWriter:
             self._sizes[frame.camera_id] = frame.size
         for sightings in update.sightings:
             camera_id = sightings.tracks.camera_id
-            self._spools[camera_id].write(_box_rows(index[camera_id] + 1, sightings).tobytes())
+            self._spools[camera_id].write(_box_rows(update.captured_at, index[camera_id] + 1, sightings).tobytes())
         if self._has_floor:
             self._floor_spool.write(self._floor_rows(update).tobytes())
 
-    def trajectories(self, renamed: Mapping[int, int] = NOTHING_RENAMED) -> Trajectories:
+    def trajectories(self) -> Trajectories:
         """Return the floor positions so far under the identities that `commit` would write."""
-        final = _final_ids({**self._renamed, **renamed})
-        rows = _corrected_floor(_read_rows(self._floor_spool, _FLOOR_ROW), final)
+        rows = self._corrected_floor()
         return Trajectories(rows["time_s"].copy(), rows["id"].copy(), rows["xy"].copy())
 
-    def commit(self, record: RunRecord, renamed: Mapping[int, int] = NOTHING_RENAMED) -> dict[str, int]:
+    def commit(self, record: RunRecord) -> dict[str, int]:
         """Write all files and move them into place, instead of an earlier run's.
 
-        The merges that the updates reported reach back to the first row; where two merged identities both had a row at
-        one instant, the surer one stays.
+        The corrections that the updates reported reach back to the first row; where that gives two rows of one instant
+        to one identity, the surer one stays.
 
         Args:
             record: what the run knows of itself.
-            renamed: old to new id, of corrections beside those that the updates reported.
 
         Returns:
-            How many batches, frames, boxes, floor points, identities and renamed identities there are.
+            How many batches, frames, boxes, floor points, identities and corrections there are.
         """
-        final = _final_ids({**self._renamed, **renamed})
         identities: set[int] = set()
         boxes: dict[CameraId, int] = {}
         for camera_id, spool in self._spools.items():
-            rows = _corrected_boxes(_read_rows(spool, _BOX_ROW), final)
+            rows = self._corrected_boxes(spool)
             _write_lines(self.folder / f"{camera_id}.txt", "", _box_lines(rows))
             boxes[camera_id] = len(rows)
             identities.update(np.unique(rows["id"]).tolist())
-        floor_rows = _corrected_floor(_read_rows(self._floor_spool, _FLOOR_ROW), final)
+        floor_rows = self._corrected_floor()
         if self._has_floor:
             lines = _floor_lines(floor_rows, ["|".join(cameras) for cameras in self._camera_sets])
             _write_lines(self.folder / "floor.csv", FLOOR_HEADER + "\n", lines)
@@ -189,7 +203,7 @@ class ResultWriter:
             "boxes": sum(boxes.values()),
             "floor_points": len(floor_rows),
             "identities": len(identities),
-            "renamed": len(final),
+            "corrections": self._history.corrections,
         }
         self._write_record(record, counts, boxes)
         self._close()
@@ -205,7 +219,22 @@ class ResultWriter:
         rows["time_s"], rows["id"] = update.captured_at, floor.global_id
         rows["xy"], rows["velocity"] = floor.xy, floor.velocity
         rows["sigma_m"] = _largest_sigma(floor.covariance)
+        rows["certainty"] = floor.certainty
         rows["seen_by"] = [self._camera_sets.setdefault(seen_by, len(self._camera_sets)) for seen_by in floor.cameras]
+        return rows
+
+    def _corrected_boxes(self, spool: BinaryIO) -> NDArray[np.void]:
+        """Return the rows under their final ids, no id twice in a frame: MOTChallenge's metrics refuse that."""
+        rows = self._corrected(_read_rows(spool, _BOX_ROW))
+        return rows[_surest(rows["frame"], rows["id"], -rows["confidence"])]
+
+    def _corrected_floor(self) -> NDArray[np.void]:
+        """Return the rows under their final ids, no id twice at one time."""
+        rows = self._corrected(_read_rows(self._floor_spool, _FLOOR_ROW))
+        return rows[_surest(rows["time_s"], rows["id"], rows["sigma_m"])]
+
+    def _corrected(self, rows: NDArray[np.void]) -> NDArray[np.void]:
+        rows["id"], rows["certainty"] = self._history.read(rows["id"], rows["time_s"], rows["certainty"])
         return rows
 
     def _write_record(self, record: RunRecord, counts: Mapping[str, int], boxes: Mapping[CameraId, int]) -> None:
@@ -326,10 +355,11 @@ def _replace(out: Path, folder: Path) -> None:
     shutil.rmtree(previous, ignore_errors=True)
 
 
-def _box_rows(frame: int, sightings: Sightings) -> NDArray[np.void]:
+def _box_rows(captured_at: float, frame: int, sightings: Sightings) -> NDArray[np.void]:
     known = sightings.global_id != NO_ID
     rows = np.empty(int(known.sum()), _BOX_ROW)
-    rows["frame"], rows["id"] = frame, sightings.global_id[known]
+    rows["time_s"], rows["frame"], rows["id"] = captured_at, frame, sightings.global_id[known]
+    rows["certainty"] = sightings.certainty[known]
     rows["xyxy"], rows["confidence"] = sightings.tracks.xyxy[known], sightings.tracks.confidence[known]
     rows["xy"], rows["valid"] = sightings.floor.xy[known], sightings.floor.valid[known]
     return rows
@@ -347,44 +377,11 @@ def _read_rows(spool: BinaryIO, row: np.dtype[np.void]) -> NDArray[np.void]:
     return np.fromfile(spool.name, dtype=row)
 
 
-def _final_ids(renamed: Mapping[int, int]) -> dict[int, int]:
-    """Return the last name of every renamed id, following chains."""
-    final = {}
-    for old in renamed:
-        new, met = old, {old}
-        while new in renamed:
-            new = renamed[new]
-            if new in met:
-                raise ValueError(f"identity {old} is renamed in a circle: {sorted(met)}")
-            met.add(new)
-        final[old] = new
-    return final
-
-
-def _rename(ids: IntArray, final: Mapping[int, int]) -> IntArray:
-    if not final:
-        return ids
-    distinct, inverse = np.unique(ids, return_inverse=True)
-    return np.array([final.get(old, old) for old in distinct.tolist()], dtype=np.int64)[inverse]
-
-
 def _surest(instant: NDArray[Any], ids: IntArray, doubt: NDArray[Any]) -> IntArray:
     """Return the rows to keep, ordered by instant and id: of those with the same of both the one of least doubt."""
     order = np.lexsort((doubt, ids, instant))
     fresh = (np.diff(instant[order], prepend=np.nan) != 0) | (np.diff(ids[order], prepend=NO_ID) != 0)
     return np.asarray(order[fresh], dtype=np.int64)
-
-
-def _corrected_boxes(rows: NDArray[np.void], final: Mapping[int, int]) -> NDArray[np.void]:
-    """Return the rows under their final ids, no id twice in a frame: MOTChallenge's metrics refuse that."""
-    rows["id"] = _rename(rows["id"], final)
-    return rows[_surest(rows["frame"], rows["id"], -rows["confidence"])]
-
-
-def _corrected_floor(rows: NDArray[np.void], final: Mapping[int, int]) -> NDArray[np.void]:
-    """Return the rows under their final ids, no id twice at one time."""
-    rows["id"] = _rename(rows["id"], final)
-    return rows[_surest(rows["time_s"], rows["id"], rows["sigma_m"])]
 
 
 def _box_lines(rows: NDArray[np.void]) -> Iterator[str]:
@@ -408,7 +405,7 @@ def _box_lines(rows: NDArray[np.void]) -> Iterator[str]:
 
 
 def _floor_lines(rows: NDArray[np.void], camera_sets: Sequence[str]) -> Iterator[str]:
-    line = "%.3f,%d,%.3f,%.3f,%.3f,%.3f,%.3f,%s\n"
+    line = "%.3f,%d,%.3f,%.3f,%.3f,%.3f,%.3f,%s,%.3f\n"
     for block in _blocks(rows):
         columns = (
             block["time_s"].tolist(),
@@ -417,6 +414,7 @@ def _floor_lines(rows: NDArray[np.void], camera_sets: Sequence[str]) -> Iterator
             *block["velocity"].T.tolist(),
             block["sigma_m"].tolist(),
             [camera_sets[seen_by] for seen_by in block["seen_by"].tolist()],
+            block["certainty"].tolist(),
         )
         yield "".join(map(line.__mod__, zip(*columns, strict=True)))
 

@@ -1,4 +1,6 @@
-"""The history of one site in a SQLite file: dots, boxes by camera, merges, and when each person was there.
+"""The history of one site in a SQLite file: dots, boxes by camera, and when each person was there.
+
+Rows keep the id that was reported; spans say who it has turned out to be, so corrections never touch a row.
 
 One thread writes, in batches; another answers questions. Knows nothing of the frame path, and never makes it wait.
 """
@@ -16,14 +18,15 @@ from pathlib import Path
 import numpy as np
 import structlog
 
+from app.domains.corrections import Span, corrected, source
 from app.domains.vocabulary import (
     NO_ID,
     BoxArray,
     CameraId,
+    Correction,
     FloatArray,
     GlobalId,
     IntArray,
-    Merge,
     TrackingUpdate,
 )
 from app.errors import ConfigError, StoreError
@@ -40,12 +43,12 @@ STRIDE_S = 1.0  # distance is taken between places this far apart in time, so th
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS runs (run INTEGER PRIMARY KEY, site TEXT NOT NULL, begun REAL NOT NULL);
-CREATE TABLE IF NOT EXISTS people (
-    run INTEGER NOT NULL, person INTEGER NOT NULL, kept INTEGER NOT NULL,
-    first_seen REAL NOT NULL, last_seen REAL NOT NULL, PRIMARY KEY (run, person)
+CREATE TABLE IF NOT EXISTS spans (
+    run INTEGER NOT NULL, person INTEGER NOT NULL, since REAL NOT NULL, until REAL NOT NULL, identity INTEGER NOT NULL,
+    first_seen REAL, last_seen REAL, PRIMARY KEY (run, person, since)
 ) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS people_kept ON people (run, kept);
-CREATE INDEX IF NOT EXISTS people_seen ON people (last_seen);
+CREATE INDEX IF NOT EXISTS spans_identity ON spans (run, identity);
+CREATE INDEX IF NOT EXISTS spans_seen ON spans (run, last_seen);
 CREATE TABLE IF NOT EXISTS dots (
     run INTEGER NOT NULL, person INTEGER NOT NULL, at REAL NOT NULL, x REAL NOT NULL, y REAL NOT NULL,
     PRIMARY KEY (run, person, at)
@@ -55,24 +58,52 @@ CREATE TABLE IF NOT EXISTS boxes (
     x_min REAL NOT NULL, y_min REAL NOT NULL, x_max REAL NOT NULL, y_max REAL NOT NULL,
     PRIMARY KEY (run, person, at, camera)
 ) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS merges (
-    run INTEGER NOT NULL, at REAL NOT NULL, gone INTEGER NOT NULL, kept INTEGER NOT NULL, PRIMARY KEY (run, gone)
-) WITHOUT ROWID;
+"""
+OF_EARLIER_VERSIONS = """
+INSERT OR IGNORE INTO spans SELECT run, person, -9e999, 9e999, kept, first_seen, last_seen FROM people;
+DROP TABLE people; DROP TABLE IF EXISTS merges;
+"""
+FIRST_SEEN = """
+INSERT INTO spans (run, person, since, until, identity)
+SELECT :run, :person, -9e999, 9e999, :person
+WHERE NOT EXISTS (SELECT 1 FROM spans WHERE run = :run AND person = :person)
 """
 SEEN = """
-INSERT INTO people (run, person, kept, first_seen, last_seen) VALUES (?, ?, ?, ?, ?)
-ON CONFLICT DO UPDATE SET last_seen = max(last_seen, excluded.last_seen)
+UPDATE spans SET first_seen = min(ifnull(first_seen, :first), :first), last_seen = max(ifnull(last_seen, :last), :last)
+WHERE run = :run AND person = :person AND since <= :last AND until > :last
+"""
+SEEN_WITHIN = """
+UPDATE spans SET (first_seen, last_seen) = (
+    SELECT min(at), max(at) FROM (
+        SELECT at FROM dots WHERE run = :run AND person = :person AND at >= spans.since AND at < spans.until
+        UNION ALL
+        SELECT at FROM boxes WHERE run = :run AND person = :person AND at >= spans.since AND at < spans.until))
+WHERE run = :run AND person = :person
+"""
+SPANS_OF = """
+SELECT person, since, until, identity FROM spans WHERE run = :run AND person IN (
+    SELECT person FROM spans WHERE run = :run AND identity = :identity) ORDER BY person, since
 """
 COUNTS = """
-SELECT count(DISTINCT CASE WHEN last_seen >= :now - 60 THEN kept END),
-       count(DISTINCT CASE WHEN last_seen >= :now - 900 THEN kept END),
-       count(DISTINCT kept)
-FROM people WHERE run = :run AND last_seen >= :now - 3600
+SELECT count(DISTINCT CASE WHEN last_seen >= :now - 60 THEN identity END),
+       count(DISTINCT CASE WHEN last_seen >= :now - 900 THEN identity END),
+       count(DISTINCT identity)
+FROM spans WHERE run = :run AND last_seen >= :now - 3600
 """
-OF_PERSON = "run = :run AND person IN (SELECT person FROM people WHERE run = :run AND kept = :kept) AND at >= :since"
-DOTS = f"SELECT at, x, y FROM dots WHERE {OF_PERSON} GROUP BY at ORDER BY at"
-BOXES = f"SELECT camera, at FROM boxes WHERE {OF_PERSON} ORDER BY camera, at"
-STALE = "(run, person) IN (SELECT run, person FROM people WHERE last_seen < :before)"
+# whoever is known by the asked id now; else who was last reported under it
+ASKED = """
+SELECT identity FROM spans WHERE run = :run AND (person = :person OR identity = :person)
+ORDER BY identity = :person DESC, since DESC LIMIT 1
+"""
+PRESENCE = "SELECT identity, min(first_seen), max(last_seen) FROM spans WHERE run = :run AND identity = :identity"
+ROWS_OF = """
+SELECT {columns} FROM spans JOIN {table} AS seen ON seen.run = spans.run AND seen.person = spans.person
+    AND seen.at >= max(spans.since, :since) AND seen.at < spans.until
+WHERE spans.run = :run AND spans.identity = :identity {order}
+"""
+DOTS = ROWS_OF.format(columns="seen.at, seen.x, seen.y", table="dots", order="GROUP BY seen.at ORDER BY seen.at")
+BOXES = ROWS_OF.format(columns="seen.camera, seen.at", table="boxes", order="ORDER BY seen.camera, seen.at")
+STALE = "(run, person) IN (SELECT run, person FROM spans GROUP BY run, person HAVING max(last_seen) < :before)"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -83,7 +114,7 @@ class _Record:
     person: IntArray
     xy: FloatArray
     boxes: tuple[tuple[CameraId, float, IntArray, BoxArray], ...]
-    merges: tuple[Merge, ...]
+    corrections: tuple[Correction, ...]
 
 
 class SQLiteStore:
@@ -125,7 +156,7 @@ class SQLiteStore:
         boxes = tuple((s.tracks.camera_id, s.tracks.captured_at, s.global_id, s.tracks.xyxy) for s in update.sightings)
         floor = update.floor
         with self._changed:
-            self._waiting.append(_Record(update.captured_at, floor.global_id, floor.xy, boxes, update.merges))
+            self._waiting.append(_Record(update.captured_at, floor.global_id, floor.xy, boxes, update.corrections))
             if len(self._waiting) > MEMORY:
                 self._waiting.popleft()
                 self.lost += 1
@@ -172,6 +203,8 @@ class SQLiteStore:
     def _begin(self, site: str, begun: float) -> int:
         with self._database:
             self._database.executescript(SCHEMA)
+            if self._database.execute("SELECT 1 FROM sqlite_master WHERE name = 'people'").fetchone():
+                self._database.executescript(OF_EARLIER_VERSIONS)
             cursor = self._database.execute("INSERT INTO runs (site, begun) VALUES (?, ?)", (site, begun))
         return int(cursor.lastrowid or 0)
 
@@ -207,30 +240,36 @@ class SQLiteStore:
             return
         run = self._run
         with database:
-            database.executemany(SEEN, [(run, person, person, *span) for person, span in _spans(updates).items()])
+            names = [
+                {"run": run, "person": person, "first": first, "last": last}
+                for person, (first, last) in _first_and_last(updates).items()
+            ]
+            database.executemany(FIRST_SEEN, names)
+            database.executemany(SEEN, names)
             database.executemany("INSERT OR REPLACE INTO dots VALUES (?, ?, ?, ?, ?)", _dots(run, updates))
             database.executemany("INSERT OR REPLACE INTO boxes VALUES (?, ?, ?, ?, ?, ?, ?, ?)", _boxes(run, updates))
-            for update in updates:
-                for merge in update.merges:
-                    self._merge(database, update.captured_at, merge.gone, merge.kept)
+            for correction in (correction for update in updates for correction in update.corrections):
+                self._correct(database, correction)
             now = updates[-1].captured_at
             if now - self._tidied_at > TIDY_S:
                 self._tidied_at = now
                 self._tidy(database, now - self._keep_s)
 
-    def _merge(self, database: sqlite3.Connection, at: float, gone: GlobalId, kept: GlobalId) -> None:
-        database.execute("INSERT OR REPLACE INTO merges VALUES (?, ?, ?, ?)", (self._run, at, gone, kept))
-        names = {"run": self._run, "gone": gone, "kept": kept, "at": at}
-        # whoever is kept may not have been seen in any update yet
-        database.execute("INSERT OR IGNORE INTO people VALUES (:run, :kept, :kept, :at, :at)", names)
-        database.execute(
-            "UPDATE people SET kept = (SELECT kept FROM people WHERE run = :run AND person = :kept) "
-            "WHERE run = :run AND kept = :gone",
-            names,
+    def _correct(self, database: sqlite3.Connection, correction: Correction) -> None:
+        """Say anew who the ids that a correction concerns have been, and when they were seen."""
+        names = {"run": self._run, "identity": source(correction)}
+        rows: list[tuple[GlobalId, float, float, GlobalId]] = database.execute(SPANS_OF, names).fetchall()
+        spans = corrected((Span(*row, certainty=np.nan) for row in rows), correction)
+        people = [{"run": self._run, "person": person} for person in sorted({row[0] for row in rows})]
+        database.executemany("DELETE FROM spans WHERE run = :run AND person = :person", people)
+        database.executemany(
+            "INSERT INTO spans (run, person, since, until, identity) VALUES (?, ?, ?, ?, ?)",
+            [(self._run, s.reported, s.since, s.until, s.identity) for s in spans],
         )
+        database.executemany(SEEN_WITHIN, people)
 
     def _tidy(self, database: sqlite3.Connection, before: float) -> None:
-        for table in ("dots", "boxes", "people"):
+        for table in ("dots", "boxes", "spans"):
             database.execute(f"DELETE FROM {table} WHERE {STALE}", {"before": before})
 
     def _read_counts(self, now: float) -> Counts:
@@ -243,14 +282,11 @@ class SQLiteStore:
     def _read_journey(self, person: GlobalId, since: float) -> Journey | None:
         names = {"run": self._run, "person": person, "since": since}
         try:
-            row = self._database.execute(
-                "SELECT kept, min(first_seen), max(last_seen) FROM people WHERE run = :run AND kept = "
-                "(SELECT kept FROM people WHERE run = :run AND person = :person) GROUP BY kept",
-                names,
-            ).fetchone()
-            if row is None:
+            asked = self._database.execute(ASKED, names).fetchone()
+            if asked is None:
                 return None
-            names["kept"] = row[0]
+            names["identity"] = asked[0]
+            row = self._database.execute(PRESENCE, names).fetchone()
             dots = self._database.execute(DOTS, names).fetchall()
             boxes = self._database.execute(BOXES, names).fetchall()
         except sqlite3.Error as error:
@@ -260,7 +296,7 @@ class SQLiteStore:
         return Journey(GlobalId(row[0]), row[1], row[2], _distance(time_s, xy), time_s, xy, _visits(boxes))
 
 
-def _spans(updates: Sequence[_Record]) -> dict[int, tuple[float, float]]:
+def _first_and_last(updates: Sequence[_Record]) -> dict[int, tuple[float, float]]:
     """Return for each person of the updates the capture times of the first and the last that has them."""
     spans: dict[int, tuple[float, float]] = {}
     for update in updates:

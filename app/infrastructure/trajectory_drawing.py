@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from app.domains.corrections import CorrectedHistory
 from app.domains.vocabulary import NO_ID, BoolArray, CameraId, FloatArray, FrameBatch, IntArray, TrackingUpdate
 from app.infrastructure.camera_drawing import CANVAS, fit_frame, visible_feet
 from app.infrastructure.drawing_ink import (
@@ -78,16 +79,16 @@ class ImageTrajectories:
         self._rows: dict[CameraId, list[Paths]] = {camera: [] for camera in cameras}
         self._sizes: dict[CameraId, tuple[int, int]] = {}
         self._pixels: dict[CameraId, Picture | None] = {}
-        self._renamed: dict[int, int] = {}
+        self._history = CorrectedHistory()
 
     def write(self, batch: FrameBatch, update: TrackingUpdate) -> None:
         """Take one batch."""
-        self._renamed.update((merge.gone, merge.kept) for merge in update.merges)
+        self._history.follow(update.captured_at, update.corrections)
         for frame, sightings in zip(batch.frames, update.sightings, strict=True):
             self._sizes[frame.camera_id], self._pixels[frame.camera_id] = frame.size, frame.pixels
             feet, visible = visible_feet(sightings.tracks.xyxy, frame.size)
             shown = visible & (sightings.global_id != NO_ID)
-            times = np.full(int(shown.sum()), frame.captured_at)
+            times = np.full(int(shown.sum()), update.captured_at)
             self._rows[frame.camera_id].append(Paths(times, sightings.global_id[shown], feet[shown]))
 
     def draw(self, site: str) -> Picture:
@@ -107,12 +108,8 @@ class ImageTrajectories:
 
     def _joined(self, rows: list[Paths]) -> Paths:
         ids = np.concatenate([np.zeros(0, np.int64), *(part.global_id for part in rows)])
-        for gone in np.intersect1d(ids, list(self._renamed)).tolist():
-            kept = gone
-            while kept in self._renamed:
-                kept = self._renamed[kept]
-            ids[ids == gone] = kept
         times = np.concatenate([np.zeros(0), *(part.time_s for part in rows)])
+        ids, _ = self._history.read(ids, times, np.ones(len(ids)))
         return Paths(times, ids, np.concatenate([np.zeros((0, 2)), *(part.xy for part in rows)]))
 
     def _draw_view(self, panel: Picture, camera: CameraId, size: tuple[int, int], paths: Paths) -> None:

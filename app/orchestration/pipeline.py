@@ -15,7 +15,7 @@ from app.domains.detection.ports import Detector
 from app.domains.detection.tracker import CameraTrackers
 from app.domains.mapping.fusion import FloorFusion
 from app.domains.mapping.view import CameraView
-from app.domains.reid.identity import IdentityResolver
+from app.domains.reid.identity import IdentityResolver, Resolution
 from app.domains.reid.ports import Embedder
 from app.domains.vocabulary import (
     NO_CALIBRATION,
@@ -96,11 +96,10 @@ class Pipeline:
             targets, target_of = self._associate(batch, tracks, floor)
         with self._timed("identify"):
             watched = self._watched(targets)
-            global_id, of_target, merges = self.identities.resolve(
-                batch.captured_at, tracks, target_of, targets, watched
-            )
-        sightings = tuple(Sightings(*row) for row in zip(tracks, global_id, floor, strict=True))
-        return TrackingUpdate(batch.captured_at, sightings, self._dots(targets, watched, of_target), merges)
+            found = self.identities.resolve(batch.captured_at, tracks, target_of, targets, watched)
+        rows = zip(tracks, found.of_row, floor, found.row_certainty, strict=True)
+        dots = self._dots(targets, watched, found)
+        return TrackingUpdate(batch.captured_at, tuple(Sightings(*row) for row in rows), dots, found.corrections)
 
     def _due(self, detections: Sequence[Detections]) -> Crops:
         """Choose the boxes whose appearance is worth the time; none without an embedder."""
@@ -148,8 +147,9 @@ class Pipeline:
         x, y = targets.xy.T
         return np.asarray((x >= x_min) & (x <= x_max) & (y >= y_min) & (y <= y_max))
 
-    def _dots(self, targets: FloorTargets, watched: BoolArray, of_target: IntArray) -> FloorTracks:
+    def _dots(self, targets: FloorTargets, watched: BoolArray, found: Resolution) -> FloorTracks:
         """Pick the targets that are shown: identified, likely to exist, seen of late, inside the watched floor."""
+        of_target = found.of_target
         shown = (of_target != NO_ID) & watched & self.fusion.shown(targets)
         order = np.flatnonzero(shown)[np.argsort(of_target[shown], kind="stable")]
         cameras = self.fusion.camera_ids
@@ -159,4 +159,5 @@ class Pipeline:
             velocity=targets.velocity[order],
             covariance=targets.covariance[order],
             cameras=tuple(tuple(cameras[c] for c in np.flatnonzero(row)) for row in targets.support[order]),
+            certainty=found.target_certainty[order],
         )

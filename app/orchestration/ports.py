@@ -66,7 +66,7 @@ class Visit:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Journey:
-    """Where one person was, merges followed.
+    """Where one person was, corrections followed.
 
     Attributes:
         person: the identity that is in use now; another than was asked for where that one was merged.
@@ -89,7 +89,7 @@ class Journey:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """How many different people had a dot, merges followed.
+    """How many different people had a dot, corrections followed.
 
     Attributes:
         observed_since: capture time of the first update; None before it.

@@ -12,6 +12,7 @@ const SLOWEST_ARROW = 0.2; // metres a second; slower people stand
 const CROWD = 120; // from here on discs shrink to dots without ids, unless the map is zoomed in
 const CROWD_SCALE = 55; // CSS pixels a metre from which even a crowd has ids
 const SIGMAS = 2;
+export const SURE = 0.8; // probability of an id below which its disc has a broken rim
 const CROSS_PX = 16; // arms of a true place stand out under a disc on all sides when the disc is right
 
 /**
@@ -83,7 +84,7 @@ export class DotPainter {
       drawArrow(ctx, view, person, px, py, discRadius(person.id, false), colour);
     }
     const hollow = gone || look.stale || person.measured.cameras.length === 0;
-    const disc = this.#disc(person.id, colour, hollow, look);
+    const disc = this.#disc(person.id, colour, hollow, person.measured.certainty < SURE, look);
     const size = disc.width / look.ratio;
     ctx.drawImage(disc, px - size / 2, py - size / 2, size, size);
     if (mine) {
@@ -95,13 +96,13 @@ export class DotPainter {
     }
   }
 
-  /** @param {number} id @param {string} colour @param {boolean} hollow @param {Look} look @returns {HTMLCanvasElement} */
-  #disc(id, colour, hollow, look) {
-    const key = `${id}${colour}${hollow}`;
+  /** @param {number} id @param {string} colour @param {boolean} hollow @param {boolean} unsure @param {Look} look @returns {HTMLCanvasElement} */
+  #disc(id, colour, hollow, unsure, look) {
+    const key = `${id}${colour}${hollow}${unsure}`;
     let disc = this.#discs.get(key);
     if (disc) return disc;
     if (this.#discs.size > 3000) this.#discs.clear();
-    disc = paintDisc(String(id), discRadius(id, false), colour, hollow, look);
+    disc = paintDisc(String(id), discRadius(id, false), colour, hollow, unsure, look);
     this.#discs.set(key, disc);
     return disc;
   }
@@ -132,8 +133,8 @@ function drawInCrowd(ctx, view, person, look) {
   ctx.fill();
 }
 
-/** @param {string} label @param {number} radius @param {string} colour @param {boolean} hollow @param {Look} look */
-function paintDisc(label, radius, colour, hollow, look) {
+/** @param {string} label @param {number} radius @param {string} colour @param {boolean} hollow @param {boolean} unsure whether the id is @param {Look} look */
+function paintDisc(label, radius, colour, hollow, unsure, look) {
   const disc = document.createElement("canvas");
   const size = 2 * radius + 6;
   disc.width = disc.height = Math.ceil(size * look.ratio);
@@ -144,11 +145,16 @@ function paintDisc(label, radius, colour, hollow, look) {
   ctx.fillStyle = look.halo;
   ctx.fill();
   ctx.beginPath();
-  ctx.arc(size / 2, size / 2, hollow ? radius - 1 : radius, 0, 2 * Math.PI);
+  ctx.arc(size / 2, size / 2, hollow ? radius - 1 : unsure ? radius - 2.5 : radius, 0, 2 * Math.PI);
   ctx.fillStyle = ctx.strokeStyle = colour;
   ctx.lineWidth = 2;
-  if (hollow) ctx.stroke();
-  else ctx.fill();
+  if (!hollow) ctx.fill();
+  if (unsure) {
+    ctx.setLineDash([(2 * Math.PI * (radius - 1)) / 18]); // nine dashes around
+    ctx.beginPath();
+    ctx.arc(size / 2, size / 2, radius - 1, 0, 2 * Math.PI);
+  }
+  if (hollow || unsure) ctx.stroke();
   ctx.font = `700 ${label.length > 2 ? 9.5 : 11}px Arial, system-ui, sans-serif`;
   ctx.textAlign = "center";
   ctx.textBaseline = "middle";

@@ -48,7 +48,7 @@ class Page {
   constructor(site) {
     this.site = site;
     this.theme = new Theme(() => this.#recolour());
-    this.people = new People(({ gone, kept }) => this.#merged(gone, kept));
+    this.people = new People((was, is) => this.#renamed(was, is));
     this.truth = new TruePlaces();
     const motion = matchMedia("(prefers-reduced-motion: reduce)");
     const obey = () => (this.people.still = this.truth.still = motion.matches);
@@ -232,16 +232,16 @@ class Page {
     this.socket.send({ type: "ping", t: performance.now() });
   }
 
-  /** @param {number} gone @param {number} kept */
-  #merged(gone, kept) {
-    announce(`Person ${gone} is person ${kept}.`);
+  /** @param {number} was @param {number} is */
+  #renamed(was, is) {
+    announce(`Person ${was} is person ${is}.`);
     this.wall.refresh();
-    if (this.selected !== gone) return;
-    this.selected = kept;
-    if (this.map) this.map.selected = kept;
-    this.wall.selected = kept;
+    if (this.selected !== was) return;
+    this.selected = is;
+    if (this.map) this.map.selected = is;
+    this.wall.selected = is;
     this.#colourSelected();
-    this.panel.rename(kept);
+    this.panel.rename(is);
   }
 
   /** @param {[number, number, number][]} points */

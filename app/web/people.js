@@ -6,7 +6,7 @@
  * velocity ahead of the measurement, over at most one update interval. Then it stands still until it is measured again.
  */
 
-/** @import { FloorMessage, Merge, Sighted } from "./wire.js" */
+/** @import { FloorMessage, Merge, Sighted, Split } from "./wire.js" */
 
 const LONGEST_AHEAD_S = 0.3;
 const LONGEST_GLIDE_S = 1.0;
@@ -48,9 +48,9 @@ export class People {
   /** set for those who prefer reduced motion: dots are set, never glide */
   still = false;
 
-  /** @param {(merge: Merge) => void} onMerge told after each merge has been followed */
-  constructor(onMerge) {
-    this.onMerge = onMerge;
+  /** @param {(was: number, is: number) => void} onRenamed told when a dot goes on under another id */
+  constructor(onRenamed) {
+    this.onRenamed = onRenamed;
   }
 
   /** Follow merges: the id under which this one is known today. @param {number} id */
@@ -77,7 +77,11 @@ export class People {
     }
     this.capturedAt = message.captured_at;
     this.receivedMs = nowMs;
-    for (const merge of message.merges) this.#follow(merge);
+    const named = new Set(message.people.map((sighted) => sighted.id));
+    for (const correction of message.corrections) {
+      if (correction.type === "merge") this.#merge(correction);
+      else this.#split(correction, named);
+    }
     const present = new Set();
     for (const sighted of message.people) {
       const id = this.resolve(sighted.id);
@@ -164,7 +168,7 @@ export class People {
   }
 
   /** Let what was shown as `gone` go on as `kept`. @param {Merge} merge */
-  #follow({ gone, kept }) {
+  #merge({ gone, kept }) {
     const into = this.resolve(kept);
     if (gone === into || this.#keptAs.has(gone)) return;
     this.#keptAs.set(gone, into);
@@ -181,7 +185,26 @@ export class People {
         this.shown.set(into, former);
       }
     }
-    this.onMerge({ gone, kept: into });
+    this.onRenamed(gone, into);
+  }
+
+  /**
+   * Give the way that `mixed` went for some time to whom it really was.
+   * @param {Split} split
+   * @param {Set<number>} named the ids in this update
+   */
+  #split({ mixed, apart, since, until }, named) {
+    this.#keptAs.delete(apart);
+    const person = this.shown.get(mixed);
+    if (!person) return;
+    const [taken, left] = parted(person.trail, since, until);
+    const other = this.shown.get(apart);
+    if (other) other.trail = joined(other.trail, taken);
+    else this.shown.set(apart, { ...person, id: apart, trail: taken, formerIds: [], glide: { ...person.glide } });
+    person.trail = left;
+    if (named.has(mixed)) return;
+    this.shown.delete(mixed); // the dot was the other's
+    this.onRenamed(mixed, apart);
   }
 }
 
@@ -191,6 +214,17 @@ function lengthen(trail, x, y, t) {
   if (n >= 3 && Math.hypot(x - trail[n - 3], y - trail[n - 2]) < TRAIL_STEP_M) return;
   trail.push(x, y, t);
   if (trail.length > 3 * TRAIL_POINTS) trail.splice(0, 3 * (TRAIL_POINTS / 4));
+}
+
+/** Part a trail into what lies between two instants, and the rest. @param {number[]} trail @param {number} since @param {number} until @returns {[number[], number[]]} */
+function parted(trail, since, until) {
+  /** @type {[number[], number[]]} */
+  const parts = [[], []];
+  for (let i = 0; i < trail.length; i += 3) {
+    const between = trail[i + 2] >= since && trail[i + 2] < until;
+    parts[between ? 0 : 1].push(...trail.slice(i, i + 3));
+  }
+  return parts;
 }
 
 /** Join two trails in order of time. @param {number[]} a @param {number[]} b @returns {number[]} */

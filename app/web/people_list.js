@@ -3,6 +3,7 @@
  * Rows are kept and changed in place. Knows people and their colours.
  */
 
+import { SURE } from "./floor_dots.js";
 import { identityColour } from "./identity_colour.js";
 import * as wording from "./wording.js";
 
@@ -125,16 +126,18 @@ export class PeopleList {
 
   /** @param {Row} row @param {Person} person @param {boolean} selected */
   #write(row, person, selected) {
-    const { vx, vy, cameras } = person.measured;
+    const { vx, vy, cameras, certainty } = person.measured;
     const speed = Math.hypot(vx, vy);
     const doing = speed < STANDING ? "standing" : `${speed.toFixed(1)} m/s`;
-    const key = `${doing}|${cameras.join()}|${selected}`;
+    const unsure = certainty < SURE;
+    const key = `${doing}|${cameras.join()}|${selected}|${unsure}`;
     if (key === row.key) return;
     row.key = key;
     row.doing.textContent = doing;
     row.cameras.textContent = cameras.length ? wording.counted(cameras.length, "cam") : "hidden";
+    row.button.classList.toggle("is-unsure", unsure);
     row.button.setAttribute("aria-pressed", String(selected));
-    row.button.setAttribute("aria-label", `Person ${person.id}, ${doing}, ${wording.counted(cameras.length, "camera")}`);
+    row.button.setAttribute("aria-label", `Person ${person.id}${unsure ? ", not sure" : ""}, ${doing}, ${wording.counted(cameras.length, "camera")}`);
   }
 
   /** Up and down arrows walk through the rows. @param {KeyboardEvent} event */

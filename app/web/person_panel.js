@@ -119,6 +119,7 @@ export class PersonPanel {
     const speed = person ? Math.hypot(person.measured.vx, person.measured.vy) : null;
     write(this.#part("speed"), here && speed !== null ? `${speed.toFixed(1)} m/s` : wording.NONE);
     write(this.#part("place"), person ? `${person.measured.x.toFixed(1)}, ${person.measured.y.toFixed(1)} m` : wording.NONE);
+    write(this.#part("certainty"), here && person ? `${Math.floor(100 * person.measured.certainty)} %` : wording.NONE);
     this.#writeCameras(here && person ? person.measured.cameras : []);
     const former = person?.formerIds ?? [];
     write(this.#part("former"), former.length ? `Was also numbered ${former.join(", ")}` : "");

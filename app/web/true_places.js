@@ -27,11 +27,11 @@ export class TruePlaces {
       const dt = last ? message.captured_at - last.t : 0;
       const [vx, vy] = last && dt > 0 && dt < 1 ? [(x - last.x) / dt, (y - last.y) / dt] : [0, 0];
       this.#before.set(id, { x, y, t: message.captured_at });
-      return { id, x, y, vx, vy, cov: /** @type {[number, number, number]} */ ([0, 0, 0]), cameras: [] };
+      return { id, x, y, vx, vy, cov: /** @type {[number, number, number]} */ ([0, 0, 0]), cameras: [], certainty: 1 };
     });
     this.#seq += 1;
     const { captured_at } = message;
-    this.#people.update({ type: "floor", seq: this.#seq, captured_at, published_at: captured_at, people, merges: [] }, nowMs);
+    this.#people.update({ type: "floor", seq: this.#seq, captured_at, published_at: captured_at, people, corrections: [] }, nowMs);
   }
 
   /** The places to draw at an instant, metres. @param {number} nowMs */

@@ -9,10 +9,13 @@
  * @typedef {{site: string, demo: boolean, detector: string, notes: string[], floor: Floor | null, cameras: Camera[]}} Site
  *
  * @typedef {{id: number, x: number, y: number, vx: number, vy: number, cov: [number, number, number],
- *   cameras: string[]}} Sighted  metres, metres a second, square metres (xx, xy, yy)
- * @typedef {{gone: number, kept: number}} Merge
+ *   cameras: string[], certainty: number}} Sighted  metres, metres a second, square metres (xx, xy, yy), probability that
+ *   the id is right
+ * @typedef {{type: "merge", gone: number, kept: number, certainty: number}} Merge  who was called gone has been kept all along
+ * @typedef {{type: "split", mixed: number, apart: number, since: number, until: number, reported: number[],
+ *   certainty: number}} Split  who was called mixed between two capture times has been apart
  * @typedef {{type: "floor", seq: number, captured_at: number, published_at: number, people: Sighted[],
- *   merges: Merge[]}} FloorMessage
+ *   corrections: (Merge | Split)[]}} FloorMessage
  * @typedef {{id: string, state: "starting" | "live" | "late" | "lost" | "ended", fps: number, age_s: number | null,
  *   dropped: number, frames: number, reason: string | null}} CameraState
  * @typedef {{now: number, last_minute: number, last_15_minutes: number, last_hour: number,

@@ -21,7 +21,6 @@ from app.domains.vocabulary import (
     Frame,
     FrameBatch,
     GlobalId,
-    Merge,
     Sightings,
     TrackingUpdate,
     Tracks,
@@ -147,7 +146,7 @@ def batch(captured_at, shade=0, cameras=CAMERAS):
     return FrameBatch(captured_at, tuple(Frame(name, captured_at, shade, SIZE, pixels) for name in cameras))
 
 
-def update(captured_at, places, merges=(), cameras=CAMERAS):
+def update(captured_at, places, corrections=(), cameras=CAMERAS):
     """Make an update with dots at `places`, by id, of whom nobody is in any image."""
     n = len(places)
     floor = FloorTracks(
@@ -156,8 +155,9 @@ def update(captured_at, places, merges=(), cameras=CAMERAS):
         np.full((n, 2), 0.5),
         np.tile(np.array([[0.01, 0.002], [0.002, 0.02]]), (n, 1, 1)),
         (cameras,) * n,
+        np.full(n, 0.87654),
     )
-    return TrackingUpdate(captured_at, tuple(map(nobody, cameras)), floor, tuple(Merge(*pair) for pair in merges))
+    return TrackingUpdate(captured_at, tuple(map(nobody, cameras)), floor, corrections)
 
 
 def nobody(camera):
@@ -173,7 +173,12 @@ def nobody(camera):
         np.empty((0, 0), np.float32),
         none,
     )
-    return Sightings(tracks, numbers, FloorPoints(camera, np.empty((0, 2)), np.empty((0, 2, 2)), none.astype(bool)))
+    return Sightings(
+        tracks,
+        numbers,
+        FloorPoints(camera, np.empty((0, 2)), np.empty((0, 2, 2)), none.astype(bool)),
+        np.zeros(len(numbers)),
+    )
 
 
 async def soon(condition, timeout_s=3.0):

@@ -139,4 +139,4 @@ def message_of(camera: str) -> FrameMessage:
     # the second point is where the ray meets the floor, but its foot is cut off: it must not be shown
     floor = FloorPoints(name, np.array([[2.0, 3.0], [9.0, 9.0]]), np.zeros((2, 2, 2)), np.array([True, False]))
     frame = Frame(name, 5.0, 17, (640, 360), None)
-    return frame_message(frame, Sightings(tracks, np.array([4, -1]), floor), b"jpeg")
+    return frame_message(frame, Sightings(tracks, np.array([4, -1]), floor, np.array([0.9, 0.0])), b"jpeg")

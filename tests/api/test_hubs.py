@@ -9,6 +9,7 @@ from stage import CAMERAS, Stage, StagedScorer, StagedTruth, batch, soon, update
 from app.api.floor_hub import QUEUE, FloorHub
 from app.api.frame_hub import FrameHub, FrameViewer, width_step
 from app.api.frame_message import decode
+from app.domains.vocabulary import Merge, Split
 
 EAST, WEST = CAMERAS
 
@@ -41,11 +42,24 @@ async def next_of(viewer, kind):
 async def test_an_update_reaches_every_viewer_as_one_text(stage):
     async with running(stage.site()) as hub:
         viewers = [hub.join(), hub.join()]
-        stage.runtime.publish(None, update(1000.00004, {3: (1.23456, 4.5), 9: (0.0, 0.0)}, merges=[(5, 3)]))
+        corrections = (Merge(5, 3), Split(3, 8, 990.0, 995.5, certainty=0.9))
+        stage.runtime.publish(None, update(1000.00004, {3: (1.23456, 4.5), 9: (0.0, 0.0)}, corrections))
         first, second = [await next_of(viewer, "floor") for viewer in viewers]
     assert first == second
-    assert (first["seq"], first["captured_at"], first["merges"]) == (1, 1000.0, [{"gone": 5, "kept": 3}])
-    person = {"id": 3, "x": 1.235, "y": 4.5, "vx": 0.5, "vy": 0.5, "cov": [0.01, 0.002, 0.02], "cameras": list(CAMERAS)}
+    assert (first["seq"], first["captured_at"]) == (1, 1000.0)
+    assert first["corrections"] == [
+        {"type": "merge", "gone": 5, "kept": 3, "certainty": 1.0},
+        {"type": "split", "mixed": 3, "apart": 8, "since": 990.0, "until": 995.5, "reported": [], "certainty": 0.9},
+    ]
+    person = {
+        "id": 3,
+        "x": 1.235,
+        "y": 4.5,
+        "vx": 0.5,
+        "vy": 0.5,
+        "cov": [0.01, 0.002, 0.02],
+        "cameras": list(CAMERAS),
+    } | {"certainty": 0.877}
     assert first["people"][0] == person
     assert [person["id"] for person in first["people"]] == [3, 9]
     assert abs(first["published_at"] - stage.runtime.clock.now()) < 5.0

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from app.domains.vocabulary import FloorTracks, GlobalId, Merge, TrackingUpdate
+from app.domains.vocabulary import FloorTracks, GlobalId, Merge, Split, TrackingUpdate
 from app.evaluation.live_score import LiveScore
 
 
@@ -14,7 +14,7 @@ class Truth:
         return np.array([1, 2]), np.array([[captured_at, 0.0], [5.0, 5.0]])
 
 
-def update(captured_at, dots, merges=()):
+def update(captured_at, dots, corrections=()):
     n = len(dots)
     floor = FloorTracks(
         np.array(list(dots), np.int64).reshape(n),
@@ -22,8 +22,9 @@ def update(captured_at, dots, merges=()):
         np.zeros((n, 2)),
         np.zeros((n, 2, 2)),
         ((),) * n,
+        np.ones(n),
     )
-    return TrackingUpdate(captured_at, (), floor, tuple(Merge(GlobalId(g), GlobalId(k)) for g, k in merges))
+    return TrackingUpdate(captured_at, (), floor, corrections)
 
 
 @pytest.fixture
@@ -80,13 +81,24 @@ def test_a_merge_mends_the_window(score):
     for i in range(10, 20):
         score.add(update(float(i), {13: (float(i), 0.0), 12: (5.0, 5.0)}))
     assert score.scores()["idf1"] == pytest.approx(0.75)
-    score.add(update(20.0, {11: (20.0, 0.0), 12: (5.0, 5.0)}, merges=[(13, 11)]))
+    score.add(update(20.0, {11: (20.0, 0.0), 12: (5.0, 5.0)}, (Merge(GlobalId(13), GlobalId(11)),)))
+    assert score.scores()["idf1"] == 1.0
+
+
+def test_a_split_mends_the_window(score):
+    """11 is taken for 12 from 10 s on, and 12 for 11."""
+    for i in range(20):
+        one, other = (11, 12) if i < 10 else (12, 11)
+        score.add(update(float(i), {one: (float(i), 0.0), other: (5.0, 5.0)}))
+    assert score.scores()["idf1"] == pytest.approx(0.5)
+    swap = Split(GlobalId(11), GlobalId(13), 10.0, 20.0), Split(GlobalId(12), GlobalId(11), 10.0, 20.0)
+    score.add(update(20.0, {11: (20.0, 0.0), 12: (5.0, 5.0)}, (*swap, Merge(GlobalId(13), GlobalId(12)))))
     assert score.scores()["idf1"] == 1.0
 
 
 def test_a_merge_of_two_who_stood_at_one_instant_leaves_one_dot(score):
     score.add(update(0.0, {11: (0.0, 0.0), 13: (0.3, 0.0), 12: (5.0, 5.0)}))
-    score.add(update(1.0, {11: (1.0, 0.0), 12: (5.0, 5.0)}, merges=[(13, 11)]))
+    score.add(update(1.0, {11: (1.0, 0.0), 12: (5.0, 5.0)}, (Merge(GlobalId(13), GlobalId(11)),)))
     assert score.scores()["moda"] == 1.0
 
 

@@ -44,6 +44,22 @@ def test_a_floor_on_which_nobody_was_is_empty(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("header", "row", "certainty"),
+    [
+        ("time_s,global_id,x_m,y_m,certainty", "0.5,3,1,2,0.75", 0.75),
+        ("time_s,global_id,x_m,y_m", "0.5,3,1,2", np.nan),
+    ],
+    ids=["a file that tells how sure ids are", "an older file"],
+)
+def test_certainty_is_read_where_it_stands(tmp_path, header, row, certainty):
+    path = tmp_path / "floor.csv"
+    path.write_text(f"{header}\n{row}\n")
+    floor = read_floor(path)
+    np.testing.assert_array_equal(floor.certainty, [certainty])
+    assert floor.person.tolist() == [3]
+
+
+@pytest.mark.parametrize(
     ("record", "key"),
     [
         ({}, "cameras"),

@@ -38,6 +38,7 @@ def tracks(ids, xy, sigma=0.05, cameras=("hall",)):
         np.zeros((n, 2)),
         np.tile(np.eye(2) * sigma**2, (n, 1, 1)),
         (tuple(cameras),) * n,
+        np.ones(n),
     )
 
 

@@ -20,11 +20,11 @@ def update(time, seen, on_floor=()):
         ones = np.ones(n, np.int64)
         tracks = Tracks(camera, time, ones, ones, ones, boxes, ones.astype(np.float32), boxes[:, :0], np.ones(n))
         points = FloorPoints(camera, np.zeros((n, 2)), np.zeros((n, 2, 2)), np.zeros(n, np.bool_))
-        sightings.append(Sightings(tracks, np.array(ids, np.int64), points))
+        sightings.append(Sightings(tracks, np.array(ids, np.int64), points, np.ones(len(ids))))
     n = len(on_floor)
     floor = FloorTracks(
         np.array([i for i, _ in on_floor], np.int64), np.zeros((n, 2)), np.zeros((n, 2)), np.zeros((n, 2, 2)),
-        tuple((HALL,) if supported else () for _, supported in on_floor),
+        tuple((HALL,) if supported else () for _, supported in on_floor), np.ones(n),
     )  # fmt: skip
     return TrackingUpdate(time, tuple(sightings), floor, ())
 

@@ -24,7 +24,7 @@ from app.infrastructure.pyav_video import SiteVideo
 from app.infrastructure.site_layout import lay_out
 
 HALL, DOOR = CameraId("hall"), CameraId("door")
-NOBODY = FloorTracks(np.zeros(0, np.int64), np.zeros((0, 2)), np.zeros((0, 2)), np.zeros((0, 2, 2)), ())
+NOBODY = FloorTracks(np.zeros(0, np.int64), np.zeros((0, 2)), np.zeros((0, 2)), np.zeros((0, 2, 2)), (), np.zeros(0))
 PLAN = FloorPlan((0.0, 0.0, 10.0, 5.0))
 
 
@@ -44,7 +44,7 @@ def sightings(camera, time, people):
         certainty=np.ones(n),
     )
     floor = FloorPoints(camera, np.full((n, 2), np.nan), np.zeros((n, 2, 2)), np.zeros(n, np.bool_))
-    return Sightings(tracks, table[:, 0].astype(np.int64), floor)
+    return Sightings(tracks, table[:, 0].astype(np.int64), floor, np.ones(len(table)))
 
 
 def frame(camera, time, pixels=None, size=(320, 240)):

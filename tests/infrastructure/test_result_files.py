@@ -16,6 +16,7 @@ from app.domains.vocabulary import (
     GlobalId,
     Merge,
     Sightings,
+    Split,
     TrackingUpdate,
     Tracks,
 )
@@ -51,7 +52,9 @@ def sightings_of(camera, time, people, floor=True):
     xy = np.stack([x, np.full(n, 2.0)], axis=1)
     valid = np.full(n, floor)
     xy[~valid] = np.nan
-    return Sightings(tracks, ids.astype(np.int64), FloorPoints(camera, xy, np.tile(np.eye(2), (n, 1, 1)), valid))
+    return Sightings(
+        tracks, ids.astype(np.int64), FloorPoints(camera, xy, np.tile(np.eye(2), (n, 1, 1)), valid), np.full(n, 0.75)
+    )
 
 
 def floor_of(people):
@@ -64,21 +67,22 @@ def floor_of(people):
         velocity=np.tile([0.5, -0.25], (n, 1)),
         covariance=covariance,
         cameras=tuple(p[3] for p in people),
+        certainty=np.full(n, 0.875),
     )
 
 
-def step(index, time, boxes, floor, located=True, merges=()):
+def step(index, time, boxes, floor, located=True, corrections=()):
     """One batch; `boxes` maps camera to people."""
     frames = tuple(Frame(camera, time, index, (640, 480), None) for camera in boxes)
     sightings = tuple(sightings_of(camera, time, people, located) for camera, people in boxes.items())
-    return FrameBatch(time, frames), TrackingUpdate(time, sightings, floor_of(floor), merges)
+    return FrameBatch(time, frames), TrackingUpdate(time, sightings, floor_of(floor), corrections)
 
 
-def write_run(out, steps, renamed=None, has_floor=True):
+def write_run(out, steps, has_floor=True):
     with ResultWriter(out, [HALL, DOOR], has_floor) as results:
         for batch, update in steps:
             results.write(batch, update)
-        results.commit(RECORD, renamed or {})
+        results.commit(RECORD)
 
 
 def lines(path: Path) -> list[str]:
@@ -111,9 +115,9 @@ def test_floor_rows_carry_the_larger_deviation_and_the_cameras(tmp_path):
     write_run(tmp_path / "out", TWO_STEPS)
     assert lines(tmp_path / "out/floor.csv") == [
         FLOOR_HEADER,
-        "10.000,1,3.000,2.000,0.500,-0.250,0.200,hall",
-        "10.500,1,3.500,2.000,0.500,-0.250,0.200,door|hall",
-        "10.500,2,7.000,2.000,0.500,-0.250,0.400,",
+        "10.000,1,3.000,2.000,0.500,-0.250,0.200,hall,0.875",
+        "10.500,1,3.500,2.000,0.500,-0.250,0.200,door|hall,0.875",
+        "10.500,2,7.000,2.000,0.500,-0.250,0.400,,0.875",
     ]
 
 
@@ -135,7 +139,7 @@ def test_run_record_counts_and_names_versions(tmp_path):
     write_run(tmp_path / "out", TWO_STEPS)
     record = json.loads((tmp_path / "out/run.json").read_text(encoding="utf-8"))
     assert record["counts"] == {
-        "batches": 2, "frames": 3, "boxes": 3, "floor_points": 3, "identities": 2, "renamed": 0,
+        "batches": 2, "frames": 3, "boxes": 3, "floor_points": 3, "identities": 2, "corrections": 0,
     }  # fmt: skip
     assert record["cameras"]["hall"] == {
         "fps": 2.0, "start_s": 10.0, "faults": ["frame 3 does not decode"], "frames": 2, "size": [640, 480], "boxes": 2,
@@ -162,31 +166,43 @@ def test_nobody_gives_empty_files(tmp_path, steps):
     ]
 
 
-@pytest.mark.parametrize("reported", [True, False], ids=["reported by the updates", "given at the end"])
-def test_a_merge_reads_as_if_right_from_the_start_and_keeps_the_surer_row(tmp_path, reported):
-    merges = [(Merge(GlobalId(gone), GlobalId(kept)),) if reported else () for gone, kept in ((4, 2), (2, 1))]
+def test_a_merge_reads_as_if_right_from_the_start_and_keeps_the_surer_row(tmp_path):
+    merges = [(Merge(GlobalId(gone), GlobalId(kept), 0.75),) for gone, kept in ((4, 2), (2, 1))]
     both = [(1, 0.6, 100, 3.0), (4, 0.9, 104, 3.1)]
     steps = [
         step(0, 0.0, {HALL: [(4, 0.5, 90, 2.9)]}, [(4, 2.9, 0.3, (HALL,))]),
-        step(1, 0.5, {HALL: both}, [(1, 3.0, 0.1, (HALL,)), (4, 3.1, 0.3, (DOOR,))], merges=merges[0]),
-        step(2, 1.0, {HALL: []}, [], merges=merges[1]),
+        step(1, 0.5, {HALL: both}, [(1, 3.0, 0.1, (HALL,)), (4, 3.1, 0.3, (DOOR,))], corrections=merges[0]),
+        step(2, 1.0, {HALL: []}, [], corrections=merges[1]),
     ]
-    write_run(tmp_path / "out", steps, renamed={} if reported else {4: 2, 2: 1})
+    write_run(tmp_path / "out", steps)
     assert lines(tmp_path / "out/hall.txt") == [
         "1,1,90.00,30.00,20.00,50.00,0.5000,2.900,2.000,0",
         "2,1,104.00,30.00,20.00,50.00,0.9000,3.100,2.000,0",
     ]
     assert lines(tmp_path / "out/floor.csv")[1:] == [
-        "0.000,1,2.900,2.000,0.500,-0.250,0.300,hall",
-        "0.500,1,3.000,2.000,0.500,-0.250,0.100,hall",
+        "0.000,1,2.900,2.000,0.500,-0.250,0.300,hall,0.750",
+        "0.500,1,3.000,2.000,0.500,-0.250,0.100,hall,0.875",
     ]
 
 
-def test_trajectories_follow_the_correction(tmp_path):
+def test_a_split_gives_one_identity_what_another_had_meanwhile(tmp_path):
+    apart = Split(GlobalId(1), GlobalId(6), since=0.5, until=1.0, certainty=0.5)
+    steps = [step(i, 0.5 * i, {HALL: [(1, 0.5, 90, 3.0)]}, [(1, 3.0, 0.3, (HALL,))]) for i in range(2)]
+    steps.append(step(2, 1.0, {HALL: [(6, 0.5, 90, 3.0)]}, [(6, 3.0, 0.3, (HALL,))], corrections=(apart,)))
+    write_run(tmp_path / "out", steps)
+    assert [line.split(",")[:2] for line in lines(tmp_path / "out/hall.txt")] == [["1", "1"], ["2", "6"], ["3", "6"]]
+    rows = [line.split(",") for line in lines(tmp_path / "out/floor.csv")[1:]]
+    assert [(row[0], row[1], row[-1]) for row in rows] == [
+        ("0.000", "1", "0.875"), ("0.500", "6", "0.500"), ("1.000", "6", "0.875"),
+    ]  # fmt: skip
+
+
+def test_trajectories_follow_the_corrections(tmp_path):
     with ResultWriter(tmp_path / "out", [HALL], has_floor=True) as results:
         results.write(*step(0, 0.0, {HALL: []}, [(4, 2.9, 0.3, ())]))
-        results.write(*step(1, 0.5, {HALL: []}, [(1, 3.0, 0.1, ()), (4, 3.1, 0.3, ())]))
-        trajectories = results.trajectories({4: 1})
+        merge = Merge(GlobalId(4), GlobalId(1))
+        results.write(*step(1, 0.5, {HALL: []}, [(1, 3.0, 0.1, ())], corrections=(merge,)))
+        trajectories = results.trajectories()
     assert trajectories.global_id.tolist() == [1, 1]
     assert trajectories.xy[:, 0].tolist() == [2.9, 3.0]
     assert trajectories.time_s.tolist() == [0.0, 0.5]
@@ -195,12 +211,6 @@ def test_trajectories_follow_the_correction(tmp_path):
 def test_one_identity_twice_in_a_frame_keeps_the_more_confident_box(tmp_path):
     write_run(tmp_path / "out", [step(0, 0.0, {HALL: [(1, 0.6, 100, 3.0), (1, 0.9, 104, 3.1)]}, [])])
     assert lines(tmp_path / "out/hall.txt") == ["1,1,104.00,30.00,20.00,50.00,0.9000,3.100,2.000,0"]
-
-
-def test_renaming_in_a_circle_is_refused(tmp_path):
-    with pytest.raises(ValueError, match="circle"):
-        write_run(tmp_path / "out", TWO_STEPS, renamed={1: 2, 2: 1})
-    assert list(tmp_path.iterdir()) == []
 
 
 def test_an_exception_leaves_no_result(tmp_path):

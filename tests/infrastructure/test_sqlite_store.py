@@ -1,6 +1,7 @@
 import asyncio
 import sqlite3
 import time
+from contextlib import closing
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from app.domains.vocabulary import (
     GlobalId,
     Merge,
     Sightings,
+    Split,
     TrackingUpdate,
     Tracks,
 )
@@ -31,10 +33,10 @@ def sightings(camera, captured_at, people):
         name, captured_at, ids, ids * 0 + 1, ids - 1, boxes, ones.astype(np.float32), np.zeros((n, 0), np.float32), ones
     )
     floor = FloorPoints(name, np.zeros((n, 2)), np.zeros((n, 2, 2)), ones.astype(bool))
-    return Sightings(tracks, np.array(people, dtype=np.int64), floor)
+    return Sightings(tracks, np.array(people, dtype=np.int64), floor, ones)
 
 
-def update(captured_at, places, cameras=None, merges=()):
+def update(captured_at, places, cameras=None, merges=(), splits=()):
     """Make an update: `places` maps ids to metres, `cameras` names to the ids that they see."""
     n = len(places)
     floor = FloorTracks(
@@ -43,9 +45,10 @@ def update(captured_at, places, cameras=None, merges=()):
         np.zeros((n, 2)),
         np.zeros((n, 2, 2)),
         ((),) * n,
+        np.ones(n),
     )
     seen = tuple(sightings(camera, captured_at, people) for camera, people in (cameras or {}).items())
-    return TrackingUpdate(captured_at, seen, floor, tuple(Merge(GlobalId(g), GlobalId(k)) for g, k in merges))
+    return TrackingUpdate(captured_at, seen, floor, (*(Merge(GlobalId(g), GlobalId(k)) for g, k in merges), *splits))
 
 
 @pytest.fixture
@@ -146,6 +149,36 @@ async def test_one_who_is_merged_into_somebody_without_a_dot_yet_is_kept(store):
     assert (await written(store).journey(GlobalId(9), T0)).person == 2
 
 
+@pytest.mark.parametrize("at_once", [True, False], ids=["in one batch", "when all has been written"])
+async def test_a_split_reads_as_if_right_from_the_start(store, at_once):
+    """1 leaves at 2 s; from 60 s on somebody else is taken for 1, until 62 s."""
+    walk(store, 1, 2.0, camera="a")
+    walk(store, 1, 2.0, begin=60.0, camera="b")
+    if not at_once:
+        written(store)
+    apart = Split(GlobalId(1), GlobalId(6), T0 + 60.0, T0 + 62.1)
+    store.append(update(T0 + 62.2, {6: (62.2, 0.0)}, {"b": [6]}, splits=[apart]))
+    written(store)
+    for person, first, last, dots, camera in ((1, 0.0, 2.0, 11, "a"), (6, 60.0, 62.2, 12, "b")):
+        journey = await store.journey(GlobalId(person), T0)
+        assert (journey.person, len(journey.time_s), [v.camera_id for v in journey.visits]) == (person, dots, [camera])
+        assert (journey.first_seen - T0, journey.last_seen - T0) == pytest.approx((first, last))
+    assert (await store.counts(T0 + 62.2)).last_minute == 1
+    assert (await store.counts(T0 + 62.2)).last_hour == 2
+
+
+async def test_a_merge_can_be_taken_back(store):
+    walk(store, 1, 2.0, camera="a")
+    walk(store, 5, 2.0, begin=1.0, camera="b")
+    store.append(update(T0 + 5.0, {}, merges=[(5, 1)]))
+    assert len((await written(store).journey(GlobalId(5), T0)).visits) == 2
+    back = Split(GlobalId(1), GlobalId(5), -np.inf, np.inf, reported=(GlobalId(5),))
+    store.append(update(T0 + 6.0, {}, splits=[back]))
+    for person, camera in ((1, "a"), (5, "b")):
+        journey = await written(store).journey(GlobalId(person), T0)
+        assert (journey.person, len(journey.time_s), [v.camera_id for v in journey.visits]) == (person, 11, [camera])
+
+
 async def test_people_are_counted_once_and_by_when_they_were_seen(store):
     empty = await store.counts(T0)
     assert (empty.last_minute, empty.last_hour, empty.observed_since) == (0, 0, None)
@@ -191,7 +224,7 @@ async def test_people_who_were_not_seen_for_long_are_removed(path):
     with sqlite3.connect(path) as database:
         assert database.execute("SELECT DISTINCT person FROM dots").fetchall() == [(2,)]
         assert database.execute("SELECT DISTINCT person FROM boxes").fetchall() == [(2,)]
-        assert database.execute("SELECT person FROM people").fetchall() == [(2,)]
+        assert database.execute("SELECT person FROM spans").fetchall() == [(2,)]
 
 
 async def test_nothing_is_lost_while_another_program_locks_the_file(path, monkeypatch):
@@ -231,8 +264,25 @@ def test_a_file_that_is_no_database_stops_the_start(path):
 
 async def test_a_history_that_cannot_be_read_says_so(store, path):
     with sqlite3.connect(path) as database:
-        database.execute("DROP TABLE people")
-    with pytest.raises(StoreError, match="no such table: people"):
+        database.execute("DROP TABLE spans")
+    with pytest.raises(StoreError, match="no such table: spans"):
         await store.counts(T0)
-    with pytest.raises(StoreError, match="no such table: people"):
+    with pytest.raises(StoreError, match="no such table: spans"):
         await store.journey(GlobalId(1), T0)
+
+
+async def test_a_file_of_an_earlier_version_goes_on(path):
+    """Merges of earlier versions stand in the table of people."""
+    with closing(sqlite3.connect(path)) as database, database:
+        database.executescript(
+            "CREATE TABLE people (run INTEGER NOT NULL, person INTEGER NOT NULL, kept INTEGER NOT NULL,"
+            " first_seen REAL NOT NULL, last_seen REAL NOT NULL, PRIMARY KEY (run, person)) WITHOUT ROWID;"
+            "CREATE TABLE merges (run INTEGER); INSERT INTO people VALUES (0, 3, 2, 10.0, 20.0);"
+        )
+    store = SQLiteStore(path, "shop", T0, 3600.0)
+    store.close(3.0)
+    with closing(sqlite3.connect(path)) as database:
+        spans = database.execute("SELECT run, person, since, until, identity, last_seen FROM spans").fetchall()
+        tables = {row[0] for row in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    assert spans == [(0, 3, -np.inf, np.inf, 2, 20.0)]
+    assert tables == {"runs", "spans", "dots", "boxes"}

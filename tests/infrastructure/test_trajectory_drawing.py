@@ -22,7 +22,7 @@ from app.infrastructure.trajectory_drawing import HEADING, ImageTrajectories, Pa
 
 PLAN = FloorPlan((-5.0, 10.0, 15.0, 20.0))
 HALL, DOOR = CameraId("hall"), CameraId("door")
-NOBODY = FloorTracks(np.zeros(0, np.int64), np.zeros((0, 2)), np.zeros((0, 2)), np.zeros((0, 2, 2)), ())
+NOBODY = FloorTracks(np.zeros(0, np.int64), np.zeros((0, 2)), np.zeros((0, 2)), np.zeros((0, 2, 2)), (), np.zeros(0))
 
 
 def paths(rows):
@@ -51,7 +51,7 @@ def instant(time, people, merges=(), pixels=None, camera=HALL):
         certainty=np.ones(n),
     )
     floor = FloorPoints(camera, np.full((n, 2), np.nan), np.zeros((n, 2, 2)), np.zeros(n, np.bool_))
-    sightings = Sightings(tracks, table[:, 0].astype(np.int64), floor)
+    sightings = Sightings(tracks, table[:, 0].astype(np.int64), floor, np.ones(len(table)))
     frame = Frame(camera, time, round(time * 10), (320, 240), pixels)
     return FrameBatch(time, (frame,)), TrackingUpdate(time, (sightings,), NOBODY, tuple(merges))
 

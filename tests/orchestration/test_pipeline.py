@@ -13,10 +13,11 @@ from world import camera as put_camera
 from app.domains.detection.tracker import CameraTrackers, TrackerConfig
 from app.domains.mapping.fusion import FloorFusion, FusionConfig
 from app.domains.mapping.view import ViewConfig
+from app.domains.reid.evidence import IdentityConfig
 from app.domains.reid.gallery import Gallery
-from app.domains.reid.identity import IdentityConfig, IdentityResolver
+from app.domains.reid.identity import IdentityResolver
 from app.domains.reid.likelihood import CosineLikelihood, CosinePrior
-from app.domains.vocabulary import NO_FLOOR, NO_ID, CameraId, Detections, Frame, FrameBatch, TrackingUpdate
+from app.domains.vocabulary import NO_FLOOR, NO_ID, CameraId, Detections, Frame, FrameBatch, Merge, TrackingUpdate
 from app.orchestration.pipeline import STAGES, Bounds, Pipeline
 
 FAULTS = Faults(noise=0.03, missing=0.1, false_boxes=0.3)
@@ -91,7 +92,7 @@ def ids_of_people(world: World, updates: Sequence[TrackingUpdate]) -> dict[int, 
         for number, identity in rows_of(world, update):
             if number != FALSE_BOX and identity != NO_ID:
                 found[number][identity] += 1
-    kept = {merge.gone: merge.kept for update in updates for merge in update.merges}
+    kept = {c.gone: c.kept for update in updates for c in update.corrections if isinstance(c, Merge)}
     for counts in found.values():
         for gone in [identity for identity in counts if identity in kept]:
             last = gone
@@ -156,7 +157,7 @@ def assert_sound(update: TrackingUpdate) -> None:
         for identity, xy in zip(sightings.global_id.tolist(), sightings.floor.xy, strict=True):
             if identity in places and np.isfinite(xy).all():
                 assert np.linalg.norm(places[identity] - xy) < 10.0, "one GlobalId 10 m apart at one instant"
-    gone = {merge.gone for merge in update.merges}
+    gone = {c.gone for c in update.corrections if isinstance(c, Merge)}
     assert not gone & set(dots.tolist())
     assert not gone & {int(i) for sightings in update.sightings for i in sightings.global_id}
 
@@ -172,14 +173,14 @@ def test_every_update_is_sound(seed, faults):
     gone = set()
     for update in track(world, world.batches(10.0, 5.0)):
         assert_sound(update)
-        gone |= {merge.gone for merge in update.merges}
+        gone |= {c.gone for c in update.corrections if isinstance(c, Merge)}
         assert not gone & set(update.floor.global_id.tolist()), "an identity that was merged away has come back"
 
 
 def flat(update: TrackingUpdate) -> list[object]:
     """Everything in an update, cameras by name, as plain values that can be compared."""
     floor = update.floor
-    values: list[object] = [update.captured_at, update.merges, floor.cameras]
+    values: list[object] = [update.captured_at, update.corrections, floor.cameras]
     values += [a.tolist() for a in (floor.global_id, floor.xy, floor.velocity, floor.covariance)]
     for s in sorted(update.sightings, key=lambda s: s.tracks.camera_id):
         values += [s.tracks.camera_id, s.tracks.captured_at]
@@ -263,7 +264,7 @@ def test_frames_of_nobody():
     for update in track(world, world.batches(3.0, 5.0)):
         assert len(update.floor) == 0
         assert [len(s) for s in update.sightings] == [0, 0, 0, 0]
-        assert update.merges == ()
+        assert update.corrections == ()
 
 
 @pytest.mark.parametrize("appearance", [True, False], ids=["with appearance", "by geometry alone"])

@@ -6,8 +6,9 @@ from world import SIZE, World, corner_cameras, person
 
 from app.domains.detection.tracker import CameraTrackers, TrackerConfig
 from app.domains.mapping.fusion import FloorFusion, FusionConfig
+from app.domains.reid.evidence import IdentityConfig
 from app.domains.reid.gallery import Gallery
-from app.domains.reid.identity import IdentityConfig, IdentityResolver
+from app.domains.reid.identity import IdentityResolver
 from app.domains.reid.likelihood import CosineLikelihood, CosinePrior
 from app.domains.vocabulary import Detections, Frame
 from app.errors import CameraUnavailable

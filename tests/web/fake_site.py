@@ -109,6 +109,8 @@ class FakeSite:
     still_pictures: bool = False  # encode one picture a camera and send it again and again: for measuring viewers
     lost: dict[str, str] = field(default_factory=dict)
     merges: list[tuple[int, int]] = field(default_factory=list)
+    splits: list[tuple[int, int]] = field(default_factory=list)
+    unsure: set[int] = field(default_factory=set)
     hidden: set[int] = field(default_factory=set)
 
     def __post_init__(self) -> None:
@@ -164,9 +166,21 @@ class FakeSite:
             if eye.camera_id not in self.lost and self.cameras <= 8:
                 for row in eye.boxes(xy)[0]:
                     seen_by[int(ids[row])].append(eye.camera_id)
-        merges = [{"gone": gone, "kept": kept} for gone, kept in self.merges]
-        self.kept.update(dict(self.merges))
-        self.merges = []
+        corrections = [{"type": "merge", "gone": gone, "kept": kept, "certainty": 0.9} for gone, kept in self.merges]
+        corrections += [
+            {
+                "type": "split",
+                "mixed": mixed,
+                "apart": apart,
+                "since": t - 5,
+                "until": t,
+                "reported": [],
+                "certainty": 0.9,
+            }
+            for mixed, apart in self.splits
+        ]
+        self.kept.update(dict([*self.merges, *self.splits]))
+        self.merges, self.splits = [], []
         self.seq += 1
         people = [
             {
@@ -176,6 +190,7 @@ class FakeSite:
                 "vx": round(float(vx), 3),
                 "vy": round(float(vy), 3),
                 "cov": [0.04, 0.01, 0.02],
+                "certainty": 0.6 if int(i) in self.unsure else 0.97,
                 "cameras": seen_by[int(i)] if self.cameras <= 8 else [self.eyes[int(i) % self.cameras].camera_id],
             }
             for i, name, (x, y), (vx, vy) in zip(ids, self.known_as(ids), xy, velocity, strict=True)
@@ -186,7 +201,7 @@ class FakeSite:
             "captured_at": t,
             "published_at": t,
             "people": people if self.floor else [],
-            "merges": merges,
+            "corrections": corrections,
         }
 
     def state_message(self, t: float) -> dict:

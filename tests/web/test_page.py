@@ -190,6 +190,20 @@ class TestSelection:
         assert page.locator("#person h2").inner_text() == "Person 2"
         wait_until(page, "spoton.tiles().every((t) => t.boxes.every((b) => b.id !== 5))")
 
+    def test_a_split_takes_the_selection_along_and_doubt_is_shown(self, merging, open_page):
+        site, address = merging
+        page = open_page(address)
+        wait_until(page, "document.querySelector('[data-person=\"5\"]')")
+        page.locator('[data-person="5"]').click()
+        wait_until(page, "document.querySelector('[data-part=certainty]').textContent === '97 %'")
+        site.unsure.add(5)
+        site.splits.append((5, 31))
+        wait_until(page, "spoton.selected === 31")
+        wait_until(page, "document.querySelector('[data-part=certainty]').textContent === '60 %'")
+        assert page.locator("#person h2").inner_text() == "Person 31"
+        page.keyboard.press("Escape")
+        wait_until(page, "document.querySelectorAll('.is-unsure').length === 1")
+
 
 class TestFaults:
     def test_a_dropped_connection_comes_back_by_itself(self, page, site):

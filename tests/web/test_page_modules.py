@@ -21,12 +21,13 @@ def run(server, chromium):
 
 PEOPLE = """
     const { People } = await import("/people.js");
-    const merges = [];
-    const people = new People((merge) => merges.push(merge));
-    const sighted = (id, x, vx = 1) => ({ id, x, y: 0, vx, vy: 0, cov: [0.01, 0, 0.01], cameras: ["a"] });
+    const renamed = [];
+    const people = new People((was, is) => renamed.push([was, is]));
+    const sighted = (id, x, vx = 1) => ({ id, x, y: 0, vx, vy: 0, cov: [0.01, 0, 0.01], cameras: ["a"],
+        certainty: 1 });
     let seq = 0;
     const tell = (t, list, gone = []) => people.update({
-        type: "floor", seq: ++seq, captured_at: t, published_at: t, people: list, merges: gone }, 1000 * t);
+        type: "floor", seq: ++seq, captured_at: t, published_at: t, people: list, corrections: gone }, 1000 * t);
     const at = (t) => { people.advance(1000 * t, null); return [...people.shown.values()].map((p) => p.x); };
 """
 
@@ -53,12 +54,36 @@ class TestPeople:
         result = run(
             PEOPLE
             + """tell(0, [sighted(7, 1), sighted(5, 4)]);
-            tell(0.2, [sighted(5, 1)], [{ gone: 7, kept: 5 }]);
-            tell(0.4, [sighted(2, 1)], [{ gone: 5, kept: 2 }]);
+            tell(0.2, [sighted(5, 1)], [{ type: "merge", gone: 7, kept: 5, certainty: 1 }]);
+            tell(0.4, [sighted(2, 1)], [{ type: "merge", gone: 5, kept: 2, certainty: 1 }]);
             const former = people.shown.get(2).formerIds.sort();
-            return [[...people.shown.keys()], people.resolve(7), former, merges.length];"""
+            return [[...people.shown.keys()], people.resolve(7), former, renamed.length];"""
         )
         assert result == [[2], 2, [5, 7], 2]
+
+    def test_a_split_gives_the_dot_and_its_way_since_to_another(self, run):
+        result = run(
+            PEOPLE
+            + """for (let t = 0; t < 10; t += 1) tell(t, [sighted(1, t)]);
+            const apart = { type: "split", mixed: 1, apart: 8, since: 6, until: 10, reported: [], certainty: 0.9 };
+            tell(10, [sighted(8, 10)], [apart]);
+            const trail = people.shown.get(8).trail.filter((_, i) => i % 3 === 0);
+            return [[...people.shown.keys()], trail, renamed, people.resolve(1)];"""
+        )
+        assert result == [[8], [6, 7, 8, 9, 10], [[1, 8]], 1]
+
+    def test_two_who_were_taken_for_one_another_exchange_their_ways(self, run):
+        result = run(
+            PEOPLE
+            + """const both = (a, b, t) => [sighted(a, t), sighted(b, 100 + t)];
+            for (let t = 0; t < 4; t += 1) tell(t, t < 2 ? both(1, 2, t) : both(2, 1, t));
+            const split = { type: "split", since: 2, until: 4, reported: [], certainty: 1 };
+            const swap = [{ ...split, mixed: 1, apart: 9 }, { ...split, mixed: 2, apart: 1 }];
+            tell(4, both(1, 2, 4), [...swap, { type: "merge", gone: 9, kept: 2, certainty: 1 }]);
+            const ways = [1, 2].map((id) => people.shown.get(id).trail.filter((_, i) => i % 3 === 0));
+            return [...ways, renamed];"""
+        )
+        assert result == [[0, 1, 2, 3, 4], [100, 101, 102, 103, 104], [[9, 2]]]
 
     def test_a_server_that_began_anew_has_other_people(self, run):
         ids = run(

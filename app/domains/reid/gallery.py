@@ -14,6 +14,8 @@ import numpy as np
 from app.domains.reid.ports import VectorIndex
 from app.domains.vocabulary import CameraId, FloatArray, GlobalId, VectorArray
 
+Looks = dict[CameraId, tuple[VectorArray, int]]  # per camera the mean of the embeddings (D,), and how many they are
+
 
 @dataclass(frozen=True, slots=True)
 class GalleryConfig:
@@ -30,13 +32,17 @@ class GalleryEntry:
     """What is remembered of one identity.
 
     Attributes:
-        means: per camera the running mean of its embeddings (D,), and how many they are.
+        means: of all embeddings, older ones fading.
         prototype: (D,) unit vector, their mean direction; None before the first.
+        before: what `means` was when somebody was taken for this identity, while that may still turn out wrong.
+        fresh: what came since; None when there is no such doubt.
     """
 
     last_seen: float
-    means: dict[CameraId, tuple[VectorArray, int]] = field(default_factory=dict)
+    means: Looks = field(default_factory=dict)
     prototype: VectorArray | None = None
+    before: Looks = field(default_factory=dict)
+    fresh: Looks | None = None
 
 
 class Gallery:
@@ -70,24 +76,54 @@ class Gallery:
     def refresh(self, identity: GlobalId, camera_id: CameraId, vector: VectorArray) -> None:
         """Add one unit vector (D,), taken by one camera, to what is remembered of the identity."""
         entry = self._entries[identity]
-        mean, count = entry.means.get(camera_id, (np.zeros_like(vector), 0))
-        count = min(count + 1, self.config.memory)
-        entry.means[camera_id] = mean + (vector - mean) / np.float32(count), count
+        self._blend(entry.means, camera_id, vector, 1)
+        if entry.fresh is not None:
+            self._blend(entry.fresh, camera_id, vector, 1)
         self._changed.add(identity)
+
+    def doubt(self, identity: GlobalId) -> None:
+        """Keep apart from now on what is added to the identity, so that it can be taken away again."""
+        entry = self._entries[identity]
+        entry.before, entry.fresh = dict(entry.means), {}
+
+    def settle(self, identity: GlobalId) -> None:
+        """End the doubt: what was added stays."""
+        self._entries[identity].before, self._entries[identity].fresh = {}, None
+
+    def looks_since_doubt(self, identity: GlobalId) -> VectorArray | None:
+        """Return the direction (D,) of what was added since the doubt began; None for nothing."""
+        return _direction(self._entries[identity].fresh or {})
+
+    def looks_before_doubt(self, identity: GlobalId) -> VectorArray | None:
+        """Return the direction (D,) of what was remembered when the doubt began; None for nothing."""
+        entry = self._entries[identity]
+        return self.prototype(identity) if entry.fresh is None else _direction(entry.before)
+
+    def split(self, mixed: GlobalId, apart: GlobalId) -> None:
+        """Give another identity what was added since the doubt began; the doubt goes with it."""
+        entry, other = self._entries[mixed], self._entries[apart]
+        fresh = entry.fresh or {}
+        entry.means = entry.before
+        self.settle(mixed)
+        self.doubt(apart)
+        self._absorb(other, fresh)
+        entry.prototype = None
+        self._changed |= {identity for identity in (mixed, apart) if self._entries[identity].means}
+        if not entry.means:
+            self._forget_prototype(mixed)
 
     def prototype(self, identity: GlobalId) -> VectorArray | None:
         """Return the unit vector (D,) that stands for the identity; None if it has no appearance."""
-        self._settle()
+        self._update_prototypes()
         return self._entries[identity].prototype
 
     def seen_elsewhere(self, identity: GlobalId, camera_id: CameraId) -> VectorArray | None:
         """Return the mean direction (D,) of the identity in all cameras but one; None if it has none there."""
-        others = [mean for camera, (mean, _) in self._entries[identity].means.items() if camera != camera_id]
-        return _unit(_unit(np.stack(others)).sum(axis=0, keepdims=True))[0] if others else None
+        return _direction({c: look for c, look in self._entries[identity].means.items() if c != camera_id})
 
     def likeness(self, vectors: VectorArray, identities: list[GlobalId]) -> FloatArray:
         """Return the cosine (N, M) of each vector to each identity's prototype; NaN where either has none."""
-        self._settle()
+        self._update_prototypes()
         result = np.full((len(vectors), len(identities)), np.nan)
         rows = np.flatnonzero(vectors.any(axis=1))
         prototypes = [self._entries[identity].prototype for identity in identities]
@@ -106,13 +142,10 @@ class Gallery:
         return [[GlobalId(key) for key in row.tolist() if key >= 0] for row in keys]
 
     def merge(self, gone: GlobalId, kept: GlobalId) -> None:
-        """Give the appearance of one identity to another and drop the first."""
+        """Give the appearance of one identity to another, whom that puts in doubt, and drop the first."""
         dropped, entry = self._drop(gone), self._entries[kept]
-        for camera, (mean, count) in dropped.means.items():
-            own, own_count = entry.means.get(camera, (np.zeros_like(mean), 0))
-            total = own_count + count
-            blended = ((own_count * own + count * mean) / total).astype(np.float32)
-            entry.means[camera] = blended, min(total, self.config.memory)
+        self.doubt(kept)
+        self._absorb(entry, dropped.means)
         entry.last_seen = max(entry.last_seen, dropped.last_seen)
         if dropped.means:
             self._changed.add(kept)
@@ -124,7 +157,18 @@ class Gallery:
             self._drop(identity)
         return old
 
-    def _settle(self) -> None:
+    def _absorb(self, entry: GalleryEntry, looks: Looks) -> None:
+        """Add looks to an entry in doubt."""
+        for camera, (mean, count) in looks.items():
+            for into in (entry.means, *([entry.fresh] if entry.fresh is not None else [])):
+                self._blend(into, camera, mean, count)
+
+    def _blend(self, looks: Looks, camera_id: CameraId, mean: VectorArray, count: int) -> None:
+        own, own_count = looks.get(camera_id, (np.zeros_like(mean), 0))
+        share = np.float32(count / (own_count + count))
+        looks[camera_id] = own + share * (mean - own), min(own_count + count, self.config.memory)
+
+    def _update_prototypes(self) -> None:
         """Compute the prototypes of all identities that have changed: the directions of their cameras' directions."""
         if not self._changed:
             return
@@ -140,7 +184,7 @@ class Gallery:
 
     def _update_index(self) -> None:
         """Bring the index up to date, all at once; prototypes change far more often than they are searched for."""
-        self._settle()
+        self._update_prototypes()
         fresh = [(identity, self._entries[identity].prototype) for identity in sorted(self._unindexed)]
         known = [(identity, prototype) for identity, prototype in fresh if prototype is not None]
         self._unindexed.clear()
@@ -150,11 +194,21 @@ class Gallery:
             self._index.add(keys, np.stack([prototype for _, prototype in known]))
 
     def _drop(self, identity: GlobalId) -> GalleryEntry:
-        entry = self._entries.pop(identity)
+        self._forget_prototype(identity)
+        return self._entries.pop(identity)
+
+    def _forget_prototype(self, identity: GlobalId) -> None:
         self._changed.discard(identity)
         self._unindexed.discard(identity)
         self._index.remove(np.array([identity], dtype=np.int64))
-        return entry
+
+
+def _direction(looks: Looks) -> VectorArray | None:
+    """Return the direction (D,) of the directions of all cameras' looks; None without looks."""
+    if not looks:
+        return None
+    directions = _unit(np.stack([mean for mean, _ in looks.values()]))
+    return np.asarray(_unit(directions.sum(axis=0, keepdims=True))[0])
 
 
 def _unit(vectors: VectorArray) -> VectorArray:

@@ -6,82 +6,50 @@ A young identity is asked again while evidence comes in, and merged into the rem
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import ClassVar
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from app.domains.assignment import assign
-from app.domains.reid.gallery import Gallery, GalleryConfig
-from app.domains.reid.likelihood import CosineLikelihood, LikelihoodConfig
+from app.domains.reid.evidence import Claim, Evidence, IdentityConfig, Key, Newcomer, Person, TrackKey, Whereabouts
+from app.domains.reid.gallery import Gallery
+from app.domains.reid.likelihood import CosineLikelihood
 from app.domains.vocabulary import (
     NO_CALIBRATION,
     NO_FLOOR,
     NO_ID,
     BoolArray,
     CameraId,
+    Correction,
     FloatArray,
     FloorTargets,
     GlobalId,
     IntArray,
     Merge,
+    Split,
     Tracks,
     TrackState,
     VectorArray,
 )
 
-TrackKey = tuple[CameraId, int]  # a camera and the id of one of its tracks
-Key = int | TrackKey  # or a floor target's id
-
-
-@dataclass(frozen=True, slots=True)
-class IdentityConfig:
-    """How much evidence joins a newcomer to somebody remembered."""
-
-    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
-
-    accept: float = 0.0  # log-odds from which on a newcomer is taken for somebody remembered
-    return_log_odds: float = 0.0  # prior that a newcomer is somebody out of sight rather than a stranger
-    merge_log_odds: float = 2.0  # log-odds from which on a young identity is merged into a remembered one
-    stranger_area_m2: float = 100.0  # strangers are expected to appear anywhere in an area of this size
-    walk_m: float = 0.6  # standard deviation of how far from their last course people reappear at once
-    drift_m_per_s: float = 0.7  # and by how much more for each second out of sight
-    max_speed: float = 3.0  # m/s; nobody reappears farther away than this allows
-    reach_m: float = 1.5  # metres added to that for errors of position
-    split_s: float = 1.0  # one person may be two targets for so long, if no camera sees both
-    young_s: float = 5.0  # an identity so young may still be merged into a remembered one
-    patience_s: float = 1.0  # a track whose feet are cut off waits so long for its feet before it gets an identity
-    track_memory_s: float = 2.0  # a track keeps its identity without support from the floor for so long
-    affinity: float = 2.0  # squared distance that a log-likelihood ratio of 1 is worth to the floor association
-    max_affinity: float = 8.0  # at most, either way
-    learn_s: float = 0.5  # cosines are learnt from the crops of one instant each so often
-    candidates: int = 32  # nearest identities that are looked at for a newcomer
-    gallery: GalleryConfig = field(default_factory=GalleryConfig)
-    likelihood: LikelihoodConfig = field(default_factory=LikelihoodConfig)
-
-
-@dataclass(slots=True)
-class _Person:
-    """Where an identity was last."""
-
-    born: float
-    last_seen: float
-    entered_at: FloatArray | None  # (2,) metres, where it was first; None without floor
-    xy: FloatArray | None = None  # (2,) metres
-    velocity: FloatArray | None = None
-    cameras: dict[CameraId, float] = field(default_factory=dict)  # when each camera saw the person last
-    beside: set[GlobalId] = field(default_factory=set)  # whom one camera saw at one instant with the person when young
-
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Newcomer:
-    """A target, or a track without floor point, that wants an identity in this step."""
+class Resolution:
+    """Who everybody is after one step.
 
-    key: Key
-    cameras: tuple[CameraId, ...]
-    xy: FloatArray | None
-    vector: VectorArray | None
-    may_enrol: bool
+    Attributes:
+        of_row: for each camera the global id of each row, NO_ID where nobody is sure.
+        row_certainty: for each camera the probability of each row that its id is right, 0 without one.
+        of_target: (M,) the global id of each target, NO_ID for those never confirmed.
+        target_certainty: (M,) the same probability.
+        corrections: of earlier steps.
+    """
+
+    of_row: list[IntArray]
+    row_certainty: list[FloatArray]
+    of_target: IntArray
+    target_certainty: FloatArray
+    corrections: tuple[Correction, ...]
 
 
 class IdentityResolver:
@@ -91,12 +59,16 @@ class IdentityResolver:
         self.config = config
         self._gallery = gallery
         self._likelihood = likelihood
-        self._people: dict[GlobalId, _Person] = {}
+        self._evidence = Evidence(gallery, likelihood, config)
+        self._people: dict[GlobalId, Person] = {}
+        self._claims: dict[GlobalId, Claim] = {}  # identities that may still be corrected
         self._of_target: dict[int, GlobalId] = {}
         self._supported: set[GlobalId] = set()
         self._of_track: dict[TrackKey, tuple[GlobalId, float]] = {}
         self._waiting_since: dict[TrackKey, float] = {}
         self._learnt_at = -np.inf
+        self._stepped_at = -np.inf
+        self._begin = -np.inf  # capture time from which on rows belong to this step
 
     def affinity(self, tracks: Sequence[Tracks], target_id: IntArray) -> FloatArray:
         """Return how much appearance speaks for each pair of a row of `tracks` and a floor target.
@@ -124,7 +96,7 @@ class IdentityResolver:
         target_of: Sequence[IntArray],
         targets: FloorTargets,
         watched: BoolArray,
-    ) -> tuple[list[IntArray], IntArray, tuple[Merge, ...]]:
+    ) -> Resolution:
         """Give every target and every row its identity.
 
         Args:
@@ -134,11 +106,9 @@ class IdentityResolver:
                 NO_FLOOR for a box without floor point.
             targets: the living floor targets.
             watched: (M,) whether each target stands where people are of interest; elsewhere nobody gets an identity.
-
-        Returns:
-            For each of `tracks` the global id of each row, NO_ID where nobody is sure; the global id of each target
-            (M,), NO_ID for those never confirmed; and the corrections made.
         """
+        earliest = min((t.captured_at for t in tracks), default=now)
+        self._begin, self._stepped_at = max(earliest, float(np.nextafter(self._stepped_at, np.inf))), now
         living = set(targets.target_id.tolist())
         self._of_target = {target: identity for target, identity in self._of_target.items() if target in living}
         self._supported = {
@@ -155,9 +125,17 @@ class IdentityResolver:
             self._name(now, newcomers, self._present(now, tracks, target_of))
         rows = self._name_rows(now, tracks, target_of)
         self._learn(now, tracks, rows)
-        self._note(now, tracks, rows, targets, self._identities_of(targets))
-        merges = self._reconsider(now, tracks, rows)
-        return [self._follow(merges, ids) for ids in rows], self._identities_of(targets), merges
+        of_target = self._identities_of(targets)
+        self._note(now, tracks, rows, targets, of_target)
+        corrections = self._reconsider(now, tracks, rows)
+        if corrections:
+            rows, of_target = self._name_rows(now, tracks, target_of), self._identities_of(targets)
+        certainty = [self._certainty_of(ids) for ids in rows]
+        return Resolution(rows, certainty, of_target, self._certainty_of(of_target), corrections)
+
+    def _certainty_of(self, ids: IntArray) -> FloatArray:
+        """Return the probability that each identity (N,) is right; 0 for NO_ID."""
+        return np.array([0.0 if i == NO_ID else self._people[GlobalId(i)].certainty for i in ids.tolist()])
 
     def _identities_of(self, targets: FloorTargets) -> IntArray:
         """Return the global id of each target, (M,), NO_ID for none."""
@@ -194,9 +172,9 @@ class IdentityResolver:
 
     def _new_targets(
         self, targets: FloorTargets, nameable: BoolArray, appearance: dict[Key, VectorArray]
-    ) -> list[_Newcomer]:
+    ) -> list[Newcomer]:
         return [
-            _Newcomer(key, (), targets.xy[m], appearance.get(key), True)
+            Newcomer(key, (), targets.xy[m], appearance.get(key), True)
             for m, key in enumerate(targets.target_id.tolist())
             if nameable[m] and key not in self._of_target
         ]
@@ -207,7 +185,7 @@ class IdentityResolver:
         tracks: Sequence[Tracks],
         target_of: Sequence[IntArray],
         appearance: dict[Key, VectorArray],
-    ) -> list[_Newcomer]:
+    ) -> list[Newcomer]:
         """List the confirmed tracks that have no floor point and no identity."""
         newcomers = []
         waiting = {}
@@ -218,7 +196,7 @@ class IdentityResolver:
                     continue
                 waiting[key] = self._waiting_since.get(key, now)
                 ripe = target[row] == NO_CALIBRATION or now - waiting[key] >= self.config.patience_s
-                newcomers.append(_Newcomer(key, (t.camera_id,), None, appearance.get(key), ripe))
+                newcomers.append(Newcomer(key, (t.camera_id,), None, appearance.get(key), ripe))
         self._waiting_since = waiting
         return newcomers
 
@@ -234,9 +212,10 @@ class IdentityResolver:
                     present.setdefault(identity, set()).add(t.camera_id)
         return present
 
-    def _name(self, now: float, newcomers: list[_Newcomer], present: dict[GlobalId, set[CameraId]]) -> None:
+    def _name(self, now: float, newcomers: list[Newcomer], present: dict[GlobalId, set[CameraId]]) -> None:
         """Join newcomers to people remembered, all at once, and enrol the rest."""
-        people = self._candidates(newcomers, present)
+        vectors = [newcomer.vector for newcomer in newcomers if newcomer.vector is not None]
+        people = self._evidence.candidates(vectors, self._people, present)
         score = np.full((len(newcomers), len(people)), -np.inf)
         for n, newcomer in enumerate(newcomers):
             allowed = [m for m, p in enumerate(people) if self._may_be(newcomer, p, now, present)]
@@ -247,10 +226,13 @@ class IdentityResolver:
             if n in matched:
                 identity = people[matched[n]]
             elif newcomer.may_enrol:
-                identity = self._gallery.enrol(now)
-                self._people[identity] = _Person(now, now, newcomer.xy)
+                identity = self._enrol(now, newcomer.xy)
             else:
                 continue
+            if identity not in present:
+                before = self._people[identity].where if n in matched else None
+                own = float(score[n, matched[n]]) if n in matched else 0.0
+                self._claim(identity, Claim(now, self._begin, newcomer.xy, before), _share(own, score[n]))
             if isinstance(newcomer.key, int):
                 self._rename_target(newcomer.key, identity)
             else:
@@ -261,24 +243,8 @@ class IdentityResolver:
         self._of_target = {t: i for t, i in self._of_target.items() if i != identity}
         self._of_target[target] = identity
 
-    def _candidates(self, newcomers: list[_Newcomer], present: dict[GlobalId, set[CameraId]]) -> list[GlobalId]:
-        """List whom newcomers might be: those who look alike, and those who left from near by a moment ago."""
-        if not newcomers:
-            return []
-        vectors = [newcomer.vector for newcomer in newcomers if newcomer.vector is not None]
-        found: dict[GlobalId, None] = {}
-        if vectors:
-            for alike in self._gallery.nearest(np.stack(vectors).astype(np.float32), self.config.candidates):
-                found.update(dict.fromkeys(alike))
-        near_s = self.config.stranger_area_m2**0.5 / self.config.drift_m_per_s
-        latest = max((person.last_seen for person in self._people.values()), default=-np.inf)
-        for identity, person in self._people.items():
-            if person.xy is not None and identity not in present and latest - person.last_seen <= near_s:
-                found[identity] = None
-        return sorted(found)
-
     def _may_be(
-        self, newcomer: _Newcomer, identity: GlobalId, now: float, present: dict[GlobalId, set[CameraId]]
+        self, newcomer: Newcomer, identity: GlobalId, now: float, present: dict[GlobalId, set[CameraId]]
     ) -> bool:
         """Say whether place and time allow that the newcomer is this person."""
         if newcomer.xy is None:  # one camera's track: the person may be seen by others meanwhile, not by this one
@@ -286,38 +252,24 @@ class IdentityResolver:
             return newcomer.cameras[0] not in present.get(identity, set()) and seen < now
         if identity in present:
             return False
-        return self._within_reach(newcomer, self._people[identity], now)
+        return self._evidence.within_reach(newcomer.xy, self._people[identity].where, now)
 
-    def _within_reach(self, newcomer: _Newcomer, person: _Person, now: float) -> bool:
-        """Say whether the person can have walked to where the newcomer is."""
-        if newcomer.xy is None or person.xy is None:
-            return True
-        reach = self.config.reach_m + self.config.max_speed * max(now - person.last_seen, 0.0)
-        return bool(np.linalg.norm(newcomer.xy - person.xy) <= reach)
+    def _log_odds(self, now: float, newcomer: Newcomer, identities: list[GlobalId]) -> FloatArray:
+        """Return (M,) the log-odds that the newcomer is each of these people rather than a stranger."""
+        prior = self._evidence.prior(len(identities))
+        place = [self._evidence.of_place(newcomer.xy, self._people[i].where, now) for i in identities]
+        return np.asarray(prior + np.array(place) + self._evidence.of_looks(newcomer.vector, identities))
 
-    def _log_odds(self, now: float, newcomer: _Newcomer, identities: list[GlobalId]) -> FloatArray:
-        """Return (M,) the log-odds that the newcomer is each of these people rather than a stranger.
+    def _enrol(self, now: float, xy: FloatArray | None) -> GlobalId:
+        identity = self._gallery.enrol(now)
+        self._people[identity] = Person(Whereabouts(now, xy))
+        return identity
 
-        The prior is shared among them: the more people could come back, the less likely is it a particular one.
-        """
-        prior = self.config.return_log_odds - np.log(max(len(identities), 1))
-        place = prior + np.array([self._place_ratio(now, newcomer, self._people[identity]) for identity in identities])
-        if newcomer.vector is None:
-            return np.asarray(place)
-        cosine = self._gallery.likeness(newcomer.vector[None].astype(np.float32), identities)[0]
-        return np.asarray(place + self._likelihood.ratio(cosine))
-
-    def _place_ratio(self, now: float, newcomer: _Newcomer, person: _Person) -> float:
-        """Return the log-likelihood ratio of the newcomer's place: half to people who go on, half to anywhere."""
-        if newcomer.xy is None:
-            return 0.0
-        if person.xy is None or person.velocity is None:
-            return 0.0
-        away = max(now - person.last_seen, 0.0)
-        gap = newcomer.xy - person.xy - person.velocity * min(away, 1.0)
-        variance = (self.config.walk_m + self.config.drift_m_per_s * away) ** 2
-        density = np.exp(-0.5 * float(gap @ gap) / variance) / (2.0 * np.pi * variance)
-        return float(np.log(0.5 * density * self.config.stranger_area_m2 + 0.5))
+    def _claim(self, identity: GlobalId, claim: Claim, certainty: float) -> None:
+        """Note that an identity has been given, and may be corrected while evidence comes in."""
+        self._claims[identity] = claim
+        self._people[identity].certainty = certainty
+        self._gallery.doubt(identity)
 
     def _name_rows(self, now: float, tracks: Sequence[Tracks], target_of: Sequence[IntArray]) -> list[IntArray]:
         """Name each row by its target, or by what its track has been; nobody twice in one camera."""
@@ -350,15 +302,16 @@ class IdentityResolver:
                 identity = GlobalId(number)
                 self._of_track[t.camera_id, track] = (identity, now)
                 self._people[identity].cameras[t.camera_id] = now
-                if now - self._people[identity].born <= self.config.young_s:
-                    self._people[identity].beside.update(ids.tolist())
+                if identity in self._claims:
+                    self._claims[identity].beside.update(ids.tolist())
                 if taken[row]:
                     self._gallery.refresh(identity, t.camera_id, t.appearance[row])
         for number in {number for ids in rows for number in ids.tolist()} - {NO_ID}:
-            self._people[GlobalId(number)].last_seen = now
+            person = self._people[GlobalId(number)]
+            person.where = replace(person.where, last_seen=now)
         for m in np.flatnonzero((of_target != NO_ID) & (targets.unseen_s == 0.0)).tolist():
             person = self._people[GlobalId(int(of_target[m]))]
-            person.xy, person.velocity = targets.xy[m], targets.velocity[m]
+            person.where = Whereabouts(person.where.last_seen, targets.xy[m], targets.velocity[m])
 
     def _learn(self, now: float, tracks: Sequence[Tracks], rows: Sequence[IntArray]) -> None:
         """Learn what cosines are worth from the crops of this instant: who is whom is known by geometry.
@@ -383,55 +336,96 @@ class IdentityResolver:
             ]
             self._likelihood.learn(np.array(same), other.ravel())
 
-    def _reconsider(self, now: float, tracks: Sequence[Tracks], rows: Sequence[IntArray]) -> tuple[Merge, ...]:
-        """Merge young identities into remembered ones that were gone when they came, where looks say so by now."""
-        fresh = {
+    def _reconsider(self, now: float, tracks: Sequence[Tracks], rows: Sequence[IntArray]) -> tuple[Correction, ...]:
+        """Weigh anew who everybody is whose identity is young and who has been looked at; correct what was wrong."""
+        for identity in [i for i, claim in self._claims.items() if now - claim.at > self.config.young_s]:
+            self._settle(identity)
+        seen = {
             GlobalId(int(ids[row]))
             for t, ids in zip(tracks, rows, strict=True)
             for row in np.flatnonzero(t.appearance.any(axis=1) & (ids != NO_ID)).tolist()
         }
         looks = [
-            (young, vector)
-            for young in sorted(fresh)
-            if 0.0 < now - self._people[young].born <= self.config.young_s
-            and (vector := self._gallery.prototype(young)) is not None
+            (identity, vector)
+            for identity in sorted(seen & self._claims.keys())
+            if now > self._claims[identity].at and (vector := self._gallery.looks_since_doubt(identity)) is not None
         ]
         if not looks:
             return ()
         alike = self._gallery.nearest(np.stack([vector for _, vector in looks]), self.config.candidates)
-        merges = []
-        for (young, vector), candidates in zip(looks, alike, strict=True):
-            person = self._people[young]
-            newcomer = _Newcomer(0, (), person.entered_at, vector, False)
-            known = [
-                other
-                for other in candidates
-                if other in self._people
-                and other not in person.beside
-                and other not in self._supported
-                and self._people[other].last_seen <= person.born + self.config.split_s
-                and self._within_reach(newcomer, self._people[other], person.born)
-            ]
-            odds = self._log_odds(person.born, newcomer, known)
-            if len(odds) and odds.max() >= self.config.merge_log_odds:
-                merges.append(self._merge(young, known[int(np.argmax(odds))]))
-        return tuple(merges)
+        found = (self._review(*look, candidates) for look, candidates in zip(looks, alike, strict=True))
+        return tuple(correction for correction in found if correction is not None)
 
-    def _merge(self, gone: GlobalId, kept: GlobalId) -> Merge:
+    def _review(self, identity: GlobalId, look: VectorArray, candidates: list[GlobalId]) -> Correction | None:
+        """Correct an identity where its looks so far say that it is another; else say how sure it is."""
+        evidence, person, claim = self._evidence, self._people[identity], self._claims[identity]
+        known = [other for other in candidates if other != identity and self._might_be(claim, other)]
+        prior = evidence.prior(len(known) + (claim.before is not None))
+        places = [evidence.of_place(claim.entered_at, self._people[other].where, claim.at) for other in known]
+        odds = prior + np.array(places) + evidence.of_looks(look, known)
+        best = int(np.argmax(odds)) if len(odds) else None
+        rival = float(odds[best]) if best is not None else -np.inf
+        if claim.before is None:
+            person.certainty = _share(0.0, odds)
+            if best is not None and rival >= self.config.merge_log_odds:
+                return self._merge(identity, known[best], _share(rival, odds))
+            return None
+        own = prior + evidence.of_place(claim.entered_at, claim.before, claim.at)
+        own += evidence.of_alike(look, self._gallery.looks_before_doubt(identity))
+        hypotheses = np.append(odds, own)
+        person.certainty = _share(own, hypotheses)
+        if max(rival, 0.0) - own < self.config.split_log_odds:
+            return None
+        certainty = _share(max(rival, 0.0), hypotheses)
+        if best is not None and rival > 0.0:
+            moved = replace(claim, before=self._people[known[best]].where)
+            return self._split(identity, claim.before, known[best], moved, certainty)
+        apart = self._enrol(claim.at, claim.entered_at)
+        return self._split(identity, claim.before, apart, replace(claim, before=None), certainty)
+
+    def _might_be(self, claim: Claim, other: GlobalId) -> bool:
+        """Say whether somebody remembered was gone when a newcomer came, and can have walked there."""
+        person = self._people.get(other)
+        return (
+            person is not None
+            and other not in claim.beside
+            and other not in self._supported
+            and person.where.last_seen <= claim.at + self.config.split_s
+            and self._evidence.within_reach(claim.entered_at, person.where, claim.at)
+        )
+
+    def _merge(self, gone: GlobalId, kept: GlobalId, certainty: float) -> Merge:
         self._gallery.merge(gone, kept)
+        claim = self._claims.pop(gone)
         young, old = self._people.pop(gone), self._people[kept]
-        old.last_seen, old.xy, old.velocity = young.last_seen, young.xy, young.velocity
-        old.cameras.update(young.cameras)
-        for target in [t for t, identity in self._of_target.items() if identity == gone]:
-            self._rename_target(target, kept)
-        self._of_track = {k: (kept if i == gone else i, seen) for k, (i, seen) in self._of_track.items()}
-        return Merge(gone, kept)
+        self._move(
+            gone, kept, young, certainty, Claim(claim.at, claim.since, claim.entered_at, old.where, claim.beside)
+        )
+        return Merge(gone, kept, certainty)
 
-    @staticmethod
-    def _follow(merges: tuple[Merge, ...], ids: IntArray) -> IntArray:
-        for merge in merges:
-            ids = np.where(ids == merge.gone, merge.kept, ids)
-        return ids
+    def _split(self, mixed: GlobalId, before: Whereabouts, apart: GlobalId, claim: Claim, certainty: float) -> Split:
+        """Take from an identity, last seen where it was before, what it has been since; another goes on."""
+        self._gallery.split(mixed, apart)
+        person = self._people[mixed]
+        del self._claims[mixed]
+        self._move(mixed, apart, person, certainty, claim)
+        person.where, person.cameras = before, {c: at for c, at in person.cameras.items() if at < claim.at}
+        return Split(mixed, apart, claim.since, self._begin, (), certainty)
+
+    def _move(self, old: GlobalId, new: GlobalId, person: Person, certainty: float, claim: Claim) -> None:
+        """Let somebody go on under another identity."""
+        other = self._people[new]
+        other.where, other.certainty = person.where, certainty
+        other.cameras.update(person.cameras)
+        self._claims[new] = claim
+        for target in [t for t, identity in self._of_target.items() if identity == old]:
+            self._rename_target(target, new)
+        self._of_track = {k: (new if i == old else i, seen) for k, (i, seen) in self._of_track.items()}
+
+    def _settle(self, identity: GlobalId) -> None:
+        """Let an identity stand."""
+        self._gallery.settle(identity)
+        del self._claims[identity]
 
     def _forget(self, now: float) -> None:
         """Drop tracks that have not been seen for long, and identities that the gallery has forgotten."""
@@ -441,3 +435,15 @@ class IdentityResolver:
             self._gallery.see(identity, now)  # somebody who still has a target or a track is not forgotten
         for identity in self._gallery.expire(now):
             del self._people[identity]
+            self._claims.pop(identity, None)
+
+
+def _share(odds: float, rivals: FloatArray) -> float:
+    """Return the probability of a hypothesis with these log-odds against a stranger, its rivals' and the stranger.
+
+    Args:
+        odds: of the hypothesis, 0 for the stranger.
+        rivals: of everybody remembered, the hypothesis included if it is one of them; -infinity for nobody.
+    """
+    top = max(0.0, float(rivals.max(initial=0.0)))
+    return float(np.exp(odds - top) / (np.exp(-top) + np.exp(rivals - top).sum()))

@@ -111,7 +111,7 @@ def sightings(camera: str, ids: list[int], valid: list[bool]) -> Sightings:
     floor = FloorPoints(
         CameraId(camera), np.stack([number, number], axis=1) * 1.0, np.zeros((n, 2, 2)), np.array(valid, dtype=bool)
     )
-    return Sightings(tracks, np.array(ids, dtype=np.int64), floor)
+    return Sightings(tracks, np.array(ids, dtype=np.int64), floor, np.ones(len(ids)))
 
 
 def test_groups_are_one_identity_at_one_instant():

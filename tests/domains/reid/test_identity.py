@@ -6,16 +6,18 @@ import pytest
 from fakes import FakeEmbedder, FakeIndex
 from world import DIMENSION, appearances
 
+from app.domains.reid.evidence import IdentityConfig
 from app.domains.reid.gallery import Gallery, GalleryConfig
-from app.domains.reid.identity import IdentityConfig, IdentityResolver
+from app.domains.reid.identity import IdentityResolver
 from app.domains.reid.likelihood import CosineLikelihood, CosinePrior
 from app.domains.vocabulary import (
     NO_CALIBRATION,
     NO_FLOOR,
     NO_ID,
     CameraId,
+    Correction,
     FloorTargets,
-    Merge,
+    Split,
     Tracks,
     TrackState,
 )
@@ -31,7 +33,8 @@ class Answer:
 
     rows: dict[str, list[int]]
     targets: dict[int, int]
-    merges: tuple[Merge, ...]
+    corrections: tuple[Correction, ...]
+    certainty: dict[int, float] = field(default_factory=dict, compare=False)  # of the targets by id
 
 
 @dataclass
@@ -72,14 +75,15 @@ class Site:
         )
         tracks = [self.tracks(camera, now, camera_rows, state) for camera, camera_rows in rows.items()]
         target_of = [np.array([target for _, target, _ in r], np.int64) for r in rows.values()]
-        found, of_target, merges = self.resolver.resolve(now, tracks, target_of, targets, np.full(m, watched))
-        for given in found:
+        found = self.resolver.resolve(now, tracks, target_of, targets, np.full(m, watched))
+        for given in found.of_row:
             known = [identity for identity in given.tolist() if identity != NO_ID]
             assert len(known) == len(set(known)), "an identity twice in one camera"
         return Answer(
-            dict(zip(rows, [ids.tolist() for ids in found], strict=True)),
-            dict(zip(ids.tolist(), of_target.tolist(), strict=True)),
-            merges,
+            dict(zip(rows, [ids.tolist() for ids in found.of_row], strict=True)),
+            dict(zip(ids.tolist(), found.of_target.tolist(), strict=True)),
+            found.corrections,
+            dict(zip(ids.tolist(), found.target_certainty.tolist(), strict=True)),
         )
 
     def tracks(self, camera: str, now: float, rows: Sequence[Row], state: TrackState) -> Tracks:
@@ -110,11 +114,11 @@ class Site:
         step: float = 0.5,
     ) -> Answer:
         """Let the same be seen from `start` to `end`."""
-        merges: tuple[Merge, ...] = ()
+        corrections: tuple[Correction, ...] = ()
         for now in np.arange(start, end + 1e-9, step):
             answer = self.see(float(now), floor, rows)
-            merges += answer.merges
-        return Answer(answer.rows, answer.targets, merges)
+            corrections += answer.corrections
+        return Answer(answer.rows, answer.targets, corrections, answer.certainty)
 
 
 @pytest.fixture
@@ -164,7 +168,7 @@ def test_nobody_comes_back_where_he_cannot_have_walked_to(site):
     site.watch(0.0, 5.0, {1: HERE}, {"a": [(5, 1, RED)]})
     answer = site.watch(7.0, 11.0, {2: FAR}, {"b": [(8, 2, RED)]})
     assert answer.targets == {2: 2}
-    assert answer.merges == ()
+    assert answer.corrections == ()
 
 
 @pytest.mark.parametrize("place", [HERE, FAR], ids=["where he left", "elsewhere"])
@@ -186,7 +190,7 @@ def test_two_people_dressed_alike_who_stand_apart_never_merge(site):
     site.see(0.0, {1: HERE}, {"a": [(5, 1, RED)]})
     answer = site.watch(0.5, 20.0, floor, {"a": [(5, 1, RED), (6, 2, RED)], "b": [(3, 3, RED)]})
     assert sorted(answer.targets.values()) == [1, 2, 3]
-    assert answer.merges == ()
+    assert answer.corrections == ()
 
 
 def test_one_of_two_dressed_alike_comes_back_and_is_not_the_one_who_stayed(site):
@@ -214,8 +218,8 @@ def come_back_unseen_at_first(site: Site) -> list[Answer]:
 def test_a_merge_is_reported_and_ids_follow(site):
     answers = come_back_unseen_at_first(site)
     assert answers[0].rows == {"b": [3]}
-    (merged,) = [answer for answer in answers if answer.merges]
-    assert merged.merges == (Merge(gone=3, kept=1),)
+    (merged,) = [answer for answer in answers if answer.corrections]
+    assert [(c.gone, c.kept) for c in merged.corrections] == [(3, 1)]
     for answer in answers[answers.index(merged) :]:
         assert answer.rows == {"b": [1]}
         assert answer.targets == {3: 1}
@@ -229,12 +233,52 @@ def test_who_was_merged_away_never_comes_back(site):
     assert answer.targets[4] not in {1, 2, 3}
 
 
+def mistaken_at_first(site: Site) -> list[Answer]:
+    """1 leaves; somebody else comes, whose first crop shows 1, and later ones herself."""
+    site.watch(0.0, 5.0, {1: HERE, 2: NEAR_BY}, {"a": [(5, 1, RED), (6, 2, BLUE)]})
+    answers = [site.see(60.0, {3: HERE}, {"b": [(8, 3, RED)]})]
+    return answers + [site.see(60.5 + 0.5 * i, {3: HERE}, {"b": [(8, 3, GREEN)]}) for i in range(8)]
+
+
+def test_who_was_taken_for_another_is_split_from_him(site):
+    answers = mistaken_at_first(site)
+    assert answers[0].targets == {3: 1}
+    (corrected,) = [answer for answer in answers if answer.corrections]
+    (split,) = corrected.corrections
+    assert isinstance(split, Split)
+    assert (split.mixed, split.apart, split.since) == (1, 3, 60.0)
+    assert split.until == 60.5 + 0.5 * (answers.index(corrected) - 1)
+    assert 0.5 < split.certainty <= 1.0
+    for answer in answers[answers.index(corrected) :]:
+        assert answer.targets == {3: 3}
+        assert answer.rows == {"b": [3]}
+
+
+def test_after_a_split_both_are_known_by_their_own_looks(site):
+    mistaken_at_first(site)
+    floor, rows = {4: HERE, 5: NEAR_BY}, {"a": [(9, 4, GREEN), (10, 5, RED)], "b": []}
+    assert site.watch(300.0, 305.0, floor, rows).targets == {4: 3, 5: 1}
+
+
+def test_certainty_rises_with_evidence_and_falls_with_lookalikes(site):
+    alone = site.see(0.0, {1: HERE}, {"a": [(5, 1, RED)]})
+    assert alone.certainty == {1: 1.0}, "nobody else is known"
+    site.watch(0.5, 5.0, {1: HERE, 2: FAR}, {"a": [(5, 1, RED)], "b": [(6, 2, BLUE)]})
+    unseen = site.see(300.0, {3: HERE}, {"a": [(7, 3, None)]})
+    seen = site.watch(300.5, 303.0, {3: HERE}, {"a": [(7, 3, RED)]})
+    assert seen.targets == {3: 1}
+    assert unseen.certainty[3] < 0.7 < 0.9 < seen.certainty[3]
+    site.watch(303.5, 308.0, {3: HERE, 4: NEAR_BY}, {"a": [(7, 3, RED), (8, 4, RED)]})
+    lookalike = site.watch(600.0, 603.0, {5: HERE}, {"a": [(9, 5, RED)]})
+    assert lookalike.certainty[5] < 0.6, "two remembered people look like that"
+
+
 def test_an_identity_that_is_no_longer_young_is_not_merged():
     site = Site(IdentityConfig(young_s=2.0))
     site.watch(0.0, 5.0, {1: HERE}, {"a": [(5, 1, RED)]})
     site.watch(60.0, 63.0, {3: FAR}, {"b": [(8, 3, None)]})
     answer = site.watch(63.5, 70.0, {3: FAR}, {"b": [(8, 3, RED)]})
-    assert answer.merges == ()
+    assert answer.corrections == ()
     assert answer.targets == {3: 2}
 
 
@@ -298,7 +342,7 @@ def test_a_person_who_was_two_targets_for_a_moment_is_one_identity_again(site):
     site.see(4.2, {1: HERE, 2: beside}, divided)
     answer = site.watch(4.4, 8.0, {2: beside}, {camera: [(track, 2, RED)] for camera, track in cameras.items()}, 0.2)
     assert answer.targets == {2: 1}
-    assert answer.merges == (Merge(gone=2, kept=1),)
+    assert [(c.gone, c.kept) for c in answer.corrections] == [(2, 1)]
 
 
 def test_a_box_without_feet_keeps_the_identity_of_its_track(site):
