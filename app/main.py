@@ -40,6 +40,7 @@ from app.infrastructure.paced_source import PacedSource
 from app.infrastructure.pyav_source import PyAVSource
 from app.infrastructure.tiling import Tiles
 from app.orchestration.clock import Pace
+from app.orchestration.history import History, Output
 from app.orchestration.pipeline import Pipeline
 from app.orchestration.ports import FrameSource
 from app.settings import DetectorSettings, EmbedderSettings, Site, SiteFile
@@ -307,3 +308,8 @@ def build_pipeline(
         bounds=site.floor.bounds if site.floor else None,
         **({} if clock is None else {"timed": clock.time}),
     )
+
+
+def build_history(site: Site, pipeline: Pipeline, output: Output) -> History:
+    """Return the record of what the frame path finds, which gives settled updates to `output`."""
+    return History(site.history, site.fusion.walk, pipeline.fusion.camera_ids, output)

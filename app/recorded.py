@@ -18,7 +18,7 @@ from app.infrastructure.floor_sheet import FloorCamera, FloorPlan, PlanImage, re
 from app.infrastructure.pyav_video import SiteVideo
 from app.infrastructure.result_files import CameraRecord, ResultWriter, RunRecord
 from app.infrastructure.trajectory_drawing import ImageTrajectories, Paths, draw_trajectories
-from app.main import build_networks, build_pipeline, open_recordings, open_source, open_worlds
+from app.main import build_history, build_networks, build_pipeline, open_recordings, open_source, open_worlds
 from app.orchestration.batcher import Batcher, Fault, FaultKind
 from app.orchestration.jobs import Output, Progress, StageClock, run_recording
 from app.orchestration.pipeline import Pipeline
@@ -111,7 +111,8 @@ def track(
         results = stack.enter_context(ResultWriter(out, names, has_floor(site_file)))
         stack.enter_context(_told_of_full_disk(out))
         run = stack.enter_context(open_run(site_file, models_dir, clock, say))
-        outputs: list[tuple[str, Output]] = [("write", results.write)]
+        history = build_history(site, run.pipeline, results.write)
+        outputs: list[tuple[str, Output]] = [("write", history.write)]
         if video:
             film = SiteVideo(results.folder / "video.mp4", max(run.batcher.fps.values()), site.site, names, run.plan)
             outputs.append(("video", stack.enter_context(film).write))
@@ -121,6 +122,7 @@ def track(
         run_recording(
             run.batcher, run.pipeline, outputs, clock, lambda progress: report(progress, run.batcher.frame_count)
         )
+        history.finish()
         if video:
             film.close()
         if run.plan is None:

@@ -12,7 +12,7 @@ import numpy as np
 from app.domains.mapping.view import CameraView
 from app.domains.reid.likelihood import CosinePrior
 from app.domains.vocabulary import CameraId, Crops, Detections, Embeddings, Frame, FrameBatch
-from app.main import Networks, build_pipeline
+from app.main import Networks, build_history, build_pipeline
 from app.settings import Site
 
 STEPS = 6  # tracks begin, are confirmed, go on, are lost; targets and identities begin
@@ -66,7 +66,10 @@ def rehearse(site: Site, views: Mapping[CameraId, CameraView]) -> None:
 def _walk(site: Site, views: Mapping[CameraId, CameraView]) -> None:
     made_up = _MadeUp()
     pipeline = build_pipeline(site, views, Networks(made_up, made_up, None, CosinePrior(), (), ("", "")))
+    history = build_history(site, pipeline, lambda _batch, _update: None)
     for step in range(STEPS):
         at = PERIOD_S * step
         frames = tuple(Frame(camera, at, step, views[camera].size, None) for camera in sorted(views))
-        pipeline.step(FrameBatch(at, frames))
+        batch = FrameBatch(at, frames)
+        history.write(batch, pipeline.step(batch))
+    history.finish()

@@ -33,6 +33,7 @@ from app.domains.mapping.fusion import FusionConfig
 from app.domains.mapping.view import ViewConfig
 from app.domains.reid.evidence import IdentityConfig
 from app.errors import ConfigError
+from app.orchestration.history import HistoryConfig
 
 
 class SiteModel(BaseModel):
@@ -184,6 +185,7 @@ class Site(SiteModel):
     view: ViewConfig = ViewConfig()
     fusion: FusionConfig = FusionConfig()
     identity: IdentityConfig = IdentityConfig()
+    history: HistoryConfig = HistoryConfig()
 
     @model_validator(mode="after")
     def _cameras_agree(self) -> "Site":

@@ -16,12 +16,14 @@ MODULES = [
     "mapping.lens",
     "mapping.sight",
     "mapping.sweeps",
+    "mapping.walking",
 ]
 # in a process of its own, where nothing else has compiled or loaded anything
 LOADED_LATER = """
 import importlib
 from numba.core.dispatcher import Dispatcher
-from test_pipeline import pipeline, strollers, track
+from frame_path import pipeline
+from test_pipeline import strollers, track
 from test_rehearsal import MODULES, site, world
 from app.rehearsal import rehearse
 

@@ -100,8 +100,9 @@ class Tracks:
 
     Attributes:
         track_id: (N,) int64, unique within the camera's tracker.
-        state: (N,) int64 of TrackState: TENTATIVE or CONFIRMED.
-        row: (N,) int64, the row of the frame's Detections that each track took.
+        state: (N,) int64 of TrackState: TENTATIVE or CONFIRMED; LOST for boxes filled in.
+        row: (N,) int64, the row of the frame's Detections that each track took; -1 for a box that the history filled
+            in between two detected ones.
         xyxy: (N, 4) float32, the detected boxes, pixels of the original frame.
         confidence: (N,) float32 in [0, 1].
         appearance: (N, D) float32 unit vectors; a row of zeros where none was taken in this frame; D may be 0.
@@ -164,7 +165,7 @@ class FloorTargets:
         target_id: (M,) int64, unique within one FloorFusion.
         xy: (M, 2) metres.
         velocity: (M, 2) metres per second.
-        covariance: (M, 2, 2) square metres.
+        covariance: (M, 4, 4), of place and velocity together; metres and seconds.
         confirmed: (M,) bool, ever likely enough to be a person.
         unseen_s: (M,) seconds since a camera supported it; 0 in this step.
         existence: (M,) probability.
@@ -182,6 +183,27 @@ class FloorTargets:
 
     def __len__(self) -> int:
         return len(self.target_id)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class NamedTargets:
+    """The floor targets with what became of each: parallel arrays of length M.
+
+    Attributes:
+        global_id: (M,) int64, NO_ID for those that nobody could name yet.
+        watched: (M,) bool, whether each stands inside the watched floor.
+        shown: (M,) bool, whether each has a dot now.
+        certainty: (M,) probability that the global id is right; 0 without an id.
+    """
+
+    targets: FloorTargets
+    global_id: IntArray
+    watched: BoolArray
+    shown: BoolArray
+    certainty: FloatArray
+
+    def __len__(self) -> int:
+        return len(self.global_id)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -325,9 +347,11 @@ class TrackingUpdate:
         sightings: one per frame of the batch, in its order.
         floor: the dots of this instant; empty for a site without floor.
         corrections: of earlier updates, found in this step, to be followed in order; this update has them already.
+        named: all that stands on the floor, with a dot or without; None where only dots are known.
     """
 
     captured_at: float
     sightings: tuple[Sightings, ...]
     floor: FloorTracks
     corrections: tuple[Correction, ...]
+    named: NamedTargets | None = None

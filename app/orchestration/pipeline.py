@@ -15,7 +15,7 @@ from app.domains.detection.ports import Detector
 from app.domains.detection.tracker import CameraTrackers
 from app.domains.mapping.fusion import FloorFusion
 from app.domains.mapping.view import CameraView
-from app.domains.reid.identity import IdentityResolver, Resolution
+from app.domains.reid.identity import IdentityResolver
 from app.domains.reid.ports import Embedder
 from app.domains.vocabulary import (
     NO_CALIBRATION,
@@ -30,6 +30,7 @@ from app.domains.vocabulary import (
     FloorTracks,
     FrameBatch,
     IntArray,
+    NamedTargets,
     Sightings,
     TrackingUpdate,
     Tracks,
@@ -98,8 +99,15 @@ class Pipeline:
             watched = self._watched(targets)
             found = self.identities.resolve(batch.captured_at, tracks, target_of, targets, watched)
         rows = zip(tracks, found.of_row, floor, found.row_certainty, strict=True)
-        dots = self._dots(targets, watched, found)
-        return TrackingUpdate(batch.captured_at, tuple(Sightings(*row) for row in rows), dots, found.corrections)
+        shown = (found.of_target != NO_ID) & watched & self.fusion.shown(targets)
+        named = NamedTargets(targets, found.of_target, watched, shown, found.target_certainty)
+        return TrackingUpdate(
+            captured_at=batch.captured_at,
+            sightings=tuple(Sightings(*row) for row in rows),
+            floor=dots(named, self.fusion.camera_ids),
+            corrections=found.corrections,
+            named=named,
+        )
 
     def _due(self, detections: Sequence[Detections]) -> Crops:
         """Choose the boxes whose appearance is worth the time; none without an embedder."""
@@ -147,17 +155,16 @@ class Pipeline:
         x, y = targets.xy.T
         return np.asarray((x >= x_min) & (x <= x_max) & (y >= y_min) & (y <= y_max))
 
-    def _dots(self, targets: FloorTargets, watched: BoolArray, found: Resolution) -> FloorTracks:
-        """Pick the targets that are shown: identified, likely to exist, seen of late, inside the watched floor."""
-        of_target = found.of_target
-        shown = (of_target != NO_ID) & watched & self.fusion.shown(targets)
-        order = np.flatnonzero(shown)[np.argsort(of_target[shown], kind="stable")]
-        cameras = self.fusion.camera_ids
-        return FloorTracks(
-            global_id=of_target[order],
-            xy=targets.xy[order],
-            velocity=targets.velocity[order],
-            covariance=targets.covariance[order],
-            cameras=tuple(tuple(cameras[c] for c in np.flatnonzero(row)) for row in targets.support[order]),
-            certainty=found.target_certainty[order],
-        )
+
+def dots(named: NamedTargets, cameras: tuple[CameraId, ...]) -> FloorTracks:
+    """Make the dots of the targets that are shown; `cameras` are the columns of their support."""
+    targets, shown = named.targets, named.shown
+    order = np.flatnonzero(shown)[np.argsort(named.global_id[shown], kind="stable")]
+    return FloorTracks(
+        global_id=named.global_id[order],
+        xy=targets.xy[order],
+        velocity=targets.velocity[order],
+        covariance=targets.covariance[order, :2, :2],
+        cameras=tuple(tuple(cameras[c] for c in np.flatnonzero(row)) for row in targets.support[order]),
+        certainty=named.certainty[order],
+    )

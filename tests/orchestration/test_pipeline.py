@@ -2,53 +2,20 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
-from fakes import FakeDetector, FakeEmbedder, FakeIndex
+from frame_path import pipeline
 from world import FALSE_BOX, HEIGHT_M, Camera, Faults, World, corner_cameras, person, stroller
 from world import camera as put_camera
 
-from app.domains.detection.tracker import CameraTrackers, TrackerConfig
-from app.domains.mapping.fusion import FloorFusion, FusionConfig
 from app.domains.mapping.view import ViewConfig
-from app.domains.reid.evidence import IdentityConfig
-from app.domains.reid.gallery import Gallery
-from app.domains.reid.identity import IdentityResolver
-from app.domains.reid.likelihood import CosineLikelihood, CosinePrior
 from app.domains.vocabulary import NO_FLOOR, NO_ID, CameraId, Detections, Frame, FrameBatch, Merge, TrackingUpdate
-from app.orchestration.pipeline import STAGES, Bounds, Pipeline
+from app.orchestration.pipeline import STAGES, Pipeline
 
 FAULTS = Faults(noise=0.03, missing=0.1, false_boxes=0.3)
 SECONDS = 12.0
-
-
-def pipeline(
-    world: World,
-    *,
-    uncalibrated: Sequence[str] = (),
-    appearance: bool = True,
-    bounds: Bounds | None = None,
-    index: FakeIndex | None = None,
-    view: ViewConfig = ViewConfig(),  # noqa: B008 - frozen
-) -> Pipeline:
-    views = {
-        c.name: c.view_without_floor() if c.name in uncalibrated else replace(c.view(), config=view)
-        for c in world.cameras
-    }
-    identity = IdentityConfig()
-    likelihood = CosineLikelihood(CosinePrior(*FakeEmbedder.cosines), identity.likelihood)
-    gallery = Gallery(FakeIndex() if index is None else index, identity.gallery)
-    return Pipeline(
-        detector=FakeDetector(world),
-        embedder=FakeEmbedder(world) if appearance else None,
-        trackers=CameraTrackers(tuple(views), TrackerConfig(), likelihood.ratio),
-        views=views,
-        fusion=FloorFusion({n: v for n, v in views.items() if v.model is not None}, FusionConfig()),
-        identities=IdentityResolver(gallery, likelihood, identity),
-        bounds=bounds,
-    )
 
 
 def track(world: World, batches: Sequence[FrameBatch], path: Pipeline | None = None) -> list[TrackingUpdate]:

@@ -20,6 +20,7 @@ from app.domains.mapping.births import find_births
 from app.domains.mapping.gaussian import determinant, inverse, squared_distance, times
 from app.domains.mapping.sweeps import sweep
 from app.domains.mapping.view import CameraView
+from app.domains.mapping.walking import Walk, predict
 from app.domains.vocabulary import (
     NO_ID,
     BoolArray,
@@ -39,6 +40,7 @@ class FusionConfig:
     __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
 
     acceleration: float = 0.3  # m/s^1.5, white-noise intensity of a walker's velocity
+    velocity_fade_s: float = 12.0  # a walker's velocity that nothing renews falls to 37 % in this time
     initial_speed: float = 0.8  # m/s, standard deviation of a new target's velocity, per axis
     max_speed: float = 3.0  # m/s; a faster velocity is an error of assignment, not a person
     sweeps: int = 3  # passes over the cameras until nobody changes hands
@@ -67,6 +69,11 @@ class FusionConfig:
     person_height_m: float = 1.75
     hidden_open_share: float = 0.2  # a person of whom nearer ones leave less open is not expected to be detected
     clear_open_share: float = 0.5  # one of whom they leave more open, as well as anybody
+
+    @property
+    def walk(self) -> Walk:
+        """How targets move."""
+        return Walk(self.acceleration, self.velocity_fade_s)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -169,15 +176,8 @@ class FloorFusion:
         if dt < 0.0:
             raise ValueError(f"time runs backwards by {-dt:.3f} s")
         self._now = captured_at
-        transition = np.eye(4)
-        transition[0, 2] = transition[1, 3] = dt
-        q = self.config.acceleration**2
-        noise = np.zeros((4, 4))
-        for axis in (0, 1):
-            noise[axis, axis], noise[axis + 2, axis + 2] = q * dt**3 / 3.0, q * dt
-            noise[axis, axis + 2] = noise[axis + 2, axis] = q * dt**2 / 2.0
-        self._mean = self._mean @ transition.T
-        self._covariance = transition @ self._covariance @ transition.T + noise
+        walk = self.config.walk
+        self._mean, self._covariance = predict(self._mean, self._covariance, dt, walk.acceleration, walk.fade_s)
         self._log_odds = self._log_odds - dt / self.config.survival_s
 
     def _detection_probability(self, xy: FloatArray) -> FloatArray:
@@ -355,7 +355,7 @@ class FloorFusion:
             target_id=self._target_id[alive],
             xy=self._mean[alive, :2].copy(),
             velocity=self._mean[alive, 2:].copy(),
-            covariance=self._covariance[alive, :2, :2].copy(),
+            covariance=self._covariance[alive],
             confirmed=self._confirmed[alive].copy(),
             unseen_s=unseen[alive],
             existence=1.0 / (1.0 + np.exp(-self._log_odds[alive])),
