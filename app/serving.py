@@ -34,6 +34,7 @@ from app.main import (
     LiveFootage,
     Networks,
     Worlds,
+    build_history,
     build_networks,
     build_pipeline,
     open_live_source,
@@ -200,8 +201,13 @@ def _serve_site(
         truth = None if truth_of is None else _PacedTruth(truth_of(footage.worlds), pace)
         site = _live_site(site_file, networks, views, runtime, store, truth)
         application = build_api(site, options.access)
-        runtime.listen(lambda _batch, update: store.append(update))
-        runtime.track(build_pipeline(site_file.site, views, networks, runtime.stages))
+        pipeline = build_pipeline(site_file.site, views, networks, runtime.stages)
+        history = build_history(site_file.site, pipeline, lambda _batch, update: store.append(update))
+        stack.callback(history.finish)
+        # nothing may be added to a history that has ended, so the frame path stops first
+        stack.callback(lambda: stuck.extend(runtime.stop(STOP_S)))
+        runtime.listen(history.write)
+        runtime.track(pipeline)
         server = _Server(application, partial(ready, _address(listening, options.host)), runtime.ask_to_stop)
         asyncio.run(server.run_until_signal(listening))
 

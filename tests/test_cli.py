@@ -537,7 +537,7 @@ def test_recorded_boxes_become_one_identity_a_person(spoton, shop, tmp_path):
     assert record["counts"]["frames"] == 14
     assert record["counts"]["identities"] == 3
     header, *rows = (tmp_path / "out" / "floor.csv").read_text().splitlines()
-    assert header == "time_s,global_id,x_m,y_m,vx,vy,sigma_m,cameras"
+    assert header == "time_s,global_id,x_m,y_m,vx,vy,sigma_m,cameras,certainty"
     assert {row.split(",")[1] for row in rows} == {"1", "2", "3"}
     assert "3 people" in result.err
     assert "their boxes are recorded" in result.err

@@ -32,7 +32,7 @@ from app.domains.vocabulary import (
 from app.errors import ConfigError, StoreError
 from app.orchestration.ports import Counts, Journey, Visit
 
-FLUSH_S = 0.5  # what is shown as history is at most this much older than the map
+FLUSH_S = 0.5  # how often what has come is written
 RETRY_S = 1.0  # after a write that failed
 MEMORY = 20_000  # updates that may wait for the disk: an hour at 5 a second, some 60 MB with 20 people in 6 cameras
 TIDY_S = 60.0  # how often what is older than the history should be is removed
