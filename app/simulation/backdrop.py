@@ -68,13 +68,8 @@ def cast_backdrop(scene: Scene, model: CameraModel, pose: FloatArray) -> Backdro
         model: the camera's lens; gives the ray of each sample.
         pose: (3, 4) site frame to camera.
     """
-    width, height = model.size
-    columns = (np.arange(SAMPLES * width) + 0.5) / SAMPLES
-    rows = (np.arange(SAMPLES * height) + 0.5) / SAMPLES
-    grid = np.stack(np.meshgrid(columns, rows), axis=-1).reshape(-1, 2)
-    rays = model.to_ideal(grid).reshape(SAMPLES * height, SAMPLES * width, 2)
     solids, looks = scene.solid_columns()
-    surfaces = _cast(rays, pose, solids, scene.ceiling_m or -1.0)
+    surfaces = _cast(_rays(model, SAMPLES), pose, solids, scene.ceiling_m or -1.0)
     ground = np.array([float(scene.floor[0]), *scene.floor[1]])
     colour = paint_surfaces(surfaces.place, surfaces.hit, surfaces.facing, looks, ground)
     jitter = np.random.default_rng(16).uniform(-0.5, 0.5, (PERIOD * PERIOD, JITTERS, 2))
@@ -85,6 +80,27 @@ def cast_backdrop(scene: Scene, model: CameraModel, pose: FloatArray) -> Backdro
     floor = surfaces.place[middle, middle, :2].copy()
     floor[surfaces.hit[middle, middle] != GROUND] = NOWHERE_M
     return Backdrop(develop(colour, light, sky), surfaces.inverse_depth, floor)
+
+
+def cast_solids(scene: Scene, model: CameraModel, pose: FloatArray, scale: float) -> Depth:
+    """Return (H, W) 1 / metres along the camera's axis to the nearest solid, 0 where none hides who stands there.
+
+    Args:
+        scene: what stands there.
+        model: the camera's lens.
+        pose: (3, 4) site frame to camera.
+        scale: samples a pixel, each way; may be less than 1.
+    """
+    surfaces = _cast(_rays(model, scale), pose, scene.solid_columns()[0], -1.0)
+    return np.where(surfaces.hit >= 0, surfaces.inverse_depth, np.float32(0.0))
+
+
+def _rays(model: CameraModel, scale: float) -> FloatArray:
+    """Return the (H, W, 2) ideal points of samples, `scale` to a pixel each way."""
+    width, height = (round(scale * pixels) for pixels in model.size)
+    columns, rows = (np.arange(width) + 0.5) / scale, (np.arange(height) + 0.5) / scale
+    grid = np.stack(np.meshgrid(columns, rows), axis=-1).reshape(-1, 2)
+    return model.to_ideal(grid).reshape(height, width, 2)
 
 
 class Surfaces(NamedTuple):

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from app.domains.vocabulary import FloatArray, IntArray
+from app.domains.vocabulary import BoolArray, FloatArray, IntArray
 from app.simulation.backdrop import Backdrop, cast_backdrop, lamp_columns
 from app.simulation.exposure import NOISE_MARGIN, Paint, add_noise, draw_noise, expose_corners
 from app.simulation.figure import Figure
@@ -104,12 +104,11 @@ class SimulatedCamera:
         picture = self._backdrop.pixels.copy()
         extents = np.zeros((len(people), 5), np.int64)
         extents[:, 3:] = -1
-        for i in range(len(people)):
-            if self._may_be_seen(people.xy[i]):
-                figure = self._figures[int(people.ids[i])]
-                bones = _pose(people, i, figure.height_m)
-                self._cast_shadow(people.xy[i], bones, picture)
-                self._draw(figure, bones, i + 1, extents[i])
+        for i in np.flatnonzero(may_be_seen(self._calibration, people.xy)).tolist():
+            figure = self._figures[int(people.ids[i])]
+            bones = pose_person(people, i, figure.height_m)
+            self._cast_shadow(people.xy[i], bones, picture)
+            self._draw(figure, bones, i + 1, extents[i])
         seen = np.zeros(len(people) + 1, np.int64)
         inside = np.flatnonzero((extents[:, 3] >= 0) & (extents[:, 0] > 0))
         for extent in extents[inside]:
@@ -140,17 +139,6 @@ class SimulatedCamera:
         fill(corners, figure.tube, sprite)
         merge(sprite, number, self._samples, extent)
 
-    def _may_be_seen(self, xy: FloatArray) -> bool:
-        """Return whether a person there is before the camera and near its field of view."""
-        pose = self._optics.pose
-        foot = pose[:, :2] @ xy + pose[:, 3]
-        head = foot + TALLEST_M * pose[:, 2]
-        if min(foot[2], head[2]) < NEAR_M + 0.5:
-            return False
-        # half the image's width, a quarter more for the lens, and an arm's length
-        reach = 1.25 * 0.5 * self.size[0] / self._calibration.matrix[0, 0] + 0.6 / foot[2]
-        return bool(abs(foot[0]) / foot[2] < reach)
-
     def _sprite(self, low: tuple[int, int], high: tuple[int, int]) -> Sprite:
         """Return cleared buffers for one figure, which reaches from sample `low` to before `high` (x, y)."""
         columns, rows = high[0] - low[0], high[1] - low[1]
@@ -179,7 +167,18 @@ class SimulatedCamera:
             shade(picture[y0:y1, x0:x1], self._backdrop.ground[y0:y1, x0:x1], xy, feet, self._light.lamps)
 
 
-def _pose(people: People, i: int, height_m: float) -> FloatArray:
-    """Return the bones of one person."""
+def may_be_seen(calibration: Calibration, xy: FloatArray) -> BoolArray:
+    """Tell which people at (N, 2) metres are before the camera and near its field of view: (N,)."""
+    pose = calibration.pose
+    foot = xy @ pose[:, :2].T + pose[:, 3]
+    ahead = np.minimum(foot[:, 2], foot[:, 2] + TALLEST_M * pose[2, 2]) >= NEAR_M + 0.5
+    # half the image's width, a quarter more for the lens, and an arm's length
+    reach = 1.25 * 0.5 * calibration.size[0] / calibration.matrix[0, 0]
+    near: BoolArray = ahead & (np.abs(foot[:, 0]) < reach * foot[:, 2] + 0.6)
+    return near
+
+
+def pose_person(people: People, i: int, height_m: float) -> FloatArray:
+    """Return the (B, 3, 4) bones of one person."""
     stance = (*people.xy[i], people.heading[i], people.speed[i], people.phase[i], people.gesture[i], people.sway[i])
     return pose_bones(np.array(stance), height_m)

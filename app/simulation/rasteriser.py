@@ -180,15 +180,16 @@ def fill(corners: FloatArray, tube: NDArray[np.int32], sprite: Sprite) -> None:
     """Fill the triangles between the rings of each tube.
 
     Args:
-        corners: (R, SEGMENTS, 6) from `project`, with pixel values in place of brightness.
+        corners: (R, S, 6) from `project`, with pixel values in place of brightness; S may be less than SEGMENTS.
         tube: (R,) the tube that each ring belongs to.
         sprite: gets the samples.
     """
+    segments = corners.shape[1]
     for r in range(len(corners) - 1):
         if tube[r] != tube[r + 1]:
             continue
-        for s in range(SEGMENTS):
-            following = (s + 1) % SEGMENTS
+        for s in range(segments):
+            following = (s + 1) % segments
             _fill_triangle(corners[r, s], corners[r, following], corners[r + 1, s], sprite)
             _fill_triangle(corners[r, following], corners[r + 1, following], corners[r + 1, s], sprite)
 
@@ -289,3 +290,72 @@ def resolve(extent: IntArray, samples: Samples, still_depth: Depth, picture: Pai
             if count > 0:
                 for c in range(3):
                     picture[py, px, c] = np.uint8(total[c] * share + picture[py, px, c] * (1.0 - count * share))
+
+
+@njit(cache=True, nogil=True, fastmath=True)
+def frame_figures(vertices: FloatArray, starts: IntArray, optics: Optics, corners: FloatArray) -> FloatArray:
+    """Carry several figures into the image, without light.
+
+    Args:
+        vertices: (R, SEGMENTS, 6) from `skin`, of all figures one after the other.
+        starts: (N + 1,) where the rings of each figure begin.
+        optics: of the camera, in samples.
+        corners: (R, SEGMENTS, 6) gets sample x, y and inverse depth.
+
+    Returns:
+        (N, 6) left, top, right and bottom edge in samples, least and greatest inverse depth; NaN where a figure is not
+        all in front of the camera.
+    """
+    frames = np.full((len(starts) - 1, 6), np.nan)
+    light = Light(np.zeros((0, 4)), 0.0)
+    for i in range(len(starts) - 1):
+        mine = corners[starts[i] : starts[i + 1]]
+        if project(vertices[starts[i] : starts[i + 1]], optics, np.zeros((len(mine), SEGMENTS, 3)), light, mine):
+            frames[i, 0], frames[i, 1], frames[i, 2], frames[i, 3] = extent_of(mine)
+            frames[i, 4], frames[i, 5] = mine[:, :, 2].min(), mine[:, :, 2].max()
+    return frames
+
+
+@njit(cache=True, nogil=True, fastmath=True)
+def outline(
+    corners: FloatArray, tube: NDArray[np.int32], starts: IntArray, rows: IntArray, samples: Samples
+) -> FloatArray:
+    """Count what is seen of each figure, without painting any.
+
+    Args:
+        corners: (R, SEGMENTS, 6) from `frame_figures`.
+        tube: (R,) the tube that each ring belongs to.
+        starts: (N + 1,) where the rings of each figure begin.
+        rows: (K,) which of the figures.
+        samples: with the inverse depth of what stands still; gets the figures.
+
+    Returns:
+        (K, 10) per figure, in samples: the left, top, right and bottom edge of what is inside the image; how many
+        samples the figure has, inside the image and around it; how many of them are in front of everything; and the
+        left, top, right and bottom edge of those. Counts are 0 where nothing is inside the image.
+    """
+    height, width = samples.depth.shape
+    seen = np.zeros((len(rows), 10))
+    seen[:, 6], seen[:, 7] = width, height
+    extent = np.zeros(5, np.int64)
+    for k in range(len(rows)):
+        mine = slice(starts[rows[k]], starts[rows[k] + 1])
+        left, top, right, bottom = extent_of(corners[mine])
+        if right < 0.0 or bottom < 0.0 or left >= width or top >= height:
+            continue
+        low_x, low_y = math.floor(max(left, -width)), math.floor(max(top, -height))
+        shape = (math.ceil(min(bottom, 2.0 * height)) + 1 - low_y, math.ceil(min(right, 2.0 * width)) + 1 - low_x)
+        sprite = Sprite(np.zeros(shape, np.float32), np.zeros((shape[0], shape[1], 3), np.uint8), low_x, low_y)
+        fill(corners[mine, ::2].copy(), tube[mine], sprite)  # half the corners count as well as all, in half the time
+        merge(sprite, k + 1, samples, extent)
+        if extent[3] >= 0:
+            seen[k, 4] = extent[0]
+            seen[k, 0], seen[k, 1], seen[k, 2], seen[k, 3] = extent[1], extent[2], extent[3] + 1, extent[4] + 1
+    for y in range(height):
+        for x in range(width):
+            k = samples.number[y, x] - 1
+            if k >= 0:
+                seen[k, 5] += 1.0
+                seen[k, 6], seen[k, 7] = min(seen[k, 6], x), min(seen[k, 7], y)
+                seen[k, 8], seen[k, 9] = max(seen[k, 8], x + 1.0), max(seen[k, 9], y + 1.0)
+    return seen

@@ -1,6 +1,5 @@
 """Frames of a simulated camera as a FrameSource: as fast as they are read, pacing is for others. Knows no file."""
 
-import math
 from dataclasses import dataclass
 
 from app.domains.vocabulary import CameraId, Frame
@@ -9,6 +8,7 @@ from app.simulation.camera import Rendering, SimulatedCamera
 from app.simulation.floor_plan import Mount, Scene
 from app.simulation.lens import Calibration, calibrate
 from app.simulation.people import People
+from app.simulation.schedule import count_frames, exposures
 from app.simulation.world import World
 
 BUMP_ANGLE = 0.6  # radians in the image: where a bumped camera's picture moves, mostly sideways
@@ -25,6 +25,15 @@ def find_mount(scene: Scene, name: str) -> Mount:
             return mount
     names = ", ".join(mount.name for mount in scene.mounts)
     raise ValueError(f"scene {scene.name} has no camera {name!r}; it has {names}")
+
+
+def seed_of(address: SimulationAddress, scene: Scene) -> int:
+    """Return the seed of all that is random in one camera.
+
+    Raises:
+        ValueError: the scene has no such camera.
+    """
+    return address.world.seed * 1000 + scene.mounts.index(find_mount(scene, address.camera))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -66,15 +75,13 @@ class SimulationSource:
     def __init__(self, camera_id: CameraId, address: SimulationAddress, world: World, start_s: float = 0.0) -> None:
         self.camera_id = camera_id
         self.fps: float = address.fps
-        self.frame_count: int | None = None
-        if address.duration_s is not None:
-            self.frame_count = math.ceil(address.duration_s * address.fps - 1e-6)
+        self.frame_count = count_frames(address)
         self.size = address.size
-        self._address, self._world, self._start_s = address, world, start_s
-        self._mount = find_mount(world.scene, address.camera)
-        seed = address.world.seed * 1000 + world.scene.mounts.index(self._mount)
-        self._seed = seed
-        calibration = calibrate(self._mount, address.size)
+        self._world, self._start_s = world, start_s
+        mount = find_mount(world.scene, address.camera)
+        seed = seed_of(address, world.scene)
+        self._exposures = exposures(address, seed)
+        calibration = calibrate(mount, address.size)
         self._camera = SimulatedCamera(world.scene, calibration, world.figures, seed)
         self._bumped: SimulatedCamera | None = None
         if address.faults.bump is not None:
@@ -90,27 +97,20 @@ class SimulationSource:
 
     def read_with_truth(self) -> Shot | None:
         """Return the next frame with what is true in it, or None at the end."""
-        faults = self._address.faults
-        while not self._ended() and not faults.comes(self.index, self.index / self.fps, self._seed):
-            self.index += 1
-        if self._ended():
+        exposure = None if self._closed else next(self._exposures, None)
+        if exposure is None:
+            self._closed = True
             return None
-        time_s = self.index / self.fps
-        shown_s = faults.shown_s(time_s)
-        camera = self._bumped if self._bumped is not None and faults.bumped(shown_s) else self._camera
-        rendering = camera.render(self._world.bodies_at(shown_s), shown_s, faults.gain(shown_s))
-        captured_at = self._start_s + time_s + faults.skew_s
-        frame = Frame(self.camera_id, captured_at, self.index, self.size, rendering.pixels)
-        self.index += 1
-        live = shown_s == time_s and faults.skew_s == 0.0
-        return Shot(frame, rendering, self._world.people_at(shown_s), live)
+        camera = self._bumped if self._bumped is not None and exposure.bumped else self._camera
+        shown_s = exposure.shown_s
+        rendering = camera.render(self._world.bodies_at(shown_s), shown_s, exposure.gain)
+        frame = Frame(self.camera_id, self._start_s + exposure.stamp_s, exposure.index, self.size, rendering.pixels)
+        self.index = exposure.index + 1
+        return Shot(frame, rendering, self._world.people_at(shown_s), exposure.live)
 
     def close(self) -> None:
         """End the frames; may be called twice."""
         self._closed = True
-
-    def _ended(self) -> bool:
-        return self._closed or (self.frame_count is not None and self.index >= self.frame_count)
 
 
 def bumped(calibration: Calibration, pixels: float) -> Calibration:
