@@ -3,8 +3,8 @@
 Everything that it writes is read like any other site: `spoton track`, `spoton eval set`, `spoton serve`.
 """
 
-from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -72,7 +72,7 @@ def camera_names(config: SiteConfig) -> tuple[str, ...]:
     Raises:
         ValueError: as of `demo_site_file`.
     """
-    return tuple(mount.name for mount in _mounts(_scene(config), config))
+    return tuple(mount.name for mount in mounts_of(scene_of(config), config))
 
 
 def demo_site_file(config: SiteConfig, folder: Path) -> Path:
@@ -81,14 +81,14 @@ def demo_site_file(config: SiteConfig, folder: Path) -> Path:
     Raises:
         ValueError: no such scene, walks that cannot be played, or faults of a camera that is not there.
     """
-    scene = _scene(config)
-    mounts = _mounts(scene, config)
+    scene = scene_of(config)
+    mounts = mounts_of(scene, config)
     folder.mkdir(parents=True, exist_ok=True)
     cameras = []
     for mount in mounts:
-        address = _address(mount, config)
-        cameras.append({"id": mount.name, "source": str(address), "calibration": _calibration(scene, mount, config)})
-    return _write_site_file(scene, cameras, folder)
+        address = address_of(mount, config)
+        cameras.append({"id": mount.name, "source": str(address), "calibration": calibration_of(scene, mount, config)})
+    return write_site_file(scene, cameras, folder)
 
 
 def write_site(out: Path, config: SiteConfig, report: Callable[[Progress, int | None], None]) -> Path:
@@ -110,19 +110,37 @@ def write_site(out: Path, config: SiteConfig, report: Callable[[Progress, int | 
     """
     if config.duration_s is None:
         raise ValueError("a recording needs a duration")
+    with written_whole(out) as part:
+        _write_videos(part, config, report)
+    return out / "site.yaml"
+
+
+@contextmanager
+def written_whole(out: Path) -> Iterator[Path]:
+    """Give a folder beside `out` to write to, which takes its place at the end.
+
+    Raises:
+        ConfigError: the folder is in use.
+    """
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise ConfigError(out, "", "is there already; give a folder that does not exist yet")
     part = out.with_name(f"{out.name}.part")
     if part.exists():
         raise ConfigError(part, "", "is left over from a recording that was stopped, or still written; remove it")
-    world = World(_scene(config), config.world)
-    scene, mounts = world.scene, _mounts(world.scene, config)
-    skewed = any(faults.skew_s for faults in config.faults.values())
     part.mkdir(parents=True)
+    yield part
+    if out.exists():
+        out.rmdir()
+    part.rename(out)
+
+
+def _write_videos(part: Path, config: SiteConfig, report: Callable[[Progress, int | None], None]) -> None:
+    world = World(scene_of(config), config.world)
+    scene, mounts = world.scene, mounts_of(world.scene, config)
     with ExitStack() as stack:
         recordings = []
         for mount in mounts:
-            source = SimulationSource(CameraId(mount.name), _address(mount, config), world)
+            source = SimulationSource(CameraId(mount.name), address_of(mount, config), world)
             recordings.append(stack.enter_context(Recording(part, source)))
         _record(recordings, report)
     cameras = []
@@ -130,15 +148,21 @@ def write_site(out: Path, config: SiteConfig, report: Callable[[Progress, int | 
         camera: dict[str, Any] = {"id": mount.name, "source": f"{mount.name}.mp4"}
         if recording.complete:
             camera["fps"] = config.fps
-        if skewed:
-            start = START + timedelta(seconds=config.faults.get(mount.name, Faults()).skew_s)
-            camera["start"] = start.isoformat().replace("+00:00", "Z")
-        cameras.append({**camera, "calibration": _calibration(scene, mount, config)})
-    _write_site_file(scene, cameras, part)
-    if out.exists():
-        out.rmdir()
-    part.rename(out)
-    return out / "site.yaml"
+        cameras.append({**camera, **start_of(mount.name, config), "calibration": calibration_of(scene, mount, config)})
+    write_site_file(scene, cameras, part)
+
+
+def start_of(camera: str, config: SiteConfig) -> dict[str, str]:
+    """Return the camera's `start` of the site file; nothing where no clock of the site is ahead."""
+    if not start_s_of(config):
+        return {}
+    start = START + timedelta(seconds=config.faults.get(camera, Faults()).skew_s)
+    return {"start": start.isoformat().replace("+00:00", "Z")}
+
+
+def start_s_of(config: SiteConfig) -> float:
+    """Return the capture time of the simulation's first instant: 0 where no clock of the site is ahead."""
+    return START.timestamp() if any(faults.skew_s for faults in config.faults.values()) else 0.0
 
 
 def _record(recordings: list[Recording], report: Callable[[Progress, int | None], None]) -> None:
@@ -198,12 +222,22 @@ def truth_of(site_file: SiteFile, start_s: float = 0.0, world: World | None = No
     return SimulatedTruth(world or open_world(first), start_s)
 
 
-def _scene(config: SiteConfig) -> Scene:
+def scene_of(config: SiteConfig) -> Scene:
+    """Build the scene of a site, as large as its walks need.
+
+    Raises:
+        ValueError: no such scene, or walks that cannot be played.
+    """
     scene, walks = build_scene(config.scene), config.world.walks
     return scene if walks is None else fit_scene(scene, Walks(walks).bounds)
 
 
-def _mounts(scene: Scene, config: SiteConfig) -> tuple[Mount, ...]:
+def mounts_of(scene: Scene, config: SiteConfig) -> tuple[Mount, ...]:
+    """Return the cameras of a site.
+
+    Raises:
+        ValueError: faults of a camera that is not there.
+    """
     mounts = scene.mounts[: config.cameras]
     names = [mount.name for mount in mounts]
     if strange := sorted(set(config.faults) - set(names)):
@@ -211,7 +245,8 @@ def _mounts(scene: Scene, config: SiteConfig) -> tuple[Mount, ...]:
     return mounts
 
 
-def _address(mount: Mount, config: SiteConfig) -> SimulationAddress:
+def address_of(mount: Mount, config: SiteConfig) -> SimulationAddress:
+    """Return the address of one of the site's cameras."""
     return SimulationAddress(
         scene=config.scene,
         camera=mount.name,
@@ -223,7 +258,7 @@ def _address(mount: Mount, config: SiteConfig) -> SimulationAddress:
     )
 
 
-def _calibration(scene: Scene, mount: Mount, config: SiteConfig) -> dict[str, Any]:
+def calibration_of(scene: Scene, mount: Mount, config: SiteConfig) -> dict[str, Any]:
     """Return the calibration as the site file has it, off by `perturb_px` in a direction drawn by the seed."""
     calibration = calibrate(mount, config.size)
     if config.perturb_px:
@@ -242,7 +277,8 @@ def as_opencv(calibration: Calibration) -> dict[str, Any]:
     }
 
 
-def _write_site_file(scene: Scene, cameras: list[dict[str, Any]], folder: Path) -> Path:
+def write_site_file(scene: Scene, cameras: list[dict[str, Any]], folder: Path) -> Path:
+    """Write `site.yaml` and `plan.png`; return the site file's path."""
     plan, origin = draw_plan(scene)
     cv2.imwrite(str(folder / "plan.png"), plan)
     image = {"path": "plan.png", "pixels_per_metre": PIXELS_PER_METRE, "origin_px": list(origin)}

@@ -27,6 +27,9 @@ def simulate_command(
     seed: Annotated[int, typer.Option(min=0, help="Of everything random: the same seed, the same pixels.")] = 0,
     pace: Annotated[float, typer.Option(min=0.2, max=2.0, help="Factor on walking speeds.")] = 1.0,
     outfits: Annotated[int, typer.Option(min=0, help="How many different outfits; 0 gives each person their own.")] = 0,
+    away: Annotated[
+        float, typer.Option(min=0.1, max=100.0, help="Factor on how long people who leave stay away, 8 to 30 s.")
+    ] = 1.0,
     walks: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Play these recorded walks (obsmat.txt of ETH or UCY).")
     ] = None,
@@ -58,16 +61,22 @@ def simulate_command(
     addresses: Annotated[
         bool, typer.Option("--addresses", help="Write no videos: site.yaml names simulated cameras that run live.")
     ] = False,
+    boxes: Annotated[
+        bool, typer.Option("--boxes", help="Write no videos: a detector's boxes, scores and looks, 50 times as fast.")
+    ] = False,
 ) -> None:
     """Make a synthetic site: videos, calibrations and truth.
 
     Writes site.yaml, plan.png, a video per camera and <camera>/gt/gt.txt, as `spoton track` and `spoton eval set` read
     them. CAMERA may be `all`; flags with CAMERA can be given several times.
     """
+    from app.evaluation.seen_noise import SeenNoise
     from app.simulated import SiteConfig, camera_names, demo_site_file, write_site
+    from app.simulated_boxes import write_boxes
     from app.simulation.address import parse_address
 
-    query = f"people={people}&seed={seed}&pace={pace}&outfits={outfits}&fps={fps}&duration={seconds}&size={size}"
+    query = f"people={people}&seed={seed}&pace={pace}&outfits={outfits}&away={away}"
+    query += f"&fps={fps}&duration={seconds}&size={size}"
     begun = time.monotonic()
     try:
         usual = parse_address(f"sim:{scene}/any?{query}")
@@ -84,6 +93,9 @@ def simulate_command(
         config = replace(config, faults=_faults(camera_names(config), dict(given)))
         if addresses:
             path = demo_site_file(config, out)
+        elif boxes:
+            with progress(scene) as report:
+                path = write_boxes(out, config, SeenNoise(), report)
         else:
             with progress(scene) as report:
                 path = write_site(out, config, report)

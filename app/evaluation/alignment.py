@@ -168,15 +168,15 @@ def taken_by_ignored(similarity: FloatArray, ignored: BoolArray) -> BoolArray:
 
 
 def _whole_floor(run: RunFolder, truth: Truth) -> FloorTimeline | None:
-    """Put truth that names everybody on the floor on the clock of the first scored camera; all run in step."""
+    """Put truth that names everybody on its clock, or else on that of the first scored camera; all run in step."""
     floor = truth.floor
     if floor is None:
         return None
-    clock = next(clock for camera, clock in run.clocks.items() if camera in truth.cameras)
+    clock = floor.clock or next(clock for camera, clock in run.clocks.items() if camera in truth.cameras)
     start_s = clock.start_s + (floor.first - 1) / clock.fps
     instants = floor.last - floor.first + 1
-    ignored = np.zeros(len(floor.frame), bool)
-    return FloorTimeline(start_s, 1 / clock.fps, instants, floor.frame - floor.first, floor.person, floor.xy, ignored)
+    instant = floor.frame - floor.first
+    return FloorTimeline(start_s, 1 / clock.fps, instants, instant, floor.person, floor.xy, floor.ignored)
 
 
 def _floor_seen_by_cameras(run: RunFolder, truth: Truth) -> FloorTimeline | None:

@@ -160,7 +160,7 @@ def detectable(boxes: AnnotatedBoxes, max_covered: float) -> BoolArray:
     for start, end in itertools.pairwise(starts):
         rows = nearest_first[start:end]
         shares[rows] = covered_shares(cut[rows])
-    return (shares <= max_covered) & _has_area(cut)
+    return (shares <= max_covered) & has_area(cut)
 
 
 def draw_embeddings(
@@ -187,25 +187,30 @@ def _detect_true(boxes: AnnotatedBoxes, noise: DetectionNoise, rng: np.random.Ge
     sigma = noise.edge_sigma * (boxes.xyxy[:, 3] - boxes.xyxy[:, 1])
     sigmas = sigma[:, None] * np.array([noise.side_share, 1.0, noise.side_share, 1.0])
     moved = cut_to_image(boxes.xyxy + rng.normal(size=boxes.xyxy.shape) * sigmas, boxes.size)
-    kept &= _has_area(moved)
+    kept &= has_area(moved)
     return np.flatnonzero(kept), moved[kept]
 
 
 def _draw_false(boxes: AnnotatedBoxes, noise: DetectionNoise, rng: np.random.Generator) -> tuple[IntArray, FloatArray]:
     """Return the frame and place of the false boxes."""
     cut = cut_to_image(boxes.xyxy, boxes.size)
-    cut = cut[_has_area(cut)]
+    cut = cut[has_area(cut)]
     counts = rng.poisson(noise.false_boxes, size=boxes.frames)
     if len(cut) == 0:  # nobody in this view ever: no size to draw from
         return np.zeros(0, np.int64), np.zeros((0, 4))
-    like = cut[rng.integers(len(cut), size=counts.sum())]
-    extent = like[:, 2:] - like[:, :2]
-    corner = rng.random(extent.shape) * (np.array(boxes.size) - extent)
     frame = np.repeat(np.arange(1, boxes.frames + 1), counts)
-    return frame, np.concatenate([corner, corner + extent], axis=1)
+    return frame, place_false(cut, int(counts.sum()), boxes.size, rng)
 
 
-def _has_area(xyxy: FloatArray) -> BoolArray:
+def place_false(like: FloatArray, count: int, size: tuple[int, int], rng: np.random.Generator) -> FloatArray:
+    """Draw (count, 4) boxes with the sizes of some of the (N, 4) ones, anywhere in an image of `size`."""
+    chosen = like[rng.integers(len(like), size=count)] if count else np.zeros((0, 4))
+    extent = chosen[:, 2:] - chosen[:, :2]
+    corner = rng.random(extent.shape) * (np.array(size) - extent)
+    return np.concatenate([corner, corner + extent], axis=1)
+
+
+def has_area(xyxy: FloatArray) -> BoolArray:
     """Tell which boxes have at least one pixel."""
     extent = xyxy[:, 2:] - xyxy[:, :2]
     large: BoolArray = np.all(extent >= 1.0, axis=1)

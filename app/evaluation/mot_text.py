@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from app.domains.vocabulary import NO_ID, BoolArray, FloatArray, IntArray, check_shape
 from app.errors import ConfigError
+from app.evaluation.detection_noise import NoisyBoxes
 
 PEDESTRIAN = 1  # MOT16 class numbers, Milan et al. 2016, table 3
 DISTRACTORS = (
@@ -111,6 +112,22 @@ def write_mot(path: Path, columns: FloatArray) -> None:
     check_shape("columns", columns, (len(columns), 10))
     path.parent.mkdir(parents=True, exist_ok=True)
     np.savetxt(path, columns, fmt="%d,%d,%.2f,%.2f,%.2f,%.2f,%g,%.6g,%.6g,%.6g")
+
+
+def write_detections(folder: Path, boxes: NoisyBoxes) -> None:
+    """Write `det.txt`, and `emb.npz` where the boxes have looks (array `embeddings`, row for row), to a folder."""
+    columns = np.full((len(boxes), 10), -1.0)
+    columns[:, 0], columns[:, 1], columns[:, 6] = boxes.frame, NO_ID, boxes.confidence
+    columns[:, 2:6] = left_top_width_height(boxes.xyxy)
+    write_mot(folder / "det.txt", columns)
+    (folder / "emb.npz").unlink(missing_ok=True)
+    if boxes.embedding.shape[1]:
+        np.savez(folder / "emb.npz", embeddings=boxes.embedding)
+
+
+def left_top_width_height(xyxy: FloatArray) -> FloatArray:
+    """Return (N, 4) boxes as MOTChallenge writes them."""
+    return np.concatenate([xyxy[:, :2], xyxy[:, 2:] - xyxy[:, :2]], axis=1)
 
 
 def _box_table(columns: FloatArray, line: IntArray, path: Path, ignored: NDArray[np.bool_]) -> BoxTable:

@@ -5,7 +5,7 @@ Knows the files and what must be in them; knows no truth and no metric.
 
 import csv
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -102,6 +102,23 @@ def read_floor(path: Path) -> FloorResults:
     Raises:
         ConfigError: unreadable, a column is missing, a number is none, or an id stands at two places at once.
     """
+    columns = read_floor_columns(path, FLOOR_COLUMNS, (CERTAINTY_COLUMN,))
+    certainty = columns.get(CERTAINTY_COLUMN, np.full(len(columns["time_s"]), np.nan))
+    xy = np.stack([columns["x_m"], columns["y_m"]], axis=1)
+    return FloorResults(columns["time_s"], columns["global_id"].astype(np.int64), xy, certainty)
+
+
+def read_floor_columns(path: Path, needed: Sequence[str], welcome: Sequence[str] = ()) -> dict[str, FloatArray]:
+    """Read columns of a file like floor.csv, ordered by time.
+
+    Args:
+        path: the file.
+        needed: names of columns that it must have, of which the first two are time and id.
+        welcome: names of columns that are read where they are there.
+
+    Raises:
+        ConfigError: as of `read_floor`.
+    """
     try:
         with path.open(encoding="utf-8", newline="") as file:
             header, *rows = [row for row in csv.reader(file) if row] or [[]]
@@ -109,10 +126,9 @@ def read_floor(path: Path) -> FloorResults:
         raise ConfigError(path, "", f"cannot be read: {error.strerror}") from error
     except (UnicodeDecodeError, csv.Error) as error:
         raise ConfigError(path, "", f"is not CSV: {error}") from error
-    if missing := [name for name in FLOOR_COLUMNS if name not in header]:
-        raise ConfigError(path, missing[0], f"column is missing; expected {','.join(FLOOR_COLUMNS)}")
-    names = [*FLOOR_COLUMNS, *([CERTAINTY_COLUMN] if CERTAINTY_COLUMN in header else [])]
-    columns = {name: header.index(name) for name in names}
+    if missing := [name for name in needed if name not in header]:
+        raise ConfigError(path, missing[0], f"column is missing; expected {','.join(needed)}")
+    columns = {name: header.index(name) for name in (*needed, *welcome) if name in header}
     values = np.array([_numbers(row, columns, path, line) for line, row in enumerate(rows, start=2)])
     values = values.reshape(-1, len(columns))
     values = values[np.argsort(values[:, 0], kind="stable")]
@@ -120,8 +136,7 @@ def read_floor(path: Path) -> FloorResults:
     if (counts > 1).any():
         time_s, person = unique[np.argmax(counts > 1)]
         raise ConfigError(path, f"time_s {time_s:g}", f"global id {person:.0f} stands at two places at once")
-    certainty = values[:, 4] if len(columns) > len(FLOOR_COLUMNS) else np.full(len(values), np.nan)
-    return FloorResults(values[:, 0], values[:, 1].astype(np.int64), values[:, 2:4], certainty)
+    return dict(zip(columns, values.T, strict=True))
 
 
 def _numbers(row: list[str], columns: Mapping[str, int], path: Path, line: int) -> list[float]:

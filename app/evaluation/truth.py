@@ -3,6 +3,7 @@
 Knows files and camera ids; knows no results, no clock and no metric. The layouts:
 
 - a set folder: `<camera id>/gt/gt.txt` per camera, MOTChallenge text with global ids, floor metres in columns 8 and 9;
+  where it has `floor_truth.csv`, of `time_s,global_id,x_m,y_m,visibility,counts`, that tells who is on the floor;
 - a WILDTRACK or MultiviewX folder: `annotations_positions/*.json`;
 - for a run of one camera: a `gt.txt`, or a sequence folder of MOTChallenge that holds `gt/gt.txt`;
 - for a run of one camera: CVML XML, as PETS 2009 has it (frames from 0, boxes as centre, width, height).
@@ -19,7 +20,11 @@ import numpy as np
 from app.domains.vocabulary import BoolArray, FloatArray, IntArray
 from app.errors import ConfigError
 from app.evaluation.mot_text import BoxTable, read_truth_boxes
+from app.evaluation.run_folder import FLOOR_COLUMNS, CameraClock, read_floor_columns
 from app.evaluation.wildtrack import Annotations, DataSet, is_wildtrack, read_annotations
+
+FLOOR_TRUTH = "floor_truth.csv"
+LEAST_PERIOD_SHARE = 0.1  # by how much of a period an instant may be off
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -42,18 +47,22 @@ class FloorTruth:
     """Everybody on the floor, whether a camera sees them or not, as parallel arrays of length N, ordered by frame.
 
     Attributes:
-        frame: (N,) int64, 1-based; frames are those of every camera, which run in step.
+        frame: (N,) int64, 1-based.
         person: (N,) int64.
         xy: (N, 2) metres, site frame.
+        ignored: (N,) bool; a dot there is neither right nor wrong.
         first: the first annotated frame.
         last: the last annotated frame.
+        clock: when the frames are; None where they are those of every camera, which run in step.
     """
 
     frame: IntArray
     person: IntArray
     xy: FloatArray
+    ignored: BoolArray
     first: int
     last: int
+    clock: CameraClock | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -184,7 +193,29 @@ def _read_set(path: Path, cameras: Sequence[str]) -> Truth:
     if not found:
         problem = f"has gt/gt.txt for {', '.join(present)}, but the run's cameras are {', '.join(cameras)}"
         raise ConfigError(path, "", problem)
-    return Truth(path, "set", found)
+    floor = path / FLOOR_TRUTH
+    return Truth(path, "set", found, read_floor_truth(floor) if floor.is_file() else None)
+
+
+def read_floor_truth(path: Path) -> FloorTruth:
+    """Read `floor_truth.csv`; its instants must be equally far apart.
+
+    Raises:
+        ConfigError: unreadable, a column is missing, an id twice at one instant, or instants that are not regular.
+    """
+    columns = read_floor_columns(path, (*FLOOR_COLUMNS, "counts"))
+    time_s, counts = columns["time_s"], columns["counts"]
+    times = np.unique(time_s)
+    if len(times) < 2:
+        raise ConfigError(path, "time_s", "has fewer than two instants")
+    period_s = float(np.median(np.diff(times)))
+    frame = np.round((time_s - times[0]) / period_s)
+    if np.abs(time_s - times[0] - frame * period_s).max() > LEAST_PERIOD_SHARE * period_s:
+        raise ConfigError(path, "time_s", "instants must be equally far apart")
+    clock = CameraClock(1.0 / period_s, float(times[0]), int(frame[-1]) + 1)
+    number = frame.astype(np.int64) + 1
+    xy = np.stack([columns["x_m"], columns["y_m"]], axis=1)
+    return FloorTruth(number, columns["global_id"].astype(np.int64), xy, counts == 0.0, 1, clock.frames, clock)
 
 
 def _read_wildtrack(path: Path, cameras: Sequence[str], frames: slice | None, views: Mapping[str, str] | None) -> Truth:
@@ -197,7 +228,8 @@ def _read_wildtrack(path: Path, cameras: Sequence[str], frames: slice | None, vi
 
 
 def _floor_of(annotations: Annotations) -> FloorTruth:
-    return FloorTruth(annotations.frame, annotations.person, annotations.floor, 1, annotations.frames)
+    nobody = np.zeros(len(annotations.frame), bool)
+    return FloorTruth(annotations.frame, annotations.person, annotations.floor, nobody, 1, annotations.frames)
 
 
 def _match_views(

@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 import yaml
 
-from app.domains.vocabulary import NO_ID, FloatArray, IntArray
+from app.domains.vocabulary import FloatArray, IntArray
 from app.errors import ConfigError
-from app.evaluation.detection_noise import AnnotatedBoxes, DetectionNoise, NoisyBoxes, add_noise, cut_to_image
-from app.evaluation.mot_text import BoxTable, write_mot
+from app.evaluation.detection_noise import AnnotatedBoxes, DetectionNoise, add_noise, cut_to_image
+from app.evaluation.mot_text import BoxTable, left_top_width_height, write_detections, write_mot
 
 ANNOTATIONS = "annotations_positions"
 EDGES = ("xmin", "ymin", "xmax", "ymax")
@@ -171,7 +171,7 @@ def write_set(source: Path, out: Path, frames: slice | None, noise: DetectionNoi
             annotations.frames,
             IMAGE_SIZE,
         )
-        _write_detections(out / camera_id / "det", add_noise(annotated, noise, seed, camera_id))
+        write_detections(out / camera_id / "det", add_noise(annotated, noise, seed, camera_id))
         _write_truth(out / camera_id / "gt" / "gt.txt", annotations.view(number))
     path.write_text(yaml.safe_dump(site, sort_keys=False), encoding="utf-8")
     return path
@@ -199,26 +199,12 @@ def _camera(source: Path, data_set: DataSet, number: int, noise: DetectionNoise)
     return camera
 
 
-def _write_detections(folder: Path, boxes: NoisyBoxes) -> None:
-    columns = np.full((len(boxes), 10), -1.0)
-    columns[:, 0], columns[:, 1], columns[:, 6] = boxes.frame, NO_ID, boxes.confidence
-    columns[:, 2:6] = _left_top_width_height(boxes.xyxy)
-    write_mot(folder / "det.txt", columns)
-    (folder / "emb.npz").unlink(missing_ok=True)
-    if boxes.embedding.shape[1]:
-        np.savez(folder / "emb.npz", embeddings=boxes.embedding)
-
-
 def _write_truth(path: Path, boxes: BoxTable) -> None:
     columns = np.zeros((len(boxes), 10))
     columns[:, 0], columns[:, 1], columns[:, 6] = boxes.frame, boxes.person, 1.0
-    columns[:, 2:6] = _left_top_width_height(boxes.xyxy)
+    columns[:, 2:6] = left_top_width_height(boxes.xyxy)
     columns[:, 7:9] = boxes.floor
     write_mot(path, columns)
-
-
-def _left_top_width_height(xyxy: FloatArray) -> FloatArray:
-    return np.concatenate([xyxy[:, :2], xyxy[:, 2:] - xyxy[:, :2]], axis=1)
 
 
 _Person = tuple[int, int, list[list[float]]]  # personID, positionID, box per view

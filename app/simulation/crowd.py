@@ -29,6 +29,14 @@ AWAY_S = (8.0, 30.0)
 LEAVE_SHARE = 0.16  # of the decisions where to go next
 
 
+@dataclass(frozen=True, slots=True)
+class Habits:
+    """Factors on how fast people walk, and on how long those who leave stay away."""
+
+    pace: float = 1.0
+    away: float = 1.0
+
+
 @dataclass
 class _Errand:
     """What one person is doing.
@@ -58,21 +66,22 @@ class Crowd:
         scene: where they are.
         count: how many there are, those who are away for a while included.
         seed: of everything that is random.
-        pace: factor on walking speeds.
+        habits: how they behave.
     """
 
-    def __init__(self, scene: Scene, count: int, seed: int, pace: float) -> None:
+    def __init__(self, scene: Scene, count: int, seed: int, habits: Habits = Habits()) -> None:
         self._scene = scene
         self._rng = np.random.default_rng([seed, 1])
         self._doors: tuple[Door, ...] = scene.doors
         self._ways = Ways(scene, [spot.at for spot in scene.spots] + [door.inside for door in scene.doors])
         self._kept = self._ways.footprints + 0.85 * BODY_M * np.array([-1.0, -1.0, 1.0, 1.0])
-        self._wanted = np.maximum(self._rng.normal(WALK_MPS, WALK_SIGMA, count), 0.6) * pace
+        self._wanted = np.maximum(self._rng.normal(WALK_MPS, WALK_SIGMA, count), 0.6) * habits.pace
         self._taken = np.full(len(scene.spots), -1)
         self._errands = [_Errand(np.empty((0, 2)), -1, 0.0) for _ in range(count)]
         self._velocity = np.zeros((count, 2))
         self.state = np.zeros((count, 6))
         self.present = np.zeros(count, dtype=bool)
+        self._away = habits.away
         self._now = 0.0
         for i in range(count):
             self._settle(i)
@@ -190,7 +199,7 @@ class Crowd:
     def _arrive(self, i: int, errand: _Errand) -> None:
         if errand.leaving:
             self.present[i] = False
-            errand.until_s = self._now + float(self._rng.uniform(*AWAY_S))
+            errand.until_s = self._now + self._away * float(self._rng.uniform(*AWAY_S))
             errand.leaving, errand.spot = False, -1
             return
         errand.until_s = self._now + float(self._rng.uniform(*STAND_S))

@@ -4,13 +4,13 @@ import math
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
-from typing import cast
+from typing import Protocol, cast
 
 import av
 import numpy as np
+from numpy.typing import NDArray
 
-from app.domains.vocabulary import BoolArray
-from app.simulation.camera import Rendering
+from app.domains.vocabulary import BoolArray, FloatArray, IntArray
 from app.simulation.people import People
 from app.simulation.source import SimulationSource
 
@@ -79,22 +79,46 @@ class Recording:
         return len(shot.people)
 
 
-def truth_rows(frame: int, rendering: Rendering, people: People, *, placed: bool) -> list[str]:
+class InImage(Protocol):
+    """Everybody in one image, painted or not: arrays as of `camera.Rendering`."""
+
+    @property
+    def ids(self) -> IntArray:
+        """(N,) int64."""
+        ...
+
+    @property
+    def xyxy(self) -> NDArray[np.float32]:
+        """(N, 4) pixels."""
+        ...
+
+    @property
+    def visibility(self) -> FloatArray:
+        """(N,) share that is seen."""
+        ...
+
+    @property
+    def floor(self) -> FloatArray:
+        """(N, 2) metres."""
+        ...
+
+
+def truth_rows(frame: int, seen: InImage, people: People, *, placed: bool) -> list[str]:
     """Return the lines of truth of one frame.
 
     Args:
         frame: its number, from 1.
-        rendering: what the camera sees.
+        seen: who is in the image.
         people: everybody on the watched floor.
         placed: whether the places on the floor belong to the frame's time stamp.
     """
-    watched: BoolArray = np.isin(rendering.ids, people.ids)
+    watched: BoolArray = np.isin(seen.ids, people.ids)
     rows = []
-    for k in range(len(rendering.ids)):
-        left, top, right, bottom = rendering.xyxy[k].tolist()
-        counts = int(watched[k] and rendering.visibility[k] >= LEAST_VISIBLE)
-        x, y, z = (*rendering.floor[k].tolist(), 0.0) if placed else UNKNOWN
-        box = f"{left:g},{top:g},{right - left:g},{bottom - top:g}"
-        seen = math.floor(1000.0 * rendering.visibility[k]) / 1000.0
-        rows.append(f"{frame},{rendering.ids[k]},{box},{counts},{x:.4f},{y:.4f},{z:g},{seen:g}\n")
+    for k in range(len(seen.ids)):
+        left, top, right, bottom = seen.xyxy[k].tolist()
+        counts = int(watched[k] and seen.visibility[k] >= LEAST_VISIBLE)
+        x, y, z = (*seen.floor[k].tolist(), 0.0) if placed else UNKNOWN
+        box = f"{left:.6g},{top:.6g},{right - left:.6g},{bottom - top:.6g}"
+        share = math.floor(1000.0 * seen.visibility[k]) / 1000.0
+        rows.append(f"{frame},{seen.ids[k]},{box},{counts},{x:.4f},{y:.4f},{z:g},{share:g}\n")
     return rows

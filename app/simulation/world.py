@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from app.domains.vocabulary import FloatArray, IntArray
-from app.simulation.crowd import STEP_S, Crowd
+from app.simulation.crowd import STEP_S, Crowd, Habits
 from app.simulation.figure import Figure, make_figure
 from app.simulation.floor_plan import Bounds, Scene
 from app.simulation.outfit import Build, Outfit, draw_build, draw_outfit
@@ -34,6 +34,7 @@ class WorldConfig:
     seed: int = 0  # of everything random
     pace: float = 1.0  # factor on walking speeds
     outfits: int = 0  # how many different outfits there are; 0 for as many as people
+    away: float = 1.0  # factor on how long people who leave stay away; 1 is 8 to 30 s
     walks: Path | None = None  # recorded walks to play, in place of people with goals; `people` counts no more
 
 
@@ -52,7 +53,7 @@ class World:
         self.scene, self.config = scene, config
         self._crowd: Crowd | Walks
         if config.walks is None:
-            self._crowd = Crowd(scene, config.people, config.seed, config.pace)
+            self._crowd = Crowd(scene, config.people, config.seed, Habits(config.pace, config.away))
         else:
             self._crowd = Walks(config.walks, config.pace)
             self.scene = fit_scene(scene, self._crowd.bounds)
@@ -66,14 +67,17 @@ class World:
     @cached_property
     def looks(self) -> dict[int, tuple[Build, Outfit]]:
         """Body and clothes of each person, by id."""
-        config = self.config
-        people = len(self._crowd.present)
-        outfits = config.outfits or people
+        seed = self.config.seed
+        people = np.arange(1, len(self._crowd.present) + 1)
         looks = {}
-        for person in range(1, people + 1):
-            outfit = draw_outfit(np.random.default_rng([config.seed, 2, (person - 1) % outfits]))
-            looks[person] = (draw_build(np.random.default_rng([config.seed, 3, person])), outfit)
+        for person, number in zip(people.tolist(), self.outfit_of(people).tolist(), strict=True):
+            outfit = draw_outfit(np.random.default_rng([seed, 2, number]))
+            looks[person] = (draw_build(np.random.default_rng([seed, 3, person])), outfit)
         return looks
+
+    def outfit_of(self, ids: IntArray) -> IntArray:
+        """Return the (N,) numbers of the outfits of people; those with equal numbers are dressed alike."""
+        return (ids - 1) % (self.config.outfits or max(len(self._crowd.present), 1))
 
     @cached_property
     def figures(self) -> dict[int, Figure]:
