@@ -117,6 +117,7 @@ def _seen(sights: list[Sight], world: World, config: SiteConfig) -> SeenBoxes:
         xyxy=np.concatenate([view.xyxy for view in views]).astype(np.float64),
         visible_xyxy=np.concatenate([view.visible_xyxy for view in views]),
         visibility=np.concatenate([view.visibility for view in views]),
+        inside=np.concatenate([view.inside for view in views]),
         facing=np.concatenate([view.facing for view in views]),
         frames=len(views),
         fps=config.fps,

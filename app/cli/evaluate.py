@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from app.cli.console import out, say
-from app.cli.options import DetectorOption, EmbedderOption, JsonOption, ModelsOption, kept_or_temporary, load
+from app.cli.options import (
+    DetectorOption,
+    EmbedderOption,
+    JsonOption,
+    ModelsOption,
+    check_writable,
+    kept_or_temporary,
+    load,
+)
 from app.cli.track import run_and_tell
 from app.errors import ConfigError
 
@@ -36,7 +44,7 @@ def eval_run_command(
     json_file: JsonOption = None,
 ) -> None:
     """Score what `spoton track` wrote against truth."""
-    _check_writable(json_file)
+    check_writable(json_file)
     chosen = _slice(frames)
     if chosen is not None:
         _check_annotations(truth)
@@ -55,7 +63,7 @@ def eval_set_command(
     """Track a test set of many cameras, and score it."""
     from app.evaluation.truth import read_truth
 
-    _check_writable(json_file)
+    check_writable(json_file)
     site_file = load(folder / "site.yaml", detector, embedder)
     read_truth(folder, [camera.id for camera in site_file.site.cameras])
     with kept_or_temporary(out) as results:
@@ -95,7 +103,7 @@ def eval_wildtrack_command(
     from app.evaluation.wildtrack import write_set
     from app.settings import load_site
 
-    _check_writable(json_file)
+    check_writable(json_file)
     noise = DetectionNoise(
         max_covered=max_covered,
         keep_probability=keep,
@@ -130,12 +138,6 @@ def _show(scores: list[Scores], json_file: Path | None) -> None:
     print_scores(scores, out())
     if json_file is not None:
         json_file.write_text(json.dumps(to_json(scores), indent=2) + "\n", encoding="utf-8")
-
-
-def _check_writable(json_file: Path | None) -> None:
-    """Refuse a --json that cannot be written before the work is done, not after it."""
-    if json_file is not None and (json_file.is_dir() or not json_file.absolute().parent.is_dir()):
-        raise ConfigError(json_file, "", "no file can be written there; give --json a file in a folder that exists")
 
 
 def _check_annotations(truth: Path) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import typer
 from rich.text import Text
 
+from app.cli.bench_accuracy import bench_accuracy_command
 from app.cli.check import calibrate, config
 from app.cli.console import Leave, err, say
 from app.cli.demo import demo_command
@@ -32,6 +33,9 @@ app.command("demo")(demo_command)
 app.command("serve")(serve_command)
 app.command("track")(track_command)
 app.command("simulate")(simulate_command)
+bench = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Measure SpotOn beside its peers.")
+bench.command("accuracy")(bench_accuracy_command)
+app.add_typer(bench, name="bench")
 app.add_typer(evaluate, name="eval")
 app.add_typer(config, name="config")
 app.add_typer(calibrate, name="calibrate")

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from app.errors import ConfigError
+
 if TYPE_CHECKING:
     from app.settings import SiteFile
 
@@ -30,6 +32,12 @@ EmbedderOption = Annotated[
     ),
 ]
 JsonOption = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the scores here, too.")]
+
+
+def check_writable(json_file: Path | None) -> None:
+    """Refuse a --json that cannot be written before the work is done, not after it."""
+    if json_file is not None and (json_file.is_dir() or not json_file.absolute().parent.is_dir()):
+        raise ConfigError(json_file, "", "no file can be written there; give --json a file in a folder that exists")
 
 
 def load(site: Path, detector: str | None, embedder: str | None) -> SiteFile:

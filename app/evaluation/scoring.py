@@ -91,13 +91,14 @@ def score_run(run_dir: Path, truth: Truth, *, region: bool = True) -> Scores:
     if not set(run.clocks) & set(truth.cameras):
         problem = f"has none of the truth's cameras {', '.join(truth.cameras)}; it has {', '.join(run.clocks)}"
         raise ConfigError(run_dir / "run.json", "cameras", problem)
-    image = _score_image(run, truth, truth.area if region else None)
+    image = score_image(run, truth, truth.area if region else None)
     floor = align_floor(run, truth, (truth.area or run.bounds) if region else None)
-    floor_scores = None if floor is None else _score_floor(floor)
+    floor_scores = None if floor is None else score_floor(floor)
     return Scores(run.site, str(run_dir), str(truth.path), truth.layout, image, floor_scores)
 
 
-def _score_image(run: RunFolder, truth: Truth, area: Bounds | None) -> ImageScores:
+def score_image(run: RunFolder, truth: Truth, area: Bounds | None) -> ImageScores:
+    """Score the boxes of a run; results outside `area` are left out, None keeps all."""
     frames, left_out = {}, LeftOut()
     for camera in run.clocks:
         if camera in truth.cameras:
@@ -115,7 +116,8 @@ def _score_image(run: RunFolder, truth: Truth, area: Bounds | None) -> ImageScor
     )
 
 
-def _score_floor(aligned: AlignedFloor) -> FloorScores:
+def score_floor(aligned: AlignedFloor) -> FloorScores:
+    """Score the dots of a run."""
     gates = []
     for gate_m in GATES_M:
         frames, _ = aligned.frames(gate_m)

@@ -12,13 +12,14 @@ over a memory time (an AR(1) process in time), one per person and camera.
 2. Each edge of the box lies between the visible part's and the whole figure's: detectors guess hidden feet, more or
    less well (`guess_mean`, `guess_sigma`, both as shares of what is hidden).
 3. Each edge is off by a normal of `side_sigma`, `top_sigma` and `bottom_sigma` heights of the whole figure
-   (`edge_memory_s`). Then the box is cut to the image.
+   (`edge_memory_s`), those at the image's border only outwards. Then the box is cut to the image.
 4. The score is a logistic normal: mean logit `score_whole` + `score_slope` ln v, deviation `score_sigma`.
 5. False boxes: `false_boxes` in a frame on average, each for `false_lasts_s` at one place, anywhere, with the size of
    one of this camera's boxes and a low score.
 6. A look is a unit vector, the sum of parts whose squared lengths add up to about 1: what all people share, the
    outfit, the person (small, so that people dressed alike look alike), the side that they show, the camera, and noise.
-   A hidden share takes that much of all but camera and noise away, and puts clutter in its place.
+   What is hidden within the image takes that much of all but camera and noise away, and puts clutter in its place;
+   what is outside the image takes half as much.
 """
 
 import zlib
@@ -32,7 +33,7 @@ from app.domains.vocabulary import NO_ID, FloatArray, IntArray, check_shape
 from app.evaluation.detection_noise import NoisyBoxes, cut_to_image, has_area, place_false
 
 LEAST_SCORE = 0.1  # what detectors output at least
-SIZE = 25  # dimensions of a look: what all people share, and 24; the effective dimension of reid-0287 is 22
+SIZE = 49  # dimensions of a look: what all people share, and 48
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,7 @@ class LookNoise:
     person: float = 0.06
     side: float = 0.08
     camera: float = 0.04
-    slow: float = 0.08  # posture, light
+    slow: float = 0.12  # posture, light
     fast: float = 0.12
     slow_memory_s: float = 3.0
     clutter: float = 0.7  # length of what stands before a hidden body
@@ -59,9 +60,9 @@ class SeenNoise:
     found_memory_s: float = 1.2  # after 0.2 s a missed person is missed again in 6 of 10 frames
     guess_mean: float = 0.5
     guess_sigma: float = 0.35
-    side_sigma: float = 0.03
-    top_sigma: float = 0.02
-    bottom_sigma: float = 0.028
+    side_sigma: float = 0.027
+    top_sigma: float = 0.018
+    bottom_sigma: float = 0.026
     edge_memory_s: float = 0.5
     score_whole: float = 4.0
     score_slope: float = 2.4
@@ -83,6 +84,7 @@ class SeenBoxes:
         xyxy: (N, 4) pixels of the whole figure, inside the image.
         visible_xyxy: (N, 4) pixels of what is seen of it.
         visibility: (N,) share that is seen.
+        inside: (N,) share of the whole figure's box that is inside the image.
         facing: (N,) radians between where the person looks and where the camera is.
         frames: how many frames there are, with people or without.
         fps: frames a second.
@@ -95,13 +97,14 @@ class SeenBoxes:
     xyxy: FloatArray
     visible_xyxy: FloatArray
     visibility: FloatArray
+    inside: FloatArray
     facing: FloatArray
     frames: int
     fps: float
     size: tuple[int, int]
 
     def __post_init__(self) -> None:
-        for name in ("person", "outfit", "visibility", "facing"):
+        for name in ("person", "outfit", "visibility", "inside", "facing"):
             check_shape(name, getattr(self, name), (len(self.frame),))
         check_shape("xyxy", self.xyxy, (len(self.frame), 4))
         check_shape("visible_xyxy", self.visible_xyxy, (len(self.frame), 4))
@@ -182,8 +185,11 @@ def _draw_edges(boxes: SeenBoxes, noise: SeenNoise, wander: _Wander) -> FloatArr
     edges = boxes.visible_xyxy + guessed * (boxes.xyxy - boxes.visible_xyxy)
     sigmas = np.array([noise.side_sigma, noise.top_sigma, noise.side_sigma, noise.bottom_sigma])
     height = (boxes.xyxy[:, 3] - boxes.xyxy[:, 1])[:, None]
-    edges += sigmas * height * wander.draw(4, noise.edge_memory_s)
-    return cut_to_image(edges, boxes.size)
+    error = sigmas * height * wander.draw(4, noise.edge_memory_s)
+    width, height_px = boxes.size
+    outwards = np.array([-1.0, -1.0, 1.0, 1.0])
+    at_border = (outwards * (boxes.visible_xyxy - np.array([0.0, 0.0, width, height_px]))) > -1.0
+    return cut_to_image(edges + np.where(at_border, outwards * np.abs(error), error), boxes.size)
 
 
 def _draw_false(boxes: SeenBoxes, noise: SeenNoise, rng: np.random.Generator) -> NoisyBoxes:
@@ -215,7 +221,8 @@ def _draw_looks(
     facing = boxes.facing[:, None]
     shown += np.sqrt(noise.side) * (np.cos(facing) * face + np.sin(facing) * flank)
     shown[:, 0] += np.sqrt(noise.shared)
-    seen = np.clip(boxes.visibility / 0.9, 0.0, 1.0)[:, None] ** 0.75
+    uncovered = np.minimum(boxes.visibility / np.maximum(boxes.inside, 1e-6), 1.0)
+    seen = np.minimum(uncovered * (0.5 + 0.5 * boxes.inside) / 0.9, 1.0)[:, None]
     looks = seen * shown + np.sqrt(noise.camera) * _own_vectors(np.array([zlib.crc32(camera_id.encode())]), seed, 5)
     for share, memory_s in ((noise.slow, noise.slow_memory_s), (noise.fast, 1e-3)):
         looks[:, 1:] += np.sqrt(share / (SIZE - 1)) * wander.draw((SIZE - 1), memory_s)

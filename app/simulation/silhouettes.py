@@ -32,6 +32,7 @@ class Silhouettes:
         xyxy: (N, 4) float32 pixels, tight around the figure as if nothing stood before it, clipped to the image.
         visibility: (N,) share of the figure that is inside the image and hidden by nothing.
         visible_xyxy: (N, 4) pixels, tight around that share; no area where it is 0.
+        inside: (N,) share of the whole figure's box that is inside the image.
         floor: (N, 2) metres, site frame.
         facing: (N,) radians between where the person looks and where the camera is: 0 shows the face.
     """
@@ -40,6 +41,7 @@ class Silhouettes:
     xyxy: NDArray[np.float32]
     visibility: FloatArray
     visible_xyxy: FloatArray
+    inside: FloatArray
     floor: FloatArray
     facing: FloatArray
 
@@ -74,6 +76,23 @@ class PosedCrowd:
         return self._posed[i]
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Frames:
+    """Figures in cells of the grid, as parallel arrays of length N.
+
+    Attributes:
+        whole_edges: (N, 4) of the figure, also where it is outside the image.
+        edges: (N, 4) of what is inside the image.
+        visibility: (N,) share that is seen; NaN where nothing is inside the image.
+        visible_edges: (N, 4) of what is seen.
+    """
+
+    whole_edges: FloatArray
+    edges: FloatArray
+    visibility: FloatArray
+    visible_edges: FloatArray
+
+
 class SilhouetteCamera:
     """One camera of a scene that sees who is there and paints nothing.
 
@@ -97,44 +116,44 @@ class SilhouetteCamera:
     def see(self, crowd: PosedCrowd) -> Silhouettes:
         """Tell who is in the image, where, and how much of each is seen."""
         rows = np.flatnonzero(may_be_seen(self._calibration, crowd.people.xy))
-        edges, visibility, visible_edges = self._outlines(crowd, rows.tolist())
-        inside = np.isfinite(visibility)
+        frames = self._frames(crowd, rows.tolist())
+        inside = np.isfinite(frames.visibility)
         people = crowd.people[rows[inside]]
         limit = np.tile(np.array(self._calibration.size, float), 2)
+        xyxy = np.clip(frames.edges[inside] / self._scale, 0.0, limit)
         towards = self._position[:2] - people.xy
         facing = np.arctan2(towards[:, 1], towards[:, 0]) - people.heading
         return Silhouettes(
             ids=people.ids,
-            xyxy=np.clip(edges[inside] / self._scale, 0.0, limit).astype(np.float32),
-            visibility=visibility[inside],
-            visible_xyxy=np.clip(visible_edges[inside] / self._scale, 0.0, limit),
+            xyxy=xyxy.astype(np.float32),
+            visibility=frames.visibility[inside],
+            visible_xyxy=np.clip(frames.visible_edges[inside] / self._scale, 0.0, limit),
+            inside=_area(xyxy) / np.maximum(_area(frames.whole_edges[inside] / self._scale), 1.0),
             floor=people.xy,
             facing=(facing + np.pi) % (2.0 * np.pi) - np.pi,
         )
 
-    def _outlines(self, crowd: PosedCrowd, rows: Sequence[int]) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """Return of each figure its edges in cells, (N, 4); its visible share, (N,); and the edges of that, (N, 4).
-
-        The share is NaN where nothing of a figure is inside the image.
-        """
+    def _frames(self, crowd: PosedCrowd, rows: Sequence[int]) -> _Frames:
+        """Find what is seen of the figures in `rows` of the crowd."""
         if not rows:
-            return np.zeros((0, 4)), np.zeros(0), np.zeros((0, 4))
+            return _Frames(np.zeros((0, 4)), np.zeros((0, 4)), np.zeros(0), np.zeros((0, 4)))
         bodies, tubes = [crowd.vertices(i) for i in rows], [crowd.figure(i).tube for i in rows]
         starts = np.concatenate([[0], np.cumsum([len(body) for body in bodies])])
         corners = np.empty((starts[-1], SEGMENTS, 6))
         frames = frame_figures(np.concatenate(bodies), starts, self._optics, corners)
-        edges, visible_edges = frames[:, :4].copy(), frames[:, :4].copy()
+        whole = frames[:, :4]
+        edges, visible_edges = whole.copy(), whole.copy()
+        visibility = np.where(np.isfinite(whole[:, 0]), 1.0, np.nan)
         counted = np.flatnonzero(self._entangled(frames))
-        visibility = np.where(np.isfinite(edges[:, 0]), 1.0, np.nan)
         if len(counted):
             self._samples.depth[:] = self._still
             self._samples.number[:] = 0
             seen = outline(corners, np.concatenate(tubes), starts, counted, self._samples)
             with np.errstate(invalid="ignore"):  # 0 of 0 samples: outside the image
                 visibility[counted] = seen[:, 5] / seen[:, 4]
-            edges[counted] = _refined(seen[:, :4], edges[counted])
-            visible_edges[counted] = np.where(seen[:, 5:6] > 0.0, _refined(seen[:, 6:], edges[counted]), 0.0)
-        return edges, visibility, visible_edges
+            edges[counted] = _refined(seen[:, :4], whole[counted])
+            visible_edges[counted] = np.where(seen[:, 5:6] > 0.0, _refined(seen[:, 6:], whole[counted]), 0.0)
+        return _Frames(whole, edges, visibility, visible_edges)
 
     def _entangled(self, frames: FloatArray) -> BoolArray:
         """Tell which figures must be counted sample by sample: (N,); nothing hides the others or is hidden by them.
@@ -161,3 +180,8 @@ def _refined(cells: FloatArray, edges: FloatArray) -> FloatArray:
     """Return (N, 4) edges that were counted in whole cells, exactly where they are the figure's own edges."""
     result: FloatArray = np.where(np.abs(cells - edges) <= SAME_CELLS, edges, cells)
     return result
+
+
+def _area(xyxy: FloatArray) -> FloatArray:
+    area: FloatArray = (xyxy[:, 2] - xyxy[:, 0]) * (xyxy[:, 3] - xyxy[:, 1])
+    return area
