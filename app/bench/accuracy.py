@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from app.bench.floor_runs import Gaps, Report, floor_values, gaps_of, track_nearest, track_site
+from app.bench.image_runs import image_values, track_peers
 from app.bench.results import OURS, Goal, SetResult
 from app.bench.scenarios import SCENARIOS, Scenario
 from app.errors import ConfigError
@@ -21,12 +22,15 @@ from app.evaluation.live_score import GATE_M
 from app.evaluation.seen_noise import SeenNoise
 from app.evaluation.truth import read_truth
 from app.evaluation.wildtrack import write_set
-from app.settings import load_site
+from app.infrastructure.model_files import present_models
+from app.settings import SiteFile, load_site
 from app.simulated_boxes import write_boxes
 
 NEAREST = "nearest neighbour"
 PUBLISHED_GATE_M = 1.0
 APPEARANCE_SIZE = 128
+DETECTOR = "person-detection-retail-0013"
+CONFIGS = Path(__file__).parents[2] / "configs"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +89,8 @@ def all_sets() -> tuple[BenchSet, ...]:
     return (
         _wildtrack("wildtrack", None, (Goal("idf1", 91.0), Goal("moda", 92.0))),
         *(_wildtrack(f"wildtrack-look-{noise:g}", noise, (Goal("idf1", 95.0),)) for noise in (0.5, 1.0, 2.0)),
+        _multiviewx(),
+        _pets(),
         *(_simulated(scenario) for scenario in SCENARIOS),
     )
 
@@ -154,6 +160,57 @@ def _wildtrack(name: str, look_noise: float | None, goals: tuple[Goal, ...]) -> 
         return Measured(values)
 
     return BenchSet(name, title, goals, measure)
+
+
+def _multiviewx() -> BenchSet:
+    name = "multiviewx"
+
+    def measure(bench: Bench, _seed: int, folder: Path) -> Measured:
+        source = footage(bench, "multiviewx_mini")
+        site_file = _recorded_site("multiviewx.yaml", bench)
+        with bench.progress(name) as report:
+            tracked = track_site(site_file, folder / "run", bench.models_dir, report)
+        truth = read_truth(source, list(tracked.run.clocks))
+        values = {
+            OURS: floor_values(tracked.run, truth, PUBLISHED_GATE_M),
+            NEAREST: floor_values(track_nearest(tracked, bench.models_dir), truth, PUBLISHED_GATE_M),
+        }
+        return Measured(values)
+
+    title = f"MultiviewX, 10 pictures of 6 cameras, {DETECTOR}"
+    return BenchSet(name, title, (Goal("moda", 88.0), Goal("idf1", 92.0)), measure, random=False)
+
+
+def _pets() -> BenchSet:
+    name = "pets09"
+
+    def measure(bench: Bench, _seed: int, folder: Path) -> Measured:
+        source = footage(bench, "pets09_s2l1")
+        site_file = _recorded_site("pets09.yaml", bench)
+        with bench.progress(name) as report:
+            tracked = track_site(site_file, folder / "run", bench.models_dir, report)
+        truth = read_truth(source / "PETS2009-S2L1_first400.xml", list(tracked.run.clocks))
+        others, missing = track_peers(tracked, bench.models_dir)
+        values = {OURS: image_values(tracked.run, truth)}
+        values |= {peer: image_values(run, truth) for peer, run in others.items()}
+        return Measured(values, missing=missing)
+
+    title = f"PETS09 S2.L1, 400 frames of one camera, {DETECTOR}, scored in the image"
+    return BenchSet(name, title, (Goal("mota", 90.0), Goal("idf1", 92.0)), measure, random=False)
+
+
+def _recorded_site(file: str, bench: Bench) -> SiteFile:
+    """Read one of the site files of the repository, with the detector of the goals.
+
+    Raises:
+        Absent: the site file or the weights are not there.
+    """
+    path = CONFIGS / file
+    if not path.is_file():
+        raise Absent(f"no site file: {path} comes with the repository, not with the package")
+    if DETECTOR not in present_models(bench.models_dir):
+        raise Absent(f"no weights: put {DETECTOR} into a folder and name it by --models or SPOTON_MODELS_DIR")
+    return load_site(path, detector=DETECTOR)
 
 
 def footage(bench: Bench, name: str) -> Path:

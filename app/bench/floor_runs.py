@@ -37,7 +37,7 @@ def track_site(site_file: SiteFile, out: Path, models_dir: Path | None, report: 
     Raises:
         SpotOnError: anything that the user can mend.
     """
-    track(site_file, out, models_dir=models_dir, say=_silent, report=report)
+    track(site_file, out, models_dir=models_dir, say=silent, report=report)
     return Tracked(site_file, read_run(out))
 
 
@@ -47,7 +47,7 @@ def track_nearest(tracked: Tracked, models_dir: Path | None) -> RunFolder:
     floor = site_file.site.floor
     detector = build_networks(site_file, open_recordings(site_file), models_dir).detector
     times, ids, places = [], [], []
-    with open_run(site_file, models_dir, StageClock(), _silent) as run:
+    with open_run(site_file, models_dir, StageClock(), silent) as run:
         baseline = NearestFloor(run.views, floor.bounds if floor else None)
         for batch in run.batcher:
             person, xy = baseline.step(batch.captured_at, detector.detect(batch))
@@ -151,5 +151,5 @@ def gaps_of(truth: Truth) -> Gaps:
     return Gaps(len(gaps), float(np.median(gaps)), within, float((~floor.ignored).mean()))
 
 
-def _silent(_line: str) -> None:
+def silent(_line: str) -> None:
     """Say nothing: the benchmark has a line of its own."""
