@@ -229,6 +229,10 @@ class Crowd:
 
     def _out_of_solids(self, place: FloatArray) -> FloatArray:
         """Push (N, 2) places that are inside a solid out of it, over its nearest side."""
+        x, y = place[:, :1], place[:, 1:]
+        low_x, low_y, high_x, high_y = self._kept.T
+        if not ((x > low_x) & (y > low_y) & (x < high_x) & (y < high_y)).any():
+            return place
         for box in self._kept:
             inside = (place > box[:2]).all(axis=1) & (place < box[2:]).all(axis=1)
             for row in np.flatnonzero(inside):

@@ -144,7 +144,7 @@ def project(vertices: FloatArray, optics: Optics, colours: FloatArray, light: Li
     pose = optics.pose
     fx, fy, cx, cy, k1, k2, p1, p2, k3 = optics.lens
     for r in range(len(vertices)):
-        for s in range(SEGMENTS):
+        for s in range(vertices.shape[1]):
             x, y, z = vertices[r, s, :3]
             depth = pose[2, 0] * x + pose[2, 1] * y + pose[2, 2] * z + pose[2, 3]
             if depth < NEAR_M:
@@ -168,7 +168,7 @@ def extent_of(corners: FloatArray) -> tuple[float, float, float, float]:
     left, top = corners[0, 0, 0], corners[0, 0, 1]
     right, bottom = left, top
     for r in range(len(corners)):
-        for s in range(SEGMENTS):
+        for s in range(corners.shape[1]):
             x, y = corners[r, s, 0], corners[r, s, 1]
             left, right = min(left, x), max(right, x)
             top, bottom = min(top, y), max(bottom, y)
@@ -297,20 +297,20 @@ def frame_figures(vertices: FloatArray, starts: IntArray, optics: Optics, corner
     """Carry several figures into the image, without light.
 
     Args:
-        vertices: (R, SEGMENTS, 6) from `skin`, of all figures one after the other.
+        vertices: (R, S, 6) from `skin`, all or some of a ring's, of all figures one after the other.
         starts: (N + 1,) where the rings of each figure begin.
         optics: of the camera, in samples.
-        corners: (R, SEGMENTS, 6) gets sample x, y and inverse depth.
+        corners: (R, S, 6) gets sample x, y and inverse depth.
 
     Returns:
         (N, 6) left, top, right and bottom edge in samples, least and greatest inverse depth; NaN where a figure is not
         all in front of the camera.
     """
     frames = np.full((len(starts) - 1, 6), np.nan)
-    light = Light(np.zeros((0, 4)), 0.0)
+    dark, unlit = np.zeros((vertices.shape[0], vertices.shape[1], 3)), Light(np.zeros((0, 4)), 0.0)
     for i in range(len(starts) - 1):
         mine = corners[starts[i] : starts[i + 1]]
-        if project(vertices[starts[i] : starts[i + 1]], optics, np.zeros((len(mine), SEGMENTS, 3)), light, mine):
+        if project(vertices[starts[i] : starts[i + 1]], optics, dark[: len(mine)], unlit, mine):
             frames[i, 0], frames[i, 1], frames[i, 2], frames[i, 3] = extent_of(mine)
             frames[i, 4], frames[i, 5] = mine[:, :, 2].min(), mine[:, :, 2].max()
     return frames
@@ -323,7 +323,7 @@ def outline(
     """Count what is seen of each figure, without painting any.
 
     Args:
-        corners: (R, SEGMENTS, 6) from `frame_figures`.
+        corners: (R, S, 6) from `frame_figures`.
         tube: (R,) the tube that each ring belongs to.
         starts: (N + 1,) where the rings of each figure begin.
         rows: (K,) which of the figures.
@@ -346,7 +346,7 @@ def outline(
         low_x, low_y = math.floor(max(left, -width)), math.floor(max(top, -height))
         shape = (math.ceil(min(bottom, 2.0 * height)) + 1 - low_y, math.ceil(min(right, 2.0 * width)) + 1 - low_x)
         sprite = Sprite(np.zeros(shape, np.float32), np.zeros((shape[0], shape[1], 3), np.uint8), low_x, low_y)
-        fill(corners[mine, ::2].copy(), tube[mine], sprite)  # half the corners count as well as all, in half the time
+        fill(corners[mine], tube[mine], sprite)
         merge(sprite, k + 1, samples, extent)
         if extent[3] >= 0:
             seen[k, 4] = extent[0]

@@ -19,7 +19,8 @@ from app.simulation.lens import Calibration
 from app.simulation.people import People
 from app.simulation.rasteriser import SEGMENTS, Optics, Samples, frame_figures, outline, skin
 
-CELLS_ACROSS = 320  # of the grid; somebody 60 pixels tall in a picture of 640 has about 200 cells
+CELLS_ACROSS = 240  # of the grid; somebody 60 pixels tall in a picture of 640 has about 120 cells
+EVERY = 2  # of a ring's corners is taken: bodies are narrower by at most a centimetre
 SAME_CELLS = 1.5  # edges that differ by less are the same
 
 
@@ -67,12 +68,12 @@ class PosedCrowd:
         return self._figures[int(self.people.ids[i])]
 
     def vertices(self, i: int) -> FloatArray:
-        """Return the (R, SEGMENTS, 6) posed vertices of the person in row `i`."""
+        """Return the (R, SEGMENTS / EVERY, 6) posed vertices of the person in row `i`."""
         if i not in self._posed:
             figure = self.figure(i)
             vertices = np.empty((len(figure.rings), SEGMENTS, 6))
             skin(pose_person(self.people, i, figure.height_m), figure.weights, figure.rings, figure.tube, vertices)
-            self._posed[i] = vertices
+            self._posed[i] = vertices[:, ::EVERY].copy()
         return self._posed[i]
 
 
@@ -139,7 +140,7 @@ class SilhouetteCamera:
             return _Frames(np.zeros((0, 4)), np.zeros((0, 4)), np.zeros(0), np.zeros((0, 4)))
         bodies, tubes = [crowd.vertices(i) for i in rows], [crowd.figure(i).tube for i in rows]
         starts = np.concatenate([[0], np.cumsum([len(body) for body in bodies])])
-        corners = np.empty((starts[-1], SEGMENTS, 6))
+        corners = np.empty((starts[-1], *bodies[0].shape[1:]))
         frames = frame_figures(np.concatenate(bodies), starts, self._optics, corners)
         whole = frames[:, :4]
         edges, visible_edges = whole.copy(), whole.copy()
