@@ -132,7 +132,8 @@ def open_source(
     camera, key = site_file.site.cameras[position], f"cameras[{position}]"
     camera_id = CameraId(camera.id)
     if camera_id in recordings and camera.size is not None and camera.fps is not None:
-        return DetectionsSource(camera_id, recordings[camera_id], camera.size, camera.fps, camera.start_s)
+        recording = recordings[camera_id].without(camera.lost)
+        return DetectionsSource(camera_id, recording, camera.size, camera.fps, camera.start_s)
     source = camera.source or ""
     if worlds and is_simulated(source):
         with _named_source(site_file, position):

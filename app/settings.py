@@ -138,6 +138,7 @@ class Camera(SiteModel):
     detections: Path | None = None
     embeddings: Path | None = None
     size: tuple[PositiveInt, PositiveInt] | None = None  # width, height: needed with `detections`
+    lost: tuple[tuple[PositiveInt, PositiveInt], ...] = ()  # frames of `detections` that never came: first, last
     fps: PositiveFloat | None = None  # the recording's true rate; overrides the file's own time stamps
     start: AwareDatetime | None = None
     calibration: Calibration | None = None
@@ -146,8 +147,8 @@ class Camera(SiteModel):
     def _source_or_detections(self) -> "Camera":
         if (self.source is None) == (self.detections is None):
             raise ValueError("give exactly one of source and detections")
-        if self.embeddings is not None and self.detections is None:
-            raise ValueError("embeddings belong to detections; this camera has none")
+        if (self.embeddings is not None or self.lost) and self.detections is None:
+            raise ValueError("embeddings and lost belong to detections; this camera has none")
         if self.detections is not None and (self.size is None or self.fps is None):
             raise ValueError("recorded detections need size: [width, height] and fps")
         return self

@@ -82,6 +82,8 @@ def write_boxes(
                 "size": list(config.size),
                 "fps": config.fps,
             }
+            if lost := _lost(camera, frames):
+                section["lost"] = lost
             if noise.looks is not None:
                 section["embeddings"] = f"{mount.name}/det/emb.npz"
             calibration = calibration_of(world.scene, mount, config)
@@ -105,6 +107,16 @@ def _detect(camera: BoxCamera, world: World, config: SiteConfig, noise: SeenNois
     rows = np.concatenate([np.arange(a, b) for a, b in zip(low, high, strict=True)])
     frame = np.repeat(number, high - low)
     return NoisyBoxes(frame, found.xyxy[rows], found.confidence[rows], found.person[rows], found.embedding[rows])
+
+
+def _lost(camera: BoxCamera, frames: int) -> list[list[int]]:
+    """Return the first and last number of each stretch of frames that never came."""
+    came = np.zeros(frames + 2, bool)
+    came[[0, -1]] = True
+    came[[sight.frame for sight in camera.sights]] = True
+    edges = np.diff(came.astype(np.int8))
+    begin, end = np.flatnonzero(edges < 0) + 1, np.flatnonzero(edges > 0)
+    return [[a, b] for a, b in zip(begin.tolist(), end.tolist(), strict=True)]
 
 
 def _seen(sights: list[Sight], world: World, config: SiteConfig) -> SeenBoxes:

@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from app.bench.floor_runs import Gaps, Report, floor_values, gaps_of, track_nearest, track_site
+from app.bench.floor_runs import Report, floor_values, gaps_of, track_nearest, track_site
 from app.bench.image_runs import image_values, track_peers
 from app.bench.results import OURS, Goal, SetResult
 from app.bench.scenarios import SCENARIOS, Scenario
@@ -58,10 +58,10 @@ class Absent(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """One run of one set: values by contender, SpotOn's first, and lines for readers."""
+    """One run of one set: values by contender, SpotOn's first; facts about the set; why contenders are missing."""
 
     values: Mapping[str, Mapping[str, float]]
-    notes: Sequence[str] = ()
+    facts: Mapping[str, float] = field(default_factory=dict)
     missing: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -108,7 +108,7 @@ def run_set(bench_set: BenchSet, bench: Bench) -> SetResult:
         result.seeds.append(seed)
         for contender, values in measured.values.items():
             result.runs.setdefault(contender, []).append(values)
-        result.notes += [f"seed {seed}: {note}" if bench_set.random else note for note in measured.notes]
+        result.facts.append(measured.facts)
         result.missing |= measured.missing
     return result
 
@@ -125,26 +125,16 @@ def _simulated(scenario: Scenario) -> BenchSet:
             OURS: floor_values(tracked.run, truth, GATE_M),
             NEAREST: floor_values(track_nearest(tracked, None), truth, GATE_M),
         }
-        return Measured(values, _about(gaps_of(truth)))
+        return Measured(values, facts=gaps_of(truth))
 
     return BenchSet(scenario.name, scenario.title, scenario.goals, measure)
 
 
-def _about(gaps: Gaps) -> tuple[str, ...]:
-    """Say in a line how long people are out of sight; nothing where they never are."""
-    if not gaps.count:
-        return ()
-    lasting = (
-        f"{gaps.count} gaps of more than 1 s, median {gaps.median_s:.1f} s, {100 * gaps.within:.0f} % of 3 to 20 s"
-    )
-    return (f"{lasting}; {100 * gaps.seen:.0f} % of people in sight",)
-
-
 def _wildtrack(name: str, look_noise: float | None, goals: tuple[Goal, ...]) -> BenchSet:
-    title = "WILDTRACK, 7 cameras, noisy boxes, geometry alone"
+    title = "WILDTRACK, 360 frames of 7 cameras, noisy boxes, geometry alone"
     noise = DetectionNoise()
     if look_noise is not None:
-        title = f"the same, looks of {APPEARANCE_SIZE} dimensions, noise {look_noise:g}"
+        title = f"wildtrack with simulated looks of {APPEARANCE_SIZE} dimensions, noise {look_noise:g}"
         noise = DetectionNoise(embedding_size=APPEARANCE_SIZE, embedding_sigma=look_noise)
 
     def measure(bench: Bench, seed: int, folder: Path) -> Measured:

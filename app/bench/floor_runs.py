@@ -21,6 +21,7 @@ from app.settings import SiteFile
 
 Report = Callable[[Progress, int | None], None]
 THIRDS = 3
+LEAST_GAP_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,28 +111,12 @@ def _cut(frames: FloorFrames, part: slice) -> FloorFrames:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Gaps:
-    """How long people who count are out of everybody's sight before they come back.
+def gaps_of(truth: Truth) -> dict[str, float]:
+    """Measure how long people are out of every camera's sight before they come back, in a simulated set's truth.
 
-    Attributes:
-        count: gaps longer than `LEAST_GAP_S`.
-        median_s: NaN when there is none.
-        within: share of them from 3 to 20 s.
-        seen: share of people on the floor that some camera sees.
-    """
-
-    count: int
-    median_s: float
-    within: float
-    seen: float
-
-
-LEAST_GAP_S = 1.0
-
-
-def gaps_of(truth: Truth) -> Gaps:
-    """Measure the gaps in a set's truth of the floor.
+    Returns:
+        `gaps` of more than a second, their `gap_median_s` (NaN when there is none), the share of them from 3 to 20 s,
+        `gaps_3_to_20_s`, and `in_sight`, the share of people on the floor whom some camera sees; shares in per cent.
 
     Raises:
         ConfigError: the truth knows no floor.
@@ -145,10 +130,12 @@ def gaps_of(truth: Truth) -> Gaps:
         lengths.append(np.diff(frames) / floor.clock.fps)
     gaps = np.concatenate(lengths)
     gaps = gaps[gaps > LEAST_GAP_S]
-    if not len(gaps):
-        return Gaps(0, float("nan"), 0.0, float((~floor.ignored).mean()))
-    within = float(((gaps >= 3.0) & (gaps <= 20.0)).mean())
-    return Gaps(len(gaps), float(np.median(gaps)), within, float((~floor.ignored).mean()))
+    return {
+        "gaps": float(len(gaps)),
+        "gap_median_s": float(np.median(gaps)) if len(gaps) else float("nan"),
+        "gaps_3_to_20_s": 100.0 * float(((gaps >= 3.0) & (gaps <= 20.0)).mean()) if len(gaps) else float("nan"),
+        "in_sight": 100.0 * float((~floor.ignored).mean()),
+    }
 
 
 def silent(_line: str) -> None:

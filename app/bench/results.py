@@ -59,7 +59,7 @@ class SetResult:
         seeds: that were run, in order.
         runs: by contender, a mapping from value to number for each seed; SpotOn's first.
         missing: why a contender, or the whole set (by the name of the set), could not be measured.
-        notes: lines for readers.
+        facts: about the set itself, a mapping from name to number for each seed.
         goals: what SpotOn has to reach.
     """
 
@@ -69,7 +69,7 @@ class SetResult:
     seeds: list[int] = field(default_factory=list)
     runs: dict[str, list[Mapping[str, float]]] = field(default_factory=dict)
     missing: dict[str, str] = field(default_factory=dict)
-    notes: list[str] = field(default_factory=list)
+    facts: list[Mapping[str, float]] = field(default_factory=list)
 
     def spread(self, contender: str, value: str) -> Spread | None:
         """Return one value over the seeds; None where the contender does not have it."""
@@ -112,23 +112,25 @@ def to_json(results: Mapping[str, SetResult]) -> dict[str, Any]:
     """Return all results as plain dicts, lists, numbers and None.
 
     Keys: a set's name; in it `title`, `seeds`, `contenders` (by name, by value: `mean`, `deviation`, `each`),
-    `missing`, `notes`, and `goals`, a list of `value`, `bound`, `at_most`, `beside`, `reached` and `met`.
+    `missing`, `facts`, and `goals`, a list of `value`, `bound`, `at_most`, `beside`, `reached` and `met`.
     """
     return {
         name: {
             "title": result.title,
             "seeds": result.seeds,
-            "contenders": {
-                contender: {value: Spread.over([run[value] for run in runs]).plain() for value in runs[0]}
-                for contender, runs in result.runs.items()
-                if runs
-            },
+            "contenders": {contender: _plain_values(runs) for contender, runs in result.runs.items()},
             "missing": result.missing,
-            "notes": result.notes,
+            "facts": _plain_values(result.facts),
             "goals": [_plain_verdict(verdict) for verdict in judge(result, results)],
         }
         for name, result in results.items()
     }
+
+
+def _plain_values(runs: Sequence[Mapping[str, float]]) -> dict[str, Any]:
+    """Return every value that all runs have, over the runs."""
+    shared = [value for value in runs[0] if all(value in run for run in runs)] if runs else []
+    return {value: Spread.over([run[value] for run in runs]).plain() for value in shared}
 
 
 def _plain_verdict(verdict: Verdict) -> dict[str, Any]:

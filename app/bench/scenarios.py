@@ -46,8 +46,8 @@ def _near_clean() -> tuple[Goal, ...]:
 SHOP = SiteConfig(scene="shop", world=WorldConfig(people=12), duration_s=60.0)
 SCENARIOS: tuple[Scenario, ...] = (
     Scenario(CLEAN, "shop, 6 overlapping cameras, 12 people, 60 s", SHOP, _least(97.0)),
-    Scenario("overlap-25", "the same, 25 people", replace(SHOP, world=WorldConfig(people=25)), (SMOOTH,)),
-    Scenario("overlap-50", "the same, 50 people", replace(SHOP, world=WorldConfig(people=50)), _least(92.0)),
+    Scenario("overlap-25", f"{CLEAN} with 25 people", replace(SHOP, world=WorldConfig(people=25)), (SMOOTH,)),
+    Scenario("overlap-50", f"{CLEAN} with 50 people", replace(SHOP, world=WorldConfig(people=50)), _least(92.0)),
     Scenario(
         "gaps",
         "offices, 6 cameras that do not overlap, 12 people, 180 s",

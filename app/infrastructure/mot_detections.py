@@ -6,8 +6,9 @@ and embedder that were given beside it.
 """
 
 import zlib
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
@@ -49,6 +50,7 @@ class Recording:
         xyxy: (N, 4) float32, pixels as the file has them: left, top, left + width, top + height.
         confidence: (N,) float32 in [0, 1].
         embeddings: (N, D) float32, L2-normalised, or None where none were recorded.
+        lost: numbers of the frames that never came, 1-based; other frames without rows show nobody.
     """
 
     path: Path
@@ -56,6 +58,7 @@ class Recording:
     xyxy: BoxArray
     confidence: BoxArray
     embeddings: NDArray[np.float32] | None
+    lost: frozenset[int] = frozenset()
 
     def __post_init__(self) -> None:
         check_shape("xyxy", self.xyxy, (len(self.frame), 4))
@@ -70,6 +73,10 @@ class Recording:
     def last_frame(self) -> int:
         """Number of the last frame that has a detection, 1-based."""
         return int(self.frame[-1])
+
+    def without(self, spans: Sequence[tuple[int, int]]) -> "Recording":
+        """Return the recording of which the frames in spans of first and last number never came."""
+        return replace(self, lost=frozenset(chain.from_iterable(range(a, b + 1) for a, b in spans)))
 
     def rows(self, index: int) -> slice:
         """Return the rows of the frame with this 0-based index; empty where nobody was seen."""
@@ -102,7 +109,7 @@ def read_recording(path: Path, embeddings: Path | None = None) -> Recording:
 
 
 class DetectionsSource:
-    """A FrameSource without pixels: every frame from the first to the recording's last, also those without boxes.
+    """A FrameSource without pixels: every frame that came, up to the recording's last, also those without boxes.
 
     Args:
         camera_id: whose detections these are.
@@ -117,7 +124,9 @@ class DetectionsSource:
     ) -> None:
         self.camera_id = camera_id
         self.fps = fps
-        self.frame_count: int | None = recording.last_frame
+        lost = sum(number <= recording.last_frame for number in recording.lost)
+        self.frame_count: int | None = recording.last_frame - lost
+        self._lost = recording.lost
         self._last = recording.last_frame
         self._size = size
         self._start_s = start_s
@@ -125,6 +134,8 @@ class DetectionsSource:
 
     def read(self) -> Frame | None:
         """Return the next frame, with `pixels` None, or None at the end."""
+        while self._index + 1 in self._lost:
+            self._index += 1
         if self._index >= self._last:
             return None
         index = self._index
