@@ -29,9 +29,9 @@ NAMES = {
     "drift": "IDF1 falls",
 }
 LEGEND = (
-    "The first row of a set is SpotOn. IDF1, HOTA, MODA (pets09: MOTA) in per cent; mean ± standard deviation of seeds.",
+    "The first row of a set is SpotOn. IDF1, HOTA, MODA (pets09: MOTA) in per cent, mean ± deviation over seeds.",
     "jerk: RMS of the output over that of the truth. ids: how many ids one person had, on average. clean: overlap-12.",
-    "nearest neighbour: foot points, clustered and linked greedily, as lower line. Simulated sites: floor, within 0.5 m.",
+    "nearest neighbour: foot points, clustered and linked greedily, as lower line. Simulated sites: within 0.5 m.",
 )
 MANY_GAPS = 10.0  # fewer are not worth a line
 
