@@ -21,12 +21,14 @@ class Scenario:
         title: what it is.
         config: the site; the seed is put in.
         goals: what SpotOn has to reach.
+        most_seeds: that are run; None for all.
     """
 
     name: str
     title: str
     config: SiteConfig
     goals: tuple[Goal, ...]
+    most_seeds: int | None = None
 
     def at(self, seed: int, seconds: float | None = None) -> SiteConfig:
         """Return the site of one seed, where given with another duration."""
@@ -78,5 +80,6 @@ SCENARIOS: tuple[Scenario, ...] = (
         "shop, 12 people for 30 min, who leave and return",
         replace(SHOP, world=WorldConfig(people=12, away=4.0), duration_s=1800.0),
         (Goal("ids_per_person", 1.2, at_most=True), Goal("drift", 2.0, at_most=True), SMOOTH),
+        most_seeds=2,
     ),
 )

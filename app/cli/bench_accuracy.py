@@ -16,8 +16,10 @@ def bench_accuracy_command(
     only: Annotated[
         list[str] | None, typer.Option(metavar="NAME", help="Only this set; several may be given.", show_default=False)
     ] = None,
-    seeds: Annotated[int, typer.Option(min=1, max=100, help="How many seeds, from 0.")] = 3,
-    quick: Annotated[bool, typer.Option("--quick", help="One seed and short runs: a look, no result.")] = False,
+    seeds: Annotated[int, typer.Option(min=1, max=100, help="How many seeds, from 0.")] = 5,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="One seed and at most 20 s or 40 frames of each set: a look, no result.")
+    ] = False,
     models: ModelsOption = None,
     json_file: JsonOption = None,
 ) -> None:
@@ -37,6 +39,8 @@ def bench_accuracy_command(
         say(f"{number} of {len(chosen)}: {one.name}: {one.title}")
         results[one.name] = run_set(one, bench)
     out().print(render(results))
+    if quick:
+        say("--quick: parts of the sets; goals are meant for whole ones")
     say(f"took {time.monotonic() - begun:.0f} s")
     if json_file is not None:
         json_file.write_text(json.dumps(to_json(results), indent=2) + "\n", encoding="utf-8")
