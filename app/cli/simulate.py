@@ -75,6 +75,8 @@ def simulate_command(
     from app.simulated_boxes import write_boxes
     from app.simulation.address import parse_address
 
+    if addresses and boxes:
+        raise typer.BadParameter("--addresses and --boxes: give one of them")
     query = f"people={people}&seed={seed}&pace={pace}&outfits={outfits}&away={away}"
     query += f"&fps={fps}&duration={seconds}&size={size}"
     begun = time.monotonic()
