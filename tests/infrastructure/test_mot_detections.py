@@ -285,3 +285,13 @@ def test_dimensions_must_agree_with_the_other_embedder(tmp_path):
     a = recording(tmp_path, vectors=np.eye(3), name="a")
     with pytest.raises(ConfigError, match=r"a\.txt: its embeddings have 3 dimensions, the embedder .* gives 2"):
         RecordedEmbedder({CameraId("a"): a}, PixelEmbedder(2))
+
+
+def test_frames_that_never_came_are_not_given(tmp_path):
+    whole = recording(tmp_path)
+    lost = whole.without([(1, 1), (3, 3)])
+    source = DetectionsSource(CameraId("hall"), lost, (640, 480), fps=2.0, start_s=10.0)
+    assert source.frame_count == whole.last_frame - 2
+    frames = list(iter(source.read, None))
+    assert [frame.index for frame in frames] == [k for k in range(whole.last_frame) if k not in (0, 2)]
+    assert frames[0].captured_at == 10.5
