@@ -55,7 +55,9 @@ def track_nearest(tracked: Tracked, models_dir: Path | None) -> RunFolder:
             times.append(np.full(len(person), batch.captured_at))
             ids.append(person)
             places.append(xy)
-    dots = FloorResults(np.concatenate(times), np.concatenate(ids), np.concatenate(places))
+    time_s = np.concatenate(times)
+    unsure = np.full(len(time_s), np.nan)
+    dots = FloorResults(time_s, np.concatenate(ids), np.concatenate(places), unsure)
     return replace(tracked.run, floor=dots)
 
 

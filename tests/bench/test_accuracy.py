@@ -58,7 +58,13 @@ def test_the_baseline_is_scored_on_the_same_boxes_and_is_worse(tracked):
 def test_perfect_dots_score_perfectly(tracked):
     one, truth = tracked
     floor = truth.floor
-    dots = replace(one.run.floor, time_s=floor.clock.time(floor.frame), person=floor.person, xy=floor.xy)
+    dots = replace(
+        one.run.floor,
+        time_s=floor.clock.time(floor.frame),
+        person=floor.person,
+        xy=floor.xy,
+        certainty=np.ones(len(floor.frame)),
+    )
     values = floor_values(replace(one.run, floor=dots), truth, 0.5)
     names = ("idf1", "hota", "moda", "ids_per_person", "error_m", "drift", "idf1_last_third")
     assert [values[name] for name in names] == pytest.approx([100.0, 100.0, 100.0, 1.0, 0.0, 0.0, 100.0])
@@ -74,6 +80,7 @@ def test_thirds_tell_when_identities_go_wrong(tracked):
         time_s=floor.clock.time(floor.frame),
         person=np.where(late, 1000 + floor.frame * 10 + floor.person, floor.person),
         xy=floor.xy,
+        certainty=np.ones(len(floor.frame)),
     )
     values = floor_values(replace(one.run, floor=dots), truth, 0.5)
     assert values["idf1_first_third"] == pytest.approx(100.0)
