@@ -192,6 +192,18 @@ def test_the_command_says_which_flag_is_wrong(command, flags, problem):
     assert problem in str(raised.value)
 
 
+def test_the_command_writes_boxes(command, tmp_path):
+    site = command(addresses=False, boxes=True, size="320x180", seconds=4.0, people=12, away=2.0)
+    assert [str(camera.detections) for camera in site.cameras] == ["north-west/det/det.txt", "north/det/det.txt"]
+    assert [camera.source for camera in site.cameras] == [None, None]
+    assert (tmp_path / "site" / "floor_truth.csv").is_file()
+
+
+def test_boxes_and_addresses_exclude_each_other(command):
+    with pytest.raises(typer.BadParameter, match="--addresses and --boxes: give one of them"):
+        command(addresses=True, boxes=True)
+
+
 def test_the_command_records(command, tmp_path):
     site = command(addresses=False, outfits=2)
     assert [camera.source for camera in site.cameras] == ["north-west.mp4", "north.mp4"]

@@ -62,7 +62,7 @@ def simulate_command(
         bool, typer.Option("--addresses", help="Write no videos: site.yaml names simulated cameras that run live.")
     ] = False,
     boxes: Annotated[
-        bool, typer.Option("--boxes", help="Write no videos: a detector's boxes, scores and looks, 50 times as fast.")
+        bool, typer.Option("--boxes", help="Write no videos, but boxes as a detector would find: 15 times as fast.")
     ] = False,
 ) -> None:
     """Make a synthetic site: videos, calibrations and truth.
