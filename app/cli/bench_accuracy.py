@@ -38,9 +38,9 @@ def bench_accuracy_command(
     for number, one in enumerate(chosen, start=1):
         say(f"{number} of {len(chosen)}: {one.name}: {one.title}")
         results[one.name] = run_set(one, bench)
+        if json_file is not None:  # after each set, so that a run that is stopped keeps what it has
+            json_file.write_text(json.dumps(to_json(results), indent=2) + "\n", encoding="utf-8")
     out().print(render(results))
     if quick:
         say("--quick: parts of the sets; goals are meant for whole ones")
     say(f"took {time.monotonic() - begun:.0f} s")
-    if json_file is not None:
-        json_file.write_text(json.dumps(to_json(results), indent=2) + "\n", encoding="utf-8")
