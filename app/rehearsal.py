@@ -9,10 +9,12 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from app.domains.mapping.habits import CameraHabits, HabitConfig
 from app.domains.mapping.view import CameraView
 from app.domains.reid.likelihood import CosinePrior
 from app.domains.vocabulary import CameraId, Crops, Detections, Embeddings, Frame, FrameBatch
 from app.main import Networks, build_history, build_pipeline
+from app.orchestration.pipeline import Pipeline
 from app.settings import Site
 
 STEPS = 6  # tracks begin, are confirmed, go on, are lost; targets and identities begin
@@ -73,3 +75,15 @@ def _walk(site: Site, views: Mapping[CameraId, CameraView]) -> None:
         batch = FrameBatch(at, frames)
         history.write(batch, pipeline.step(batch))
     history.finish()
+    _learn(pipeline)
+
+
+def _learn(pipeline: Pipeline) -> None:
+    """Let each camera's habits learn from a box that stands where it seems to stand; made-up people never meet."""
+    habits = CameraHabits([pipeline.views[camera] for camera in pipeline.fusion.camera_ids], HabitConfig())
+    for number, camera in enumerate(pipeline.fusion.camera_ids):
+        width, height = pipeline.views[camera].size
+        box = np.array([[0.4 * width, 0.4 * height, 0.5 * width, 0.8 * height]], np.float32)
+        floor = pipeline.views[camera].project(box)
+        habits.learn(0.0, number, box, floor.xy, floor.covariance)
+    habits.anchor(0.0)

@@ -13,6 +13,7 @@ MODULES = [
     "detection.association",
     "detection.motion",
     "detection.tracks",
+    "mapping.habits",
     "mapping.lens",
     "mapping.sight",
     "mapping.sweeps",

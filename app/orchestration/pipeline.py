@@ -92,7 +92,7 @@ class Pipeline:
         with self._timed("track"):
             tracks = self.trackers.update(detections, appearance)
         with self._timed("project"):
-            floor = [self.views[t.camera_id].project(t.xyxy) for t in tracks]
+            floor = [self._project(t) for t in tracks]
         with self._timed("associate"):
             targets, target_of = self._associate(batch, tracks, floor)
         with self._timed("identify"):
@@ -133,6 +133,11 @@ class Pipeline:
             vectors[crops.row[taken]] = embeddings.vectors[taken]
             appearance.append(vectors)
         return appearance
+
+    def _project(self, tracks: Tracks) -> FloorPoints:
+        """Find where the boxes of one camera stand; nowhere, where it is not calibrated."""
+        view = self.views[tracks.camera_id]
+        return view.project(tracks.xyxy) if view.model is None else self.fusion.project(tracks)
 
     def _associate(
         self, batch: FrameBatch, tracks: Sequence[Tracks], floor: Sequence[FloorPoints]

@@ -11,14 +11,15 @@ likelihoods; Musicki and Evans 2004 for existence). Evidence that is not geometr
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 import numpy as np
 
 from app.domains.mapping.births import find_births
 from app.domains.mapping.gaussian import determinant, inverse, squared_distance, times
-from app.domains.mapping.sweeps import sweep
+from app.domains.mapping.habits import CameraHabits, HabitConfig
+from app.domains.mapping.sweeps import others_say, sweep
 from app.domains.mapping.view import CameraView
 from app.domains.mapping.walking import Walk, predict
 from app.domains.vocabulary import (
@@ -69,6 +70,7 @@ class FusionConfig:
     person_height_m: float = 1.75
     hidden_open_share: float = 0.2  # a person of whom nearer ones leave less open is not expected to be detected
     clear_open_share: float = 0.5  # one of whom they leave more open, as well as anybody
+    habits: HabitConfig = field(default_factory=HabitConfig)
 
     @property
     def walk(self) -> Walk:
@@ -98,6 +100,7 @@ class FloorFusion:
         self.camera_ids = tuple(sorted(views))
         self.config = config
         self._views = [views[camera] for camera in self.camera_ids]
+        self.habits = CameraHabits(self._views, config.habits)
         self._now = -np.inf
         self._next_id = 1
         self._looked_at: FloatArray = np.full(len(views), -np.inf)  # when each camera had its last frame
@@ -114,6 +117,11 @@ class FloorFusion:
     def target_id(self) -> IntArray:
         """Ids of the living targets, (M,); the columns of `affinity`."""
         return self._target_id
+
+    def project(self, tracks: Tracks) -> FloorPoints:
+        """Find where the boxes of one of the cameras stand, by what the camera has been found to do."""
+        camera = self.camera_ids.index(tracks.camera_id)
+        return self._views[camera].project(tracks.xyxy, self.habits.of(camera))
 
     def update(
         self, captured_at: float, tracks: Sequence[Tracks], floor: Sequence[FloorPoints], affinity: FloatArray
@@ -136,6 +144,7 @@ class FloorFusion:
         self._predict(captured_at)
         link = self._continuity(points)
         target = self._assign(points, link, affinity)
+        self._learn(tracks, points, np.where((target < 0) & points.valid, self._linked(link), target))
         self._correct(points, target)
         support = self._support(points, target)
         fresh = self._fresh(points, target, link)
@@ -238,6 +247,28 @@ class FloorFusion:
         rank[cameras[sharpest]] = np.arange(len(cameras))
         rows = valid[np.argsort(rank[points.camera[valid]], kind="stable")]
         return rows, np.concatenate([[0], np.cumsum(count[sharpest])])
+
+    def _learn(self, tracks: Sequence[Tracks], points: _Points, target: IntArray) -> None:
+        """Tell the habits of the cameras what the others say of the people whom each has seen."""
+        if not (target >= 0).any():
+            return
+        xy, spread, witnesses = others_say(
+            points.xy, points.covariance, target, self._mean[:, :2], self._covariance[:, :2, :2]
+        )
+        ends = np.cumsum([len(t) for t in tracks]).tolist()
+        of_camera = {self.camera_ids.index(t.camera_id): (t, end) for t, end in zip(tracks, ends, strict=True)}
+        for camera, (t, end) in sorted(of_camera.items()):
+            rows = slice(end - len(t), end)
+            if (witnesses[rows] > 0).any():
+                self.habits.learn(self._now, camera, t.xyxy, xy[rows], spread[rows])
+        self.habits.anchor(self._now)
+
+    def _linked(self, link: FloatArray) -> IntArray:
+        """Return the index of the target that each point's track surely belongs to, -1 for none."""
+        if not len(self):
+            return np.full(len(link), -1, dtype=np.int64)
+        best = link.argmax(axis=1)
+        return np.where(link[np.arange(len(link)), best] >= self.config.trusted_link, best, -1)
 
     def _correct(self, points: _Points, target: IntArray) -> None:
         """Correct every target by all its points at once, in information form."""

@@ -3,6 +3,7 @@
 Knows no time, and nobody. `view.py` says what the numbers mean and why they are as they are.
 """
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -11,6 +12,7 @@ from numba import njit
 from app.domains.mapping.lens import Lens, distort_point, undistort_point
 from app.domains.vocabulary import BoolArray, BoxArray, FloatArray
 
+TOUCHING = 0.1  # share of a box's height; a nearer box that begins no farther below its end may have cut it off
 ROUND_TRIP_PX = 1.0  # a pixel that comes back farther off than this from undistorting and distorting is not trusted
 
 
@@ -51,13 +53,21 @@ class Trust(NamedTuple):
     person_height_m: float
     height_sigma_m: float
     sigma_head: float
-    head_gate: float
     most_hidden: float
 
 
 @njit(cache=True, error_model="numpy")
-def stand(sight: Sight, trust: Trust, xyxy: BoxArray) -> tuple[FloatArray, FloatArray, BoolArray]:
+def stand(
+    sight: Sight, trust: Trust, habit: FloatArray, ends: FloatArray, xyxy: BoxArray
+) -> tuple[FloatArray, FloatArray, BoolArray]:
     """Find where (N, 4) boxes stand.
+
+    Args:
+        sight: the camera.
+        trust: how far boxes are trusted.
+        habit: (3,) how far the camera's image is shifted, and how often a nearer box hides feet; see `habits`.
+        ends: (GY, GX) how often something else does, by the cell of the image in which a box ends.
+        xyxy: pixels.
 
     Returns:
         (N, 2) metres and (N, 2, 2) square metres, NaN where nothing is known; and (N,) whether something is.
@@ -65,14 +75,12 @@ def stand(sight: Sight, trust: Trust, xyxy: BoxArray) -> tuple[FloatArray, Float
     xy, covariance = np.full((len(xyxy), 2), np.nan), np.full((len(xyxy), 2, 2), np.nan)
     valid = np.zeros(len(xyxy), np.bool_)
     slope, jacobian = np.empty((2, 2)), np.empty((2, 2))
-    unused = np.empty((2, 2))
     for i in range(len(xyxy)):
         left, top, right, bottom = xyxy[i]
         u, v, sigma_u, sigma_v = _foot(sight, trust, left, top, right, bottom)
-        x, y = _to_ideal(sight, u, v, slope)
-        x, y, sigma_v, seen = _ask_head(
-            sight, trust, left + right - u, top, bottom - top, x, y, sigma_v, bottom, unused
-        )
+        x, y = _to_ideal(sight, u - habit[0], v - habit[1], slope)
+        hidden = _hidden_prior(sight, habit, ends, xyxy, i)
+        x, y, sigma_v, seen = _ask_head(sight, trust, habit, left + right - u, top, bottom, x, y, sigma_v, hidden)
         weight = _row(sight.to_floor, 2, x, y)
         if not seen or not weight > 0.0:
             continue
@@ -206,31 +214,81 @@ def _foot(
 
 
 @njit(cache=True, error_model="numpy")
+def _hidden_prior(sight: Sight, habit: FloatArray, ends: FloatArray, xyxy: BoxArray, i: int) -> float:
+    """Return the probability that a box ends above the feet, by where it ends and who stands before it."""
+    row, column = cell_of(sight, ends.shape, xyxy[i])
+    alone = float(ends[row, column])
+    return alone + (max(float(habit[2]), alone) - alone) * covered_feet(xyxy, i)
+
+
+@njit(cache=True, error_model="numpy")
+def cell_of(sight: Sight, shape: tuple[int, int], box: BoxArray) -> tuple[int, int]:
+    """Return row and column of the cell of the image, divided into (GY, GX), in which a box (4,) ends."""
+    rows, columns = shape
+    row, column = int(box[3] / sight.size[1] * rows), int(0.5 * (box[0] + box[2]) / sight.size[0] * columns)
+    return min(max(row, 0), rows - 1), min(max(column, 0), columns - 1)
+
+
+@njit(cache=True, error_model="numpy")
+def covered_feet(xyxy: BoxArray, i: int) -> float:
+    """Return which share of a box's lower edge lies in, or right above, boxes with a lower one: who stands nearer."""
+    left, bottom, right = xyxy[i, 0], xyxy[i, 3], xyxy[i, 2]
+    reach = bottom + TOUCHING * (bottom - xyxy[i, 1])
+    share = 0.0
+    for j in range(len(xyxy)):
+        if xyxy[j, 3] > bottom and xyxy[j, 1] < reach:
+            share += max(min(right, xyxy[j, 2]) - max(left, xyxy[j, 0]), 0.0)
+    return float(min(share / max(right - left, 1e-9), 1.0))
+
+
+@njit(cache=True, error_model="numpy")
+def hidden_posterior(prior: float, missing: float, variance: float, most: float) -> float:
+    """Return the probability that a box ends above the feet.
+
+    Args:
+        prior: before the box was measured.
+        missing: pixels by which it seems too short.
+        variance: of that, square pixels, if it is whole.
+        most: pixels that may be hidden.
+    """
+    away = missing / np.sqrt(variance)
+    if_seen = np.exp(-0.5 * away * away) / np.sqrt(2.0 * np.pi * variance)
+    if_hidden = 0.5 * (1.0 + math.erf(away / np.sqrt(2.0))) / most
+    total = prior * if_hidden + (1.0 - prior) * if_seen
+    if total > 0.0:
+        return float(prior * if_hidden / total)
+    return 1.0 if missing > 0.0 else 0.0
+
+
+@njit(cache=True, error_model="numpy")
 def _ask_head(  # noqa: PLR0913 - compiled functions take plain numbers
     sight: Sight,
     trust: Trust,
+    habit: FloatArray,
     head_u: float,
     top: float,
-    height: float,
+    bottom: float,
     x: float,
     y: float,
     sigma: float,
-    bottom: float,
-    unused: FloatArray,
+    hidden: float,
 ) -> tuple[float, float, float, bool]:
-    """Measure a foot a second time, by the head above it, and take it from there where the foot is hidden.
+    """Measure a foot a second time, by the head above it, and weigh whether the first is a foot at all.
+
+    Either the box ends at the foot, and both measure it; or it ends somewhere above, and only the head does. The
+    result has mean and variance of that mixture.
 
     Args:
         sight: the camera.
         trust: how far.
+        habit: (3,) of the camera.
         head_u: pixels; where the head is.
         top: pixels, of the box.
-        height: pixels, of the box.
+        bottom: pixels, of the box.
         x: the foot in the ideal plane.
         y: of the foot.
         sigma: pixels, its upright standard deviation.
-        bottom: pixels, of the box.
-        unused: (2, 2) room for the lens's derivative at the head.
+        hidden: probability that the foot is hidden, before the head is asked.
 
     Returns:
         The foot in the ideal plane, its deviation in pixels, and whether it could be had at all.
@@ -238,19 +296,82 @@ def _ask_head(  # noqa: PLR0913 - compiled functions take plain numbers
     cut = not bottom < sight.size[1] - trust.edge_px
     if not trust.height_sigma_m > 0.0 or np.isnan(sight.rise[0]) or not top > trust.edge_px:
         return x, y, sigma, not cut
-    head_x, head_y = _to_ideal(sight, head_u, top, unused)
+    height = bottom - top
+    head_x, head_y = _to_ideal(sight, head_u - habit[0], top - habit[1], np.empty((2, 2)))
     told_x, told_y, by_row, by_height = feet_below(sight, head_x, head_y, trust.person_height_m)
     head_sigma = max(trust.min_sigma_px, trust.sigma_head * height)
     variance = (by_row * head_sigma) ** 2 + (by_height * sight.focal[1] * trust.height_sigma_m) ** 2
     below = (told_y - y) * sight.focal[1]  # pixels
     if not (np.isfinite(below + variance) and below < trust.most_hidden * height):
         return x, y, sigma, not cut
-    if not cut and below**2 <= trust.head_gate * (sigma**2 + variance):
-        share = sigma**2 / (sigma**2 + variance)
-        return x + share * (told_x - x), y + share * (told_y - y), np.sqrt(1.0 - share) * sigma, True
-    if cut or below > 0.0:
+    if cut:
         return told_x, told_y, np.sqrt(variance), True
-    return x, y, sigma, True
+    both = sigma**2 + variance
+    weight = hidden_posterior(hidden, below, both, trust.most_hidden * height)
+    share = sigma**2 / both  # of the way from the box's end to the foot that the head tells, where both measure it
+    way = share + weight * (1.0 - share)
+    spread = weight * variance + (1.0 - weight) * (1.0 - share) * sigma**2
+    spread += weight * (1.0 - weight) * ((1.0 - share) * below) ** 2
+    return x + way * (told_x - x), y + way * (told_y - y), np.sqrt(spread), True
+
+
+@njit(cache=True, error_model="numpy")
+def compare_feet(  # noqa: PLR0913 - compiled functions take plain arrays
+    sight: Sight, trust: Trust, habit: FloatArray, ends: FloatArray, xyxy: BoxArray, xy: FloatArray, spread: FloatArray
+) -> FloatArray:
+    """Compare boxes with the people who stand, by what others say, at places (N, 2) with covariances (N, 2, 2).
+
+    Returns:
+        (N, 6): how many pixels the box's foot lies to the right of the person's feet, and below, less the camera's
+        habitual shift; the variances of both, square pixels; the probability that the box ends above the feet; and
+        the share of its bottom edge in nearer boxes. NaN for a box cut by the image's edge or a person out of view.
+    """
+    result = np.full((len(xyxy), 6), np.nan)
+    step = 0.1  # metres; the floor is flat enough in the image over such a way
+    to_pixels = np.empty((2, 2))
+    for i in range(len(xyxy)):
+        left, top, right, bottom = xyxy[i]
+        cut_across = left <= trust.edge_px or right >= sight.size[0] - trust.edge_px
+        if cut_across or top <= trust.edge_px or bottom >= sight.size[1] - trust.edge_px:
+            continue
+        foot_u, foot_v = _to_pixel(sight, xy[i, 0], xy[i, 1], 0.0)
+        _, head_v = _to_pixel(sight, xy[i, 0], xy[i, 1], trust.person_height_m)
+        for axis in range(2):
+            moved_u, moved_v = _to_pixel(sight, xy[i, 0] + step * (1 - axis), xy[i, 1] + step * axis, 0.0)
+            to_pixels[0, axis], to_pixels[1, axis] = (moved_u - foot_u) / step, (moved_v - foot_v) / step
+        u, v, sigma_u, sigma_v = _foot(sight, trust, left, top, right, bottom)
+        height, whole = bottom - top, foot_v - head_v
+        variance = sigma_v**2 + max(trust.min_sigma_px, trust.sigma_head * height) ** 2
+        variance += (whole / trust.person_height_m * trust.height_sigma_m) ** 2
+        if not np.isfinite(foot_u + foot_v + head_v) or not whole > 0.0:
+            continue
+        result[i, 0], result[i, 1] = u - habit[0] - foot_u, v - habit[1] - foot_v
+        for axis, sigma in ((0, sigma_u), (1, sigma_v)):
+            a, b = to_pixels[axis]
+            of_place = a * a * spread[i, 0, 0] + 2.0 * a * b * spread[i, 0, 1] + b * b * spread[i, 1, 1]
+            result[i, 2 + axis] = sigma**2 + of_place
+        prior = _hidden_prior(sight, habit, ends, xyxy, i)
+        result[i, 4] = hidden_posterior(prior, whole - height, variance, trust.most_hidden * height)
+        result[i, 5] = covered_feet(xyxy, i)
+    return result
+
+
+@njit(cache=True, error_model="numpy")
+def on_floor(sight: Sight, xy: FloatArray, shift: FloatArray) -> FloatArray:
+    """Return how far (2,) metres a shift of (2,) pixels moves what stands at (2,) metres; NaN out of view."""
+    u, v = _to_pixel(sight, xy[0], xy[1], 0.0)
+    x, y = _to_ideal(sight, u + shift[0], v + shift[1], np.empty((2, 2)))
+    weight = _row(sight.to_floor, 2, x, y)
+    place = np.array([_row(sight.to_floor, 0, x, y) / weight, _row(sight.to_floor, 1, x, y) / weight])
+    return place - xy if weight > 0.0 else np.full(2, np.nan)
+
+
+@njit(cache=True, error_model="numpy")
+def in_image(sight: Sight, xy: FloatArray, way: FloatArray) -> FloatArray:
+    """Return by how many pixels (2,) what stands at (2,) metres moves when it goes (2,) metres; NaN out of view."""
+    u, v = _to_pixel(sight, xy[0], xy[1], 0.0)
+    to_u, to_v = _to_pixel(sight, xy[0] + way[0], xy[1] + way[1], 0.0)
+    return np.array([to_u - u, to_v - v])
 
 
 @njit(cache=True, error_model="numpy")

@@ -70,6 +70,44 @@ def sweep(  # noqa: PLR0913 - compiled functions take plain arrays
 
 
 @njit(cache=True, error_model="numpy")
+def others_say(
+    xy: FloatArray, covariance: FloatArray, target: IntArray, mean: FloatArray, spread: FloatArray
+) -> tuple[FloatArray, FloatArray, IntArray]:
+    """Return where the prediction and the other cameras' points of this instant place each point's target.
+
+    Args:
+        xy: (N, 2) metres, of all points.
+        covariance: (N, 2, 2) square metres.
+        target: (N,) index of the target that has the point, -1 for none.
+        mean: (M, 2) metres, predicted.
+        spread: (M, 2, 2) square metres.
+
+    Returns:
+        (N, 2) metres and (N, 2, 2) square metres, NaN where no other camera sees the target; and (N,) how many do.
+    """
+    noise, total = _inverses(_triples(covariance)), _inverses(_triples(spread))
+    vector, count = _times(total, mean), np.zeros(len(mean), np.int64)
+    own_vector = _times(noise, xy)
+    for i in range(len(xy)):
+        if target[i] >= 0:
+            total[target[i]] += noise[i]
+            vector[target[i]] += own_vector[i]
+            count[target[i]] += 1
+    place, around = np.full((len(xy), 2), np.nan), np.full((len(xy), 2, 2), np.nan)
+    witnesses = np.zeros(len(xy), np.int64)
+    for i in range(len(xy)):
+        m = target[i]
+        if m < 0 or count[m] < 2:
+            continue
+        witnesses[i] = count[m] - 1
+        rest = _inverses((total[m] - noise[i]).reshape(1, 3))
+        place[i] = _times(rest, (vector[m] - own_vector[i]).reshape(1, 2))[0]
+        around[i, 0, 0], around[i, 0, 1] = rest[0, 0], rest[0, 1]
+        around[i, 1, 0], around[i, 1, 1] = rest[0, 1], rest[0, 2]
+    return place, around, witnesses
+
+
+@njit(cache=True, error_model="numpy")
 def _pairs(  # noqa: PLR0913 - compiled functions take plain arrays
     rows: IntArray,
     xy: FloatArray,

@@ -9,7 +9,7 @@ from typing import ClassVar
 import numpy as np
 
 from app.domains.mapping.camera_model import CameraModel
-from app.domains.mapping.sight import Sight, Trust, clear_share, expect, stand
+from app.domains.mapping.sight import Sight, Trust, clear_share, compare_feet, expect, stand
 from app.domains.vocabulary import BoolArray, BoxArray, CameraId, FloatArray, FloorPoints
 
 BORDER_STEPS = 24  # points along each image side when its outline is carried to the floor
@@ -43,7 +43,8 @@ class ViewConfig:
     person_height_m: float = 1.75  # of the people whose boxes come
     height_sigma_m: float = 0.1  # metres: its standard deviation, shoes and posture included; 0 asks no head
     sigma_head: float = 0.05  # share of the box height: standard deviation of the box's top edge from the head
-    head_gate: float = 9.0  # squared deviations between the foot that is seen and the one that the head tells
+    hidden_share: float = 0.02  # of boxes that end above the feet, where no nearer box covers their end
+    covered_hidden: float = 0.2  # and where one does; both are only the beginning, see habits
     most_hidden: float = 1.0  # share of the visible box that may be hidden below it
     box_aspect: float = 0.36  # width / height of a whole person's box; retail-0013 on MultiviewX, median
 
@@ -54,6 +55,23 @@ class ViewConfig:
         for name in ("sigma_u", "sigma_v", "floor_sigma_m", "edge_px", "height_sigma_m", "sigma_head"):
             if not getattr(self, name) >= 0.0:
                 raise ValueError(f"{name} must not be negative, got {getattr(self, name)}")
+
+
+CELLS = 8, 12  # rows and columns into which an image is divided to learn where boxes end above the feet
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Habit:
+    """What a camera has been found to do, beside what its calibration says; changes while it is learnt.
+
+    Attributes:
+        general: (3,) how many pixels its image is shifted to the right, and down; and how often a box ends above the
+            feet where a nearer box covers its end.
+        ends: CELLS, how often it does elsewhere, by where in the image it ends.
+    """
+
+    general: FloatArray
+    ends: FloatArray
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -85,7 +103,12 @@ class CameraView:
         """Whether people can be expected in the image."""
         return self.model is not None and self.model.height_known
 
-    def project(self, xyxy: BoxArray) -> FloorPoints:
+    @property
+    def usual(self) -> Habit:
+        """What is taken for granted of a camera of which nothing has been found yet."""
+        return Habit(np.array([0.0, 0.0, self.config.covered_hidden]), np.full(CELLS, self.config.hidden_share))
+
+    def project(self, xyxy: BoxArray, habit: Habit | None = None) -> FloorPoints:
         """Find where boxes stand on the floor.
 
         The foot is on the box's bottom edge, in its middle but for the lean: the box of an upright person away from
@@ -102,6 +125,7 @@ class CameraView:
 
         Args:
             xyxy: (N, 4) pixels.
+            habit: what the camera has been found to do; None for the usual.
 
         Returns:
             N points, row for row; NaN and not valid where nothing is known.
@@ -109,7 +133,14 @@ class CameraView:
         n = len(xyxy)
         if self.sight is None or n == 0:
             return FloorPoints(self.camera_id, np.full((n, 2), np.nan), np.full((n, 2, 2), np.nan), np.zeros(n, bool))
-        return FloorPoints(self.camera_id, *stand(self.sight, self._trust, xyxy))
+        habit = self.usual if habit is None else habit
+        return FloorPoints(self.camera_id, *stand(self.sight, self._trust, habit.general, habit.ends, xyxy))
+
+    def compare_feet(self, xyxy: BoxArray, habit: Habit, xy: FloatArray, spread: FloatArray) -> FloatArray:
+        """Compare boxes with people who stand elsewhere by what others say; see `sight.compare_feet`."""
+        if self.sight is None or not self.height_known or not len(xyxy):
+            return np.full((len(xyxy), 6), np.nan)
+        return compare_feet(self.sight, self._trust, habit.general, habit.ends, xyxy, xy, spread)
 
     def boxes(self, xy: FloatArray, height_m: float) -> tuple[BoxArray, BoolArray]:
         """Predict the boxes of upright people, as a detector would draw them if nothing stood before them.

@@ -45,8 +45,8 @@ def test_expected_boxes_project_back_to_where_the_people_stand(distortion):
     assert visible.all()
     assert floor.valid.all()
     assert floor.camera_id == "hall"
-    # not exact: the body's slant is measured at the foot, and the lens bends it
-    assert np.linalg.norm(floor.xy - xy, axis=1).max() < 0.05
+    # not exact: the body's slant is measured at the foot, the lens bends it, and the feet might be hidden after all
+    assert np.linalg.norm(floor.xy - xy, axis=1).max() < 0.08
 
 
 def test_a_slanted_person_is_found_at_the_feet_and_not_under_the_middle_of_the_box():
@@ -146,7 +146,7 @@ def test_a_head_at_the_upper_edge_tells_nothing():
 
 
 def test_both_ends_of_a_box_are_surer_than_its_feet():
-    camera = heads_view()
+    camera = heads_view(hidden_share=0.0, covered_hidden=0.0)
     boxes = camera.boxes(people(), PERSON_M)[0]
     both, by_feet = camera.project(boxes), view(config=FEET).project(boxes)
     assert (both.covariance[:, 1, 1] < by_feet.covariance[:, 1, 1]).all()
