@@ -54,7 +54,7 @@ def find_pairs(  # noqa: PLR0913 - compiled functions take plain arrays
         reach: squared distance.
     """
     order = _along_x(begin, measured)
-    boxes = measured[order]
+    x, y = measured[order, 0], measured[order, 1]
     most = 0
     for f in frame:
         most += begin[f + 1] - begin[f] if f >= 0 else 0
@@ -69,17 +69,16 @@ def find_pairs(  # noqa: PLR0913 - compiled functions take plain arrays
             continue
         own = measurement_variance(max(mean[track, 3], 1.0), noise)
         variance[:] = covariance[track, :, 0] + own
-        width = np.sqrt(reach * variance[0])
-        k = _first_from(boxes, begin[f], begin[f + 1], mean[track, 0] - width)
-        while k < begin[f + 1] and boxes[k, 0] <= mean[track, 0] + width:
-            distance = 0.0
-            for axis in range(4):
-                distance += (mean[track, axis] - boxes[k, axis]) ** 2 / variance[axis]
-                if distance > reach:
-                    break
-            if distance <= reach:
-                track_of[count], row_of[count], distances[count] = track, order[k], distance
-                count += 1
+        width, far = np.sqrt(reach * variance[0]), (1.0 + 1e-9) * reach * variance[1]
+        k = _first_from(x, begin[f], begin[f + 1], mean[track, 0] - width)
+        while k < begin[f + 1] and x[k] <= mean[track, 0] + width:
+            if (mean[track, 1] - y[k]) ** 2 <= far:  # most are not, and a division costs more than a product
+                distance = 0.0
+                for axis in range(4):
+                    distance += (mean[track, axis] - measured[order[k], axis]) ** 2 / variance[axis]
+                if distance <= reach:
+                    track_of[count], row_of[count], distances[count] = track, order[k], distance
+                    count += 1
             k += 1
         spread = _log_spread(covariance[track], own) if count > first[track + 1] else 0.0
         for pair in range(first[track + 1], count):
@@ -101,11 +100,11 @@ def _log_spread(covariance: FloatArray, own: float) -> float:
 
 
 @njit(cache=True, error_model="numpy")
-def _first_from(boxes: FloatArray, low: int, high: int, x: float) -> int:
-    """Return the first of the boxes [low, high), ordered along x, that lies at `x` or beyond."""
+def _first_from(x: FloatArray, low: int, high: int, least: float) -> int:
+    """Return the first index in [low, high) of rising `x` with a value of `least` or more; `high` if none has."""
     while low < high:
         middle = (low + high) // 2
-        if boxes[middle, 0] < x:
+        if x[middle] < least:
             low = middle + 1
         else:
             high = middle
@@ -176,6 +175,8 @@ def associate(
                     row[count], price[count] = pairs.row[k], cost[k]
                     count += 1
             begin[track + 1] = count
+        if count == 0:
+            continue
         found = assign_sparse(begin, row, price, len(confident))
         for served in np.flatnonzero(found >= 0):
             track_of[found[served]] = served

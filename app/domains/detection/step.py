@@ -42,8 +42,12 @@ Columns = tuple[
 ]
 # all of them change in place: (1,) tracks in the table; (C,) seconds of each camera's last frame; (C,) its next free id
 Counters = tuple[IntArray, FloatArray, IntArray]
-# (F,) camera of each frame; (F,) captured_at; (F + 1,) where its boxes begin; (N, 4) corners; (N,) confidence
-Seen = tuple[IntArray, FloatArray, IntArray, BoxArray, BoxArray]
+# how many frames F; camera of each, captured_at and where its boxes begin, each with room for a frame of every camera;
+# (N, 4) corners; (N,) confidence
+Seen = tuple[int, IntArray, FloatArray, IntArray, BoxArray, BoxArray]
+# the K boxes that have a track, frame by frame: (F + 1,) where each frame's begin; (3, K) row in the frame, track id,
+# state; (K, 4) corners; (K,) confidence; (K,) certainty of the match
+Found = tuple[IntArray, IntArray, BoxArray, BoxArray, FloatArray]
 # (T, 8) mean and (T, 4, 3) covariance of the tracks at the frames' times; the fields of Pairs
 Outlook = tuple[FloatArray, FloatArray, IntArray, IntArray, IntArray, FloatArray, FloatArray]
 
@@ -78,31 +82,6 @@ class Limits(NamedTuple):
     appearance_blend: float
 
 
-class Found(NamedTuple):
-    """The K boxes that have a track, frame by frame and in the order of rows.
-
-    Attributes:
-        begin: (F + 1,) int64, where each frame's begin.
-        row: (K,) int64, row in the frame.
-        track_id: (K,) int64.
-        state: (K,) int64 of TrackState.
-        xyxy: (K, 4) float32.
-        confidence: (K,) float32.
-        appearance: (K, D) float32.
-        certainty: (K,).
-    """
-
-    begin: IntArray
-    row: IntArray
-    track_id: IntArray
-    state: IntArray
-    xyxy: BoxArray
-    confidence: BoxArray
-    appearance: VectorArray
-    certainty: FloatArray
-
-
-FoundColumns = tuple[IntArray, IntArray, IntArray, IntArray, BoxArray, BoxArray, VectorArray, FloatArray]
 LimitValues = tuple[Noise, float, float, float, float, float, float, float, float, float, float, float, float, float]
 
 
@@ -159,7 +138,7 @@ def settle(  # noqa: PLR0913 - compiled functions take plain arrays
     outlook: Outlook,
     alike: FloatArray,
     limits: LimitValues,
-) -> FoundColumns:
+) -> Found:
     """Give boxes to tracks, end tracks and start new ones, in place.
 
     Args:
@@ -172,7 +151,7 @@ def settle(  # noqa: PLR0913 - compiled functions take plain arrays
         limits: fields of Limits.
 
     Returns:
-        The columns of Found.
+        The boxes that have a track.
     """
     limit, pairs, boxes = Limits(*limits), Pairs(*outlook[2:]), _stack(seen, len(counters[1]))
     whole = TrackTable(*columns)
@@ -187,13 +166,13 @@ def settle(  # noqa: PLR0913 - compiled functions take plain arrays
     alive = age(table, boxes, limit.confirm_s, limit.tentative_lost_s, limit.max_lost_s)
     count = remove(table, alive, track_of)
     counters[0][0] = start(whole, count, boxes, looks, fresh, track_of, counters[2], limit.noise)
-    for frame in range(len(seen[0])):
-        counters[1][seen[0][frame]] = boxes.captured_at[frame]
-    return _found(whole, boxes, looks, track_of, certainty)
+    for frame in range(seen[0]):
+        counters[1][seen[1][frame]] = boxes.captured_at[frame]
+    return _found(whole, boxes, track_of, certainty)
 
 
 @njit(cache=True, error_model="numpy")
-def follow(columns: Columns, counters: Counters, seen: Seen, looks: VectorArray, limits: LimitValues) -> FoundColumns:
+def follow(columns: Columns, counters: Counters, seen: Seen, looks: VectorArray, limits: LimitValues) -> Found:
     """Look ahead and settle, where looks are not weighed."""
     outlook = look_ahead(columns, counters, seen, limits)
     return settle(columns, counters, seen, looks, outlook, np.zeros(len(outlook[3])), limits)
@@ -201,27 +180,34 @@ def follow(columns: Columns, counters: Counters, seen: Seen, looks: VectorArray,
 
 @njit(cache=True, error_model="numpy")
 def _stack(seen: Seen, cameras: int) -> Boxes:
-    camera, captured_at, begin, xyxy, confidence = seen
+    frames, camera, captured_at, begin, xyxy, confidence = seen
     frame_of, frame = np.full(cameras, -1), np.empty(len(xyxy), np.int64)
-    for f in range(len(camera)):
+    for f in range(frames):
         frame_of[camera[f]] = f
-        frame[begin[f] : begin[f + 1]] = f
-    return Boxes(frame_of, captured_at, begin, frame, xyxy, to_centre(xyxy), confidence)
+        for row in range(begin[f], begin[f + 1]):
+            frame[row] = f
+    return Boxes(frame_of, captured_at[:frames], begin[: frames + 1], frame, xyxy, to_centre(xyxy), confidence)
 
 
 @njit(cache=True, error_model="numpy")
-def _found(
-    table: TrackTable, boxes: Boxes, looks: VectorArray, track_of: IntArray, certainty: FloatArray
-) -> FoundColumns:
+def _found(table: TrackTable, boxes: Boxes, track_of: IntArray, certainty: FloatArray) -> Found:
     """Pick the boxes that have a track."""
-    rows = np.flatnonzero(track_of >= 0)
-    begin = np.searchsorted(rows, boxes.begin)
-    row, track_id, state = np.empty_like(rows), np.empty_like(rows), np.empty_like(rows)
-    xyxy, confidence = np.empty((len(rows), 4), np.float32), np.empty(len(rows), np.float32)
-    appearance, sure = np.empty((len(rows), looks.shape[1]), np.float32), np.empty(len(rows))
-    for k, box in enumerate(rows):
-        row[k] = box - boxes.begin[boxes.frame[box]]
-        track_id[k], state[k] = table.track_id[track_of[box]], table.state[track_of[box]]
-        xyxy[k], confidence[k], appearance[k] = boxes.xyxy[box], boxes.confidence[box], looks[box]
-        sure[k] = certainty[box]
-    return begin, row, track_id, state, xyxy, confidence, appearance, sure
+    count = 0
+    for track in track_of:
+        count += track >= 0
+    begin, whole = np.zeros(len(boxes.begin), np.int64), np.empty((3, count), np.int64)
+    xyxy, confidence, sure = np.empty((count, 4), np.float32), np.empty(count, np.float32), np.empty(count)
+    k = 0
+    for row, track in enumerate(track_of):
+        if track < 0:
+            continue
+        frame = boxes.frame[row]
+        whole[0, k], whole[1, k], whole[2, k] = row - boxes.begin[frame], table.track_id[track], table.state[track]
+        confidence[k], sure[k] = boxes.confidence[row], certainty[row]
+        for side in range(4):
+            xyxy[k, side] = boxes.xyxy[row, side]
+        k += 1
+        begin[frame + 1] = k
+    for frame in range(1, len(begin)):
+        begin[frame] = max(begin[frame], begin[frame - 1])
+    return begin, whole, xyxy, confidence, sure

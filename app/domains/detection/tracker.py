@@ -10,7 +10,6 @@ hardly more than one for each.
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -20,7 +19,7 @@ from app.domains.detection.motion import MotionConfig
 from app.domains.detection.step import (
     Columns,
     Counters,
-    FoundColumns,
+    Found,
     Limits,
     LimitValues,
     Outlook,
@@ -121,6 +120,7 @@ class CameraTrackers:
         cameras = len(camera_ids)
         self._counters: Counters = np.zeros(1, np.int64), np.full(cameras, -np.inf), np.ones(cameras, np.int64)
         self._columns: Columns = room_for(64, 0)[:]
+        self._frames = np.empty(cameras, np.int64), np.empty(cameras), np.zeros(cameras + 1, np.int64)
         self._asked: _Asked | None = None
 
     def __len__(self) -> int:
@@ -139,7 +139,7 @@ class CameraTrackers:
         outlook = look_ahead(self._columns, self._counters, seen, self._limits)
         self._asked = _Asked(tuple(detections), seen, outlook)
         found = due(self._columns, self._counters, seen, outlook, self._due_thresholds)
-        return [found[begin:end] for begin, end in pairwise(seen[2].tolist())]
+        return np.split(found, seen[3][1 : len(detections)])
 
     def update(self, detections: Sequence[Detections], appearance: Sequence[VectorArray]) -> list[Tracks]:
         """Advance each camera to its frame's time and associate the boxes.
@@ -161,14 +161,18 @@ class CameraTrackers:
             asked = None
         seen = self._see(detections) if asked is None else asked.seen
         looks = _looks(detections, appearance)
-        self._make_room(len(seen[4]), looks.shape[1])
+        room, dimension = self._columns[8].shape
+        if room < len(self) + len(looks) or dimension != looks.shape[1]:
+            self._make_room(len(self) + len(looks), looks.shape[1])
         if not looks.shape[1]:
-            return _snapshots(detections, follow(self._columns, self._counters, seen, looks, self._limits))
+            return _snapshots(detections, appearance, follow(self._columns, self._counters, seen, looks, self._limits))
         outlook = look_ahead(self._columns, self._counters, seen, self._limits) if asked is None else asked.outlook
         ratio = self._evidence(compare(self._columns, outlook, looks))
         limit = self.config.max_appearance
         alike = np.minimum(np.maximum(self.config.appearance_weight * ratio, -limit), limit)
-        return _snapshots(detections, settle(self._columns, self._counters, seen, looks, outlook, alike, self._limits))
+        return _snapshots(
+            detections, appearance, settle(self._columns, self._counters, seen, looks, outlook, alike, self._limits)
+        )
 
     def _see(self, detections: Sequence[Detections]) -> Seen:
         """Put the frames' boxes one behind the other.
@@ -176,29 +180,28 @@ class CameraTrackers:
         Raises:
             ValueError: time runs backwards, or a camera is unknown or comes twice.
         """
-        cameras, times, begin = [], [], [0]
-        for d in detections:
+        cameras, captured_at, begin = self._frames
+        last = self._counters[1]
+        known, boxes = set(), 0
+        for frame, d in enumerate(detections):
             camera = self._index.get(d.camera_id, -1)
-            if camera < 0 or camera in cameras:
+            if camera < 0 or camera in known:
                 raise ValueError(f"camera {d.camera_id} is {'unknown' if camera < 0 else 'in the step twice'}")
-            if d.captured_at < self._counters[1][camera]:
-                back = self._counters[1][camera] - d.captured_at
-                raise ValueError(f"camera {d.camera_id}: time runs backwards by {back:.3f} s")
-            cameras.append(camera)
-            times.append(d.captured_at)
-            begin.append(begin[-1] + len(d.xyxy))
+            if d.captured_at < last[camera]:
+                raise ValueError(f"camera {d.camera_id}: time runs backwards by {last[camera] - d.captured_at:.3f} s")
+            known.add(camera)
+            boxes += len(d.xyxy)
+            cameras[frame], captured_at[frame], begin[frame + 1] = camera, d.captured_at, boxes
         xyxy, confidence = _stack([d.xyxy for d in detections]), _stack([d.confidence for d in detections])
-        return np.array(cameras), np.array(times, np.float64), np.array(begin), xyxy, confidence
+        return len(detections), cameras, captured_at, begin, xyxy, confidence
 
-    def _make_room(self, boxes: int, dimension: int) -> None:
-        """Make the table large enough for one track more for each box, and the appearance as long as the embedder's.
+    def _make_room(self, tracks: int, dimension: int) -> None:
+        """Make the table large enough for so many tracks, and their appearance as long as the embedder's.
 
-        Trackers that have seen no appearance yet, or another embedder's, forget it.
+        What they looked like to another embedder is forgotten.
         """
         old, count = TrackTable(*self._columns), len(self)
-        if count + boxes <= len(old.camera) and dimension == old.appearance.shape[1]:
-            return
-        new = room_for(max(len(old.camera), 2 * (count + boxes)), dimension)
+        new = room_for(max(len(old.camera), 2 * tracks), dimension)
         columns: Iterable[tuple[NDArray[Any], NDArray[Any]]] = zip(new, old, strict=True)
         for to, column in columns:
             if to.shape[1:] == column.shape[1:]:
@@ -225,23 +228,26 @@ def _stack(arrays: Sequence[BoxArray]) -> BoxArray:
     return arrays[0] if len(arrays) == 1 and arrays[0].flags.carray else np.concatenate(arrays)
 
 
-def _snapshots(detections: Sequence[Detections], found: FoundColumns) -> list[Tracks]:
+def _snapshots(detections: Sequence[Detections], appearance: Sequence[VectorArray], found: Found) -> list[Tracks]:
     """Return each frame's tracks."""
-    begin, row, track_id, state, xyxy, confidence, appearance, certainty = found
+    begin, whole, xyxy, confidence, certainty = found
     snapshots = []
-    for d, (first, last) in zip(detections, pairwise(begin.tolist()), strict=True):
+    first = 0
+    for d, looks, last in zip(detections, appearance, begin[1:].tolist(), strict=True):
         mine = slice(first, last)
+        row = whole[0, mine]
         snapshots.append(
             Tracks(
                 d.camera_id,
                 d.captured_at,
-                track_id[mine],
-                state[mine],
-                row[mine],
+                whole[1, mine],
+                whole[2, mine],
+                row,
                 xyxy[mine],
                 confidence[mine],
-                appearance[mine],
+                looks[row] if looks.shape[1] else looks[: last - first],
                 certainty[mine],
             )
         )
+        first = last
     return snapshots

@@ -220,6 +220,8 @@ def start(  # noqa: PLR0913 - compiled functions take plain arrays
     Returns:
         How many tracks there are now.
     """
+    if not fresh.any():
+        return count
     total = count + int(fresh.sum())
     moved_to = np.arange(count)
     to, old = total, count
