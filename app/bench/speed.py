@@ -1,0 +1,89 @@
+"""What `spoton bench speed` measures: topics, each a table with SpotOn and its peers in one run on the same work.
+
+Knows how a measured topic looks to a reader and to JSON; measures nothing itself.
+"""
+
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, ParamSpec, TypeVar
+
+import numpy as np
+
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+Say = Callable[[str], None]
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """One table.
+
+    Attributes:
+        title: of it.
+        headings: of its columns; the first column is to the left.
+        rows: cells.
+        strong: rows to stand out, by number.
+    """
+
+    title: str
+    headings: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    strong: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """One topic, measured.
+
+    Attributes:
+        tables: of it.
+        notes: what a reader must know to read them.
+        facts: the same numbers for JSON.
+    """
+
+    tables: Sequence[Table]
+    notes: Sequence[str]
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+@contextmanager
+def one_core() -> Iterator[None]:
+    """Keep this process on one core, where the system can; libraries loaded from now on start one thread."""
+    before = {name: os.environ.get(name) for name in THREADS}
+    os.environ.update(dict.fromkeys(THREADS, "1"))
+    cores = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set()
+    if cores:
+        os.sched_setaffinity(0, {max(cores)})
+    try:
+        yield
+    finally:
+        if cores:
+            os.sched_setaffinity(0, cores)
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+def timed(call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> tuple[float, T]:
+    """Return the milliseconds that a call took, and its result."""
+    begin = time.perf_counter()
+    result = call(*args, **kwargs)
+    return 1000.0 * (time.perf_counter() - begin), result
+
+
+def spread(milliseconds: Sequence[float]) -> dict[str, float]:
+    """Return median and 95th percentile."""
+    p50, p95 = np.percentile(milliseconds, (50, 95)).tolist()
+    return {"p50_ms": p50, "p95_ms": p95}
+
+
+def verdict(reached: float, goal: float, *, at_most: bool = True) -> str:
+    """Say whether a goal is met."""
+    met = reached <= goal if at_most else reached >= goal
+    return f"{'≤' if at_most else '≥'} {goal:g} {'met' if met else 'missed'}"
