@@ -33,7 +33,7 @@ def bench_speed_command(
             raise typer.BadParameter(f"{topic!r}: expected one of {', '.join(TOPICS)}", param_hint="--only")
     if json_file is not None and (json_file.is_dir() or not json_file.absolute().parent.is_dir()):
         raise ConfigError(json_file, "", "no file can be written there; give --json a file in a folder that exists")
-    from app.bench.speed import one_core
+    from app.bench.one_core import one_core
 
     with one_core():
         facts = _measure([topic for topic in TOPICS if topic in only] if only else TOPICS[: -len(LONG)], quick)
@@ -43,10 +43,15 @@ def bench_speed_command(
 
 def _measure(topics: tuple[str, ...] | list[str], quick: bool) -> dict[str, Any]:
     """Measure and show one topic after the other; returns the figures of all."""
-    from app.bench import speed_association, speed_step
+    from app.bench import gallery_speed, speed_association, speed_memory, speed_step
     from app.bench.speed_report import render
 
-    measures = {"association": speed_association.measure, "step": speed_step.measure}
+    measures = {
+        "association": speed_association.measure,
+        "step": speed_step.measure,
+        "gallery": gallery_speed.measure,
+        "memory": speed_memory.measure,
+    }
     facts: dict[str, Any] = {}
     for topic in topics:
         section = measures[topic](quick, say)
