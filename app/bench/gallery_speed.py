@@ -5,7 +5,6 @@ wear, and something of one's own, so that two people's looks have a cosine of 0.
 somebody who is stored, at three levels of noise, or a stranger, who resembles many a little.
 """
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Protocol
@@ -154,7 +153,7 @@ def _measure(identities: int, prototypes: int) -> list[GalleryTimes]:
     results = []
     for name, build in contenders:
         gallery = build()
-        filling = [_used(gallery.add, keys, stored[keys]) for keys in _batches(len(stored))]
+        filling = [timed(gallery.add, keys, stored[keys])[0] for keys in _batches(len(stored))]
         searches, recall = [], {}
         for query, asked in queries.items():
             answers = [timed(gallery.search, asked[rows], 1) for rows in _batches(QUERIES)]
@@ -177,22 +176,16 @@ def _measure(identities: int, prototypes: int) -> list[GalleryTimes]:
 
 
 def _change(gallery: Gallery, stored: VectorArray, rng: np.random.Generator) -> tuple[list[float], list[float]]:
-    """Delete and store again; returns the milliseconds of each change, and of a core for each call."""
+    """Delete and store again, searching meanwhile; returns the milliseconds of each change, and of each call."""
     changes, used = [], []
     for _ in range(CHURN):
         keys = rng.choice(len(stored), BATCH, replace=False)
-        begin = time.perf_counter()
-        used += [_used(gallery.remove, keys), _used(gallery.add, keys, stored[keys])]
-        changes.append(1000.0 * (time.perf_counter() - begin))
-        used.append(_used(gallery.search, stored[keys], 1))
+        gone, _ = timed(gallery.remove, keys)
+        back, _ = timed(gallery.add, keys, stored[keys])
+        searched, _ = timed(gallery.search, stored[keys], 1)
+        changes.append(gone + back)
+        used += [gone, back, searched]
     return changes, used
-
-
-def _used(call: Callable[..., object], *arguments: object) -> float:
-    """Return the milliseconds of a core that a call took: others on the machine do not count."""
-    begin = time.thread_time()
-    call(*arguments)
-    return 1000.0 * (time.thread_time() - begin)
 
 
 def _batches(count: int) -> list[IntArray]:

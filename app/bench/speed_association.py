@@ -1,7 +1,7 @@
 """How fast boxes find their tracks, and how well, beside other single-camera trackers on the same made-up boxes.
 
-The time is that of the tracker's `update` call, boxes in and boxes with ids out; a peer has one tracker for each camera
-and is called once for each. SpotOn's is called once for all; the compiled call inside it is timed alone as well.
+The time is what the tracker's `update` call takes of a core, boxes in and boxes with ids out; a peer has a tracker for
+each camera, each called once. SpotOn's is called once for all; the compiled call inside it is timed alone as well.
 """
 
 import time
@@ -150,7 +150,7 @@ def _section(results: Sequence[Association], missing: Mapping[str, str]) -> Sect
             scores.append([f"{people}", *(f"{100 * score:.1f}" for score in scored if score is not None)])
     faster = ["times faster", "compiled"] if peers else []
     tables = [
-        Table("One step, ms (median)", ["people x cameras", *contenders, *faster], times),
+        Table("One step, ms of a core (median)", ["people x cameras", *contenders, *faster], times),
         Table("IDF1 of one camera, %", ["people", OURS, *peers], scores),
     ]
     notes = [
