@@ -67,14 +67,15 @@ def rehearse(site: Site, views: Mapping[CameraId, CameraView]) -> None:
 
 def _walk(site: Site, views: Mapping[CameraId, CameraView]) -> None:
     made_up = _MadeUp()
-    pipeline = build_pipeline(site, views, Networks(made_up, made_up, None, CosinePrior(), (), ("", "")))
-    history = build_history(site, pipeline, lambda _batch, _update: None)
-    for step in range(STEPS):
-        at = PERIOD_S * step
-        frames = tuple(Frame(camera, at, step, views[camera].size, None) for camera in sorted(views))
-        batch = FrameBatch(at, frames)
-        history.write(batch, pipeline.step(batch))
-    history.finish()
+    for embedder in (made_up, None):
+        pipeline = build_pipeline(site, views, Networks(made_up, embedder, None, CosinePrior(), (), ("", "")))
+        history = build_history(site, pipeline, lambda _batch, _update: None)
+        for step in range(STEPS):
+            at = PERIOD_S * step
+            frames = tuple(Frame(camera, at, step, views[camera].size, None) for camera in sorted(views))
+            batch = FrameBatch(at, frames)
+            history.write(batch, pipeline.step(batch))
+        history.finish()
     _learn(pipeline)
 
 

@@ -12,6 +12,7 @@ MODULES = [
     "assignment",
     "detection.association",
     "detection.motion",
+    "detection.step",
     "detection.tracks",
     "mapping.habits",
     "mapping.lens",

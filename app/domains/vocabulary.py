@@ -122,6 +122,9 @@ class Tracks:
 
     def __post_init__(self) -> None:
         n = len(self.track_id)
+        one_each = self.state.shape, self.row.shape, self.confidence.shape, self.certainty.shape
+        if one_each == ((n,),) * 4 and self.xyxy.shape == (n, 4) and len(self.appearance) == n:
+            return  # one comparison instead of six calls, for each camera in each step
         check_shape("certainty", self.certainty, (n,))
         check_shape("appearance", self.appearance, (n, self.appearance.shape[1]))
         check_shape("state", self.state, (n,))

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from app.infrastructure.faiss_index import FaissIndex
+from app.infrastructure.faiss_index import EXACT, FaissIndex
 
 
 def unit(*degrees: float) -> np.ndarray:
@@ -95,3 +95,81 @@ def test_impossible_questions_are_refused(index):
         index.search(unit(0), 0)
     with pytest.raises(ValueError, match="dimension is 0"):
         FaissIndex(0)
+
+
+def many(n: int, seed: int, dimension: int = 64) -> np.ndarray:
+    """Looks of different people, who have something in common."""
+    rng = np.random.default_rng(seed)
+    vectors = 0.6 + rng.normal(size=(n, dimension))
+    return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+
+
+def seen_again(vectors: np.ndarray, seed: int, noise: float = 0.07) -> np.ndarray:
+    looks = vectors + np.random.default_rng(seed).normal(0, noise, vectors.shape)
+    return (looks / np.linalg.norm(looks, axis=1, keepdims=True)).astype(np.float32)
+
+
+def nearest(index: FaissIndex, queries: np.ndarray) -> np.ndarray:
+    return np.concatenate([index.search(queries[i : i + 16], 1)[1][:, 0] for i in range(0, len(queries), 16)])
+
+
+@pytest.mark.parametrize("extra", [0, 1], ids=["as many as are compared one by one", "one more"])
+def test_nobody_is_lost_where_the_codes_take_over(extra):
+    stored = many(EXACT + extra, 0)
+    index = FaissIndex(64)
+    index.add(np.arange(len(stored)) + 5, stored)
+    cosine, key = index.search(stored[:300], 1)
+    assert key[:, 0].tolist() == list(range(5, 305))
+    np.testing.assert_allclose(cosine, 1.0, atol=1e-5)
+
+
+def test_noisy_looks_find_what_an_exact_search_finds():
+    stored = many(6000, 1)
+    index = FaissIndex(64)
+    for first in range(0, 6000, 500):
+        index.add(np.arange(first, first + 500), stored[first : first + 500])
+    looks = seen_again(stored[::10], 2)
+    cosine, key = index.search(looks, 3)
+    exact = looks @ stored.T
+    assert (key[:, 0] == exact.argmax(axis=1)).mean() >= 0.99
+    assert (np.diff(cosine, axis=1) <= 0).all()
+    np.testing.assert_allclose(cosine, np.take_along_axis(exact, key, axis=1), atol=1e-5)
+
+
+def test_coming_and_going_loses_nobody_and_brings_nobody_back():
+    """Codes of one person must not be mixed with what was there before."""
+    rng, stored = np.random.default_rng(3), many(3000, 4)
+    index, present = FaissIndex(64), set(range(2000))
+    index.add(np.arange(2000), stored[:2000])
+    for _ in range(60):
+        gone = rng.choice(sorted(present), 37, replace=False)
+        index.remove(gone)
+        present -= set(gone.tolist())
+        come = rng.choice(sorted(set(range(3000)) - present), int(rng.integers(1, 70)), replace=False)
+        index.add(come, stored[come])
+        present |= set(come.tolist())
+    here = np.array(sorted(present))
+    assert nearest(index, stored[here]).tolist() == here.tolist()
+    away = np.array(sorted(set(range(3000)) - present))
+    assert set(nearest(index, stored[away]).tolist()) <= present
+    assert len(index) == len(present)
+
+
+def test_all_may_go_and_others_come():
+    index = FaissIndex(64)
+    index.add(np.arange(1500), many(1500, 5))
+    index.remove(np.arange(1500))
+    assert index.search(many(2, 6), 2)[1].tolist() == [[-1, -1], [-1, -1]]
+    others = many(1500, 7)
+    index.add(np.arange(1500), others)
+    assert nearest(index, others[:200]).tolist() == list(range(200))
+
+
+def test_the_same_vectors_give_the_same_answers():
+    answers = []
+    for _ in range(2):
+        index = FaissIndex(64)
+        index.add(np.arange(2500), many(2500, 8))
+        answers.append(index.search(many(20, 9), 5))
+    np.testing.assert_array_equal(answers[0][0], answers[1][0])
+    np.testing.assert_array_equal(answers[0][1], answers[1][1])

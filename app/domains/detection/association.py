@@ -54,32 +54,61 @@ def find_pairs(  # noqa: PLR0913 - compiled functions take plain arrays
         reach: squared distance.
     """
     order = _along_x(begin, measured)
-    sorted_x = measured[order, 0]
+    x, y = measured[order, 0], measured[order, 1]
     most = 0
     for f in frame:
         most += begin[f + 1] - begin[f] if f >= 0 else 0
     track_of, row_of = np.empty(most, np.int64), np.empty(most, np.int64)
     distances, costs = np.empty(most), np.empty(most)
     first = np.zeros(len(mean) + 1, np.int64)
+    variance = np.empty(4)
     count = 0
     for track, f in enumerate(frame):
-        last = begin[f + 1] if f >= 0 else 0
+        first[track + 1] = count
+        if f < 0:
+            continue
         own = measurement_variance(max(mean[track, 3], 1.0), noise)
-        variance = covariance[track, :, 0] + own
-        spread = np.log1p(covariance[track, :, 0] / own).sum()
-        width = np.sqrt(reach * variance[0])
-        k = begin[f] + np.searchsorted(sorted_x[begin[f] : last], mean[track, 0] - width) if f >= 0 else 0
-        while k < last and sorted_x[k] <= mean[track, 0] + width:
-            distance = 0.0
-            for axis in range(4):
-                distance += (mean[track, axis] - measured[order[k], axis]) ** 2 / variance[axis]
-            if distance <= reach:
-                track_of[count], row_of[count] = track, order[k]
-                distances[count], costs[count] = distance, distance + spread
-                count += 1
+        variance[:] = covariance[track, :, 0] + own
+        width, far = np.sqrt(reach * variance[0]), (1.0 + 1e-9) * reach * variance[1]
+        k = _first_from(x, begin[f], begin[f + 1], mean[track, 0] - width)
+        while k < begin[f + 1] and x[k] <= mean[track, 0] + width:
+            if (mean[track, 1] - y[k]) ** 2 <= far:  # most are not, and a division costs more than a product
+                distance = 0.0
+                for axis in range(4):
+                    distance += (mean[track, axis] - measured[order[k], axis]) ** 2 / variance[axis]
+                if distance <= reach:
+                    track_of[count], row_of[count], distances[count] = track, order[k], distance
+                    count += 1
             k += 1
+        spread = _log_spread(covariance[track], own) if count > first[track + 1] else 0.0
+        for pair in range(first[track + 1], count):
+            costs[pair] = distances[pair] + spread
         first[track + 1] = count
     return Pairs(first, track_of[:count], row_of[:count], distances[:count], costs[:count])
+
+
+@njit(cache=True, error_model="numpy")
+def _log_spread(covariance: FloatArray, own: float) -> float:
+    """Return log(det S / det R) of one filter (4, 3), for the variance `own` of a box's coordinates."""
+    spread, last, logarithm = 0.0, np.nan, 0.0
+    for axis in range(4):
+        if covariance[axis, 0] != last:  # axes of equal noise stay equal
+            last = covariance[axis, 0]
+            logarithm = np.log1p(last / own)
+        spread += logarithm
+    return spread
+
+
+@njit(cache=True, error_model="numpy")
+def _first_from(x: FloatArray, low: int, high: int, least: float) -> int:
+    """Return the first index in [low, high) of rising `x` with a value of `least` or more; `high` if none has."""
+    while low < high:
+        middle = (low + high) // 2
+        if x[middle] < least:
+            low = middle + 1
+        else:
+            high = middle
+    return low
 
 
 @njit(cache=True, error_model="numpy")
@@ -146,6 +175,8 @@ def associate(
                     row[count], price[count] = pairs.row[k], cost[k]
                     count += 1
             begin[track + 1] = count
+        if count == 0:
+            continue
         found = assign_sparse(begin, row, price, len(confident))
         for served in np.flatnonzero(found >= 0):
             track_of[found[served]] = served

@@ -16,7 +16,7 @@ from typing import ClassVar
 import numpy as np
 from numba import njit
 
-from app.domains.vocabulary import BoxArray, FloatArray
+from app.domains.vocabulary import BoxArray, FloatArray, IntArray
 
 Noise = tuple[float, float, float, float, float]  # the fields of MotionConfig, for compiled code
 
@@ -108,30 +108,27 @@ def measurement_variance(height: float, noise: Noise) -> float:
 
 
 @njit(cache=True, error_model="numpy")
-def update(
-    mean: FloatArray, covariance: FloatArray, measurement: FloatArray, noise: Noise
-) -> tuple[FloatArray, FloatArray]:
-    """Correct each filter by its own measurement.
+def update(mean: FloatArray, covariance: FloatArray, track_of: IntArray, measurement: FloatArray, noise: Noise) -> None:
+    """Correct filters by their measurements, in place.
 
     Args:
-        mean: (N, 8).
-        covariance: (N, 4, 3).
-        measurement: (N, 4) cx, cy, w, h, row for row.
+        mean: (T, 8).
+        covariance: (T, 4, 3).
+        track_of: (N,) int64, the filter that each measurement is of, each at most once; -1 for none.
+        measurement: (N, 4) cx, cy, w, h.
         noise: to assume.
-
-    Returns:
-        Mean (N, 8) and covariance (N, 4, 3).
     """
-    moved, corrected = mean.copy(), np.empty_like(covariance)
-    for i in range(len(mean)):
-        variance = measurement_variance(measurement[i, 3], noise)
+    for row in range(len(track_of)):
+        track = track_of[row]
+        if track < 0:
+            continue
+        variance = measurement_variance(measurement[row, 3], noise)
         for axis in range(4):
-            position, cross, velocity = covariance[i, axis]
+            position, cross, velocity = covariance[track, axis]
             to_position, to_velocity = position / (position + variance), cross / (position + variance)
-            innovation = measurement[i, axis] - mean[i, axis]
-            moved[i, axis] += to_position * innovation
-            moved[i, axis + 4] += to_velocity * innovation
-            corrected[i, axis, 0] = position - to_position * position
-            corrected[i, axis, 1] = cross - to_position * cross
-            corrected[i, axis, 2] = velocity - to_velocity * cross
-    return moved, corrected
+            innovation = measurement[row, axis] - mean[track, axis]
+            mean[track, axis] += to_position * innovation
+            mean[track, axis + 4] += to_velocity * innovation
+            covariance[track, axis, 0] = position - to_position * position
+            covariance[track, axis, 1] = cross - to_position * cross
+            covariance[track, axis, 2] = velocity - to_velocity * cross

@@ -8,24 +8,30 @@ The cameras never influence each other; their tracks stand in one table because 
 hardly more than one for each.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
-from app.domains.detection.association import (
-    Pairs,
-    associate,
-    cosines,
-    find_pairs,
-    match_certainty,
-    shows_one,
-    worth_a_look,
+from app.domains.detection.motion import MotionConfig
+from app.domains.detection.step import (
+    Columns,
+    Counters,
+    Found,
+    Limits,
+    LimitValues,
+    Outlook,
+    Seen,
+    compare,
+    due,
+    follow,
+    look_ahead,
+    settle,
 )
-from app.domains.detection.motion import MotionConfig, predict, to_centre, to_corners
-from app.domains.detection.tracks import LOST, TENTATIVE, Boxes, age, correct, no_tracks, renew, starting
-from app.domains.vocabulary import BoolArray, CameraId, Detections, FloatArray, IntArray, Tracks, VectorArray
+from app.domains.detection.tracks import TrackTable, room_for
+from app.domains.vocabulary import BoolArray, BoxArray, CameraId, Detections, FloatArray, Tracks, VectorArray
 
 Evidence = Callable[[FloatArray], FloatArray]
 
@@ -61,15 +67,37 @@ class TrackerConfig:
     appearance_blend: float = 0.8  # share of the old appearance kept at a renewal; DeepSORT keeps 0.9
     motion: MotionConfig = field(default_factory=MotionConfig)
 
+    def limits(self) -> Limits:
+        """Return what compiled code asks for."""
+        high_score = 0.5 if self.high_score is None else self.high_score
+        return Limits(
+            noise=self.motion.noise(),
+            high_score=high_score,
+            start_score=high_score + self.new_margin,
+            steady_score=self.weak_share * high_score,
+            gate=self.gate,
+            low_score_gate=self.low_score_gate,
+            reach=max(self.gate, self.low_score_gate, self.close_call),
+            accept=self.accept,
+            strength_s=self.strength_s,
+            duplicate_iou=self.duplicate_iou,
+            confirm_s=self.confirm_s,
+            tentative_lost_s=self.tentative_lost_s,
+            max_lost_s=self.max_lost_s,
+            appearance_blend=self.appearance_blend,
+        )
 
-class _Outlook(NamedTuple):
-    """All tracks predicted to the frames of a step, against their boxes."""
+
+class _Asked(NamedTuple):
+    """What `due_for_embedding` was asked about, and what it found out, for the update that follows."""
 
     detections: tuple[Detections, ...]
-    boxes: Boxes
-    mean: FloatArray
-    covariance: FloatArray
-    pairs: Pairs
+    seen: Seen
+    outlook: Outlook
+
+    def about(self, detections: Sequence[Detections]) -> bool:
+        """Say whether these are the very frames."""
+        return list(map(id, self.detections)) == list(map(id, detections))
 
 
 class CameraTrackers:
@@ -86,16 +114,17 @@ class CameraTrackers:
         self.config = config
         self._evidence = evidence
         self._index = {camera_id: index for index, camera_id in enumerate(camera_ids)}
-        self._noise = config.motion.noise()
-        self._high_score = 0.5 if config.high_score is None else config.high_score
-        self._reach = max(config.gate, config.low_score_gate, config.close_call)
-        self._next_id = np.ones(len(camera_ids), dtype=np.int64)
-        self._now = np.full(len(camera_ids), -np.inf)  # when each camera had its last frame
-        self._tracks = no_tracks(0)
-        self._outlook: _Outlook | None = None
+        limits = config.limits()
+        self._limits: LimitValues = limits[:]
+        self._due_thresholds = limits.high_score, config.close_call, config.appearance_max_age_s, config.max_mixed
+        cameras = len(camera_ids)
+        self._counters: Counters = np.zeros(1, np.int64), np.full(cameras, -np.inf), np.ones(cameras, np.int64)
+        self._columns: Columns = room_for(64, 0)[:]
+        self._frames = np.empty(cameras, np.int64), np.empty(cameras), np.zeros(cameras + 1, np.int64)
+        self._asked: _Asked | None = None
 
     def __len__(self) -> int:
-        return len(self._tracks.track_id)
+        return int(self._counters[0][0])
 
     def due_for_embedding(self, detections: Sequence[Detections]) -> list[BoolArray]:
         """Say which detections of each frame need their appearance taken, (N,) bool each.
@@ -106,14 +135,11 @@ class CameraTrackers:
         """
         if not detections:
             return []
-        _, boxes, mean, _, pairs = self._look_ahead(detections)
-        frame = boxes.frame_of[self._tracks.camera]
-        old = boxes.captured_at[frame] - self._tracks.appearance_at > self.config.appearance_max_age_s
-        due = worth_a_look(pairs, old, len(boxes.xyxy), self.config.close_call)
-        due &= boxes.confidence >= self._high_score
-        hidden = self._tracks.state == LOST
-        due = shows_one(due, boxes.frame, boxes.xyxy, frame[hidden], to_corners(mean[hidden]), self.config.max_mixed)
-        return np.split(due, boxes.begin[1:-1])
+        seen = self._see(detections)
+        outlook = look_ahead(self._columns, self._counters, seen, self._limits)
+        self._asked = _Asked(tuple(detections), seen, outlook)
+        found = due(self._columns, self._counters, seen, outlook, self._due_thresholds)
+        return np.split(found, seen[3][1 : len(detections)])
 
     def update(self, detections: Sequence[Detections], appearance: Sequence[VectorArray]) -> list[Tracks]:
         """Advance each camera to its frame's time and associate the boxes.
@@ -128,109 +154,100 @@ class CameraTrackers:
         Raises:
             ValueError: time runs backwards, a camera is unknown or comes twice, or the rows do not fit.
         """
-        for d, looks in zip(detections, appearance, strict=True):
-            if len(looks) != len(d):
-                raise ValueError(f"{len(looks)} appearance rows for {len(d)} detections of camera {d.camera_id}")
         if not detections:
             return []
-        config = self.config
-        looks = np.concatenate(appearance)
-        self._fit_dimension(looks.shape[1])
-        _, boxes, mean, covariance, pairs = self._look_ahead(detections)
-        self._outlook = None
-        tracks = self._tracks._replace(mean=mean, covariance=covariance)
-        cost = pairs.cost - self._alike(pairs, looks) - config.accept
-        steady = (tracks.state != TENTATIVE) & (tracks.strength >= config.weak_share * self._high_score)
-        confident = boxes.confidence >= self._high_score
-        track_of = associate(pairs, cost, confident, steady, (config.gate, config.low_score_gate))
-        certainty = match_certainty(pairs, cost, config.gate, track_of)
-        correct(tracks, boxes, looks, track_of, self._noise, config.strength_s, config.appearance_blend)
-        fresh = starting(boxes, track_of, self._high_score + config.new_margin, config.duplicate_iou)
-        alive = age(tracks, boxes, config.confirm_s, config.tentative_lost_s, config.max_lost_s)
-        self._tracks, row_of = renew(tracks, alive, boxes, looks, track_of, fresh, self._next_id, self._noise)
-        self._now[boxes.frame_of >= 0] = boxes.captured_at[boxes.frame_of[boxes.frame_of >= 0]]
-        return self._snapshot(detections, appearance, row_of, certainty)
+        asked, self._asked = self._asked, None
+        if asked is not None and not asked.about(detections):
+            asked = None
+        seen = self._see(detections) if asked is None else asked.seen
+        looks = _looks(detections, appearance)
+        room, dimension = self._columns[8].shape
+        if room < len(self) + len(looks) or dimension != looks.shape[1]:
+            self._make_room(len(self) + len(looks), looks.shape[1])
+        if not looks.shape[1]:
+            return _snapshots(detections, appearance, follow(self._columns, self._counters, seen, looks, self._limits))
+        outlook = look_ahead(self._columns, self._counters, seen, self._limits) if asked is None else asked.outlook
+        ratio = self._evidence(compare(self._columns, outlook, looks))
+        limit = self.config.max_appearance
+        alike = np.minimum(np.maximum(self.config.appearance_weight * ratio, -limit), limit)
+        return _snapshots(
+            detections, appearance, settle(self._columns, self._counters, seen, looks, outlook, alike, self._limits)
+        )
 
-    def _look_ahead(self, detections: Sequence[Detections]) -> _Outlook:
-        """Predict all tracks to the frames and weigh them against their boxes; asked twice, computed once."""
-        frames = tuple(detections)
-        outlook = self._outlook
-        if outlook is not None and list(map(id, outlook.detections)) == list(map(id, frames)):
-            return outlook
-        boxes = self._stack(frames)
-        frame = boxes.frame_of[self._tracks.camera]
-        dt = np.where(frame >= 0, boxes.captured_at[frame] - self._now[self._tracks.camera], 0.0)
-        mean, covariance = predict(self._tracks.mean, self._tracks.covariance, dt, self._noise)
-        pairs = find_pairs(frame, mean, covariance, boxes.begin, boxes.measured, self._noise, self._reach)
-        self._outlook = _Outlook(frames, boxes, mean, covariance, pairs)
-        return self._outlook
-
-    def _stack(self, detections: tuple[Detections, ...]) -> Boxes:
+    def _see(self, detections: Sequence[Detections]) -> Seen:
         """Put the frames' boxes one behind the other.
 
         Raises:
             ValueError: time runs backwards, or a camera is unknown or comes twice.
         """
-        frame_of = np.full(len(self.camera_ids), -1, dtype=np.int64)
+        cameras, captured_at, begin = self._frames
+        last = self._counters[1]
+        known, boxes = set(), 0
         for frame, d in enumerate(detections):
             camera = self._index.get(d.camera_id, -1)
-            if camera < 0 or frame_of[camera] >= 0:
+            if camera < 0 or camera in known:
                 raise ValueError(f"camera {d.camera_id} is {'unknown' if camera < 0 else 'in the step twice'}")
-            if d.captured_at < self._now[camera]:
-                back = self._now[camera] - d.captured_at
-                raise ValueError(f"camera {d.camera_id}: time runs backwards by {back:.3f} s")
-            frame_of[camera] = frame
-        counts = [len(d) for d in detections]
-        xyxy = np.concatenate([d.xyxy for d in detections])
-        return Boxes(
-            frame_of=frame_of,
-            captured_at=np.array([d.captured_at for d in detections]),
-            begin=np.concatenate([[0], np.cumsum(counts)]),
-            frame=np.repeat(np.arange(len(detections)), counts),
-            xyxy=xyxy,
-            measured=to_centre(xyxy),
-            confidence=np.concatenate([d.confidence for d in detections]),
-        )
+            if d.captured_at < last[camera]:
+                raise ValueError(f"camera {d.camera_id}: time runs backwards by {last[camera] - d.captured_at:.3f} s")
+            known.add(camera)
+            boxes += len(d.xyxy)
+            cameras[frame], captured_at[frame], begin[frame + 1] = camera, d.captured_at, boxes
+        xyxy, confidence = _stack([d.xyxy for d in detections]), _stack([d.confidence for d in detections])
+        return len(detections), cameras, captured_at, begin, xyxy, confidence
 
-    def _fit_dimension(self, dimension: int) -> None:
-        """Give the tracks of trackers that have seen no appearance yet vectors of the embedder's dimension."""
-        if self._tracks.appearance.shape[1] != dimension:
-            nothing = np.zeros((len(self), dimension), dtype=np.float32)
-            self._tracks = self._tracks._replace(appearance=nothing, appearance_at=np.full(len(self), -np.inf))
+    def _make_room(self, tracks: int, dimension: int) -> None:
+        """Make the table large enough for so many tracks, and their appearance as long as the embedder's.
 
-    def _alike(self, pairs: Pairs, looks: VectorArray) -> FloatArray:
-        """Return (K,) how much the looks of track and box speak for each pair, in squared distance."""
-        if not looks.shape[1] or not len(pairs.row):
-            return np.zeros(len(pairs.row))
-        tracks, limit = self._tracks, self.config.max_appearance
-        ratio = self._evidence(cosines(pairs, tracks.appearance, tracks.appearance_at, looks))
-        return np.minimum(np.maximum(self.config.appearance_weight * ratio, -limit), limit)
+        What they looked like to another embedder is forgotten.
+        """
+        old, count = TrackTable(*self._columns), len(self)
+        new = room_for(max(len(old.camera), 2 * tracks), dimension)
+        columns: Iterable[tuple[NDArray[Any], NDArray[Any]]] = zip(new, old, strict=True)
+        for to, column in columns:
+            if to.shape[1:] == column.shape[1:]:
+                to[:count] = column[:count]
+        if dimension != old.appearance.shape[1]:
+            new.appearance_at[:] = -np.inf
+        self._columns = new[:]
 
-    def _snapshot(
-        self,
-        detections: Sequence[Detections],
-        appearance: Sequence[VectorArray],
-        row_of: IntArray,
-        certainty: FloatArray,
-    ) -> list[Tracks]:
-        """Return each frame's tracks, given the row of the table that each box belongs to, -1 for none."""
-        snapshots, begin = [], 0
-        for d, looks in zip(detections, appearance, strict=True):
-            rows = np.flatnonzero(row_of[begin : begin + len(d)] >= 0)
-            boxes = begin + rows
-            tracks = row_of[boxes]
-            snapshots.append(
-                Tracks(
-                    camera_id=d.camera_id,
-                    captured_at=d.captured_at,
-                    track_id=self._tracks.track_id[tracks],
-                    state=self._tracks.state[tracks],
-                    row=rows,
-                    xyxy=d.xyxy[rows],
-                    confidence=d.confidence[rows],
-                    appearance=looks[rows],
-                    certainty=certainty[boxes],
-                )
+
+def _looks(detections: Sequence[Detections], appearance: Sequence[VectorArray]) -> VectorArray:
+    """Put the frames' looks one behind the other.
+
+    Raises:
+        ValueError: not one row for each box.
+    """
+    for d, looks in zip(detections, appearance, strict=True):
+        if len(looks) != len(d.xyxy):
+            raise ValueError(f"{len(looks)} appearance rows for {len(d)} detections of camera {d.camera_id}")
+    return _stack(appearance)
+
+
+def _stack(arrays: Sequence[BoxArray]) -> BoxArray:
+    """Put arrays one behind the other, in the memory layout that the compiled code knows."""
+    return arrays[0] if len(arrays) == 1 and arrays[0].flags.carray else np.concatenate(arrays)
+
+
+def _snapshots(detections: Sequence[Detections], appearance: Sequence[VectorArray], found: Found) -> list[Tracks]:
+    """Return each frame's tracks."""
+    begin, whole, xyxy, confidence, certainty = found
+    snapshots = []
+    first = 0
+    for d, looks, last in zip(detections, appearance, begin[1:].tolist(), strict=True):
+        mine = slice(first, last)
+        row = whole[0, mine]
+        snapshots.append(
+            Tracks(
+                d.camera_id,
+                d.captured_at,
+                whole[1, mine],
+                whole[2, mine],
+                row,
+                xyxy[mine],
+                confidence[mine],
+                looks[row] if looks.shape[1] else looks[: last - first],
+                certainty[mine],
             )
-            begin += len(d)
-        return snapshots
+        )
+        first = last
+    return snapshots

@@ -65,11 +65,30 @@ class TrackTable(NamedTuple):
     appearance_at: FloatArray
 
 
-def no_tracks(dimension: int) -> TrackTable:
-    """Return a table without rows."""
-    whole, real = np.empty(0, np.int64), np.empty(0)
-    appearance = np.empty((0, dimension), np.float32)
-    return TrackTable(whole, whole, whole, np.empty((0, 8)), np.empty((0, 4, 3)), real, real, real, appearance, real)
+def room_for(tracks: int, dimension: int) -> TrackTable:
+    """Return a table with room for so many tracks."""
+    camera, track_id, state = np.zeros((3, tracks), np.int64)
+    born, seen, strength, appearance_at = np.zeros((4, tracks))
+    mean, covariance = np.zeros((tracks, 8)), np.zeros((tracks, 4, 3))
+    appearance = np.zeros((tracks, dimension), np.float32)
+    return TrackTable(camera, track_id, state, mean, covariance, born, seen, strength, appearance, appearance_at)
+
+
+@njit(cache=True, error_model="numpy")
+def first_rows(table: TrackTable, tracks: int) -> TrackTable:
+    """Return the first rows of a table, as views."""
+    return TrackTable(
+        table.camera[:tracks],
+        table.track_id[:tracks],
+        table.state[:tracks],
+        table.mean[:tracks],
+        table.covariance[:tracks],
+        table.born[:tracks],
+        table.seen[:tracks],
+        table.strength[:tracks],
+        table.appearance[:tracks],
+        table.appearance_at[:tracks],
+    )
 
 
 @njit(cache=True, error_model="numpy")
@@ -93,13 +112,12 @@ def correct(  # noqa: PLR0913 - compiled functions take plain arrays
         strength_s: seconds over which confidence is averaged.
         blend: share of the old appearance that is kept.
     """
-    rows = np.flatnonzero(track_of >= 0)
-    tracks = track_of[rows]
-    mean, covariance = update(table.mean[tracks], table.covariance[tracks], boxes.measured[rows], noise)
-    for i in range(len(rows)):
-        row, track = rows[i], tracks[i]
+    update(table.mean, table.covariance, track_of, boxes.measured, noise)
+    for row in range(len(track_of)):
+        track = track_of[row]
+        if track < 0:
+            continue
         now = boxes.captured_at[boxes.frame[row]]
-        table.mean[track], table.covariance[track] = mean[i], covariance[i]
         keep = np.exp((table.seen[track] - now) / strength_s)
         table.strength[track] = keep * table.strength[track] + (1.0 - keep) * boxes.confidence[row]
         table.seen[track] = now
@@ -150,64 +168,107 @@ def age(table: TrackTable, boxes: Boxes, confirm_s: float, tentative_lost_s: flo
 
 
 @njit(cache=True, error_model="numpy")
-def renew(  # noqa: PLR0913 - compiled functions take plain arrays
-    table: TrackTable,
-    alive: BoolArray,
-    boxes: Boxes,
-    looks: VectorArray,
-    track_of: IntArray,
-    fresh: BoolArray,
-    next_id: IntArray,
-    noise: Noise,
-) -> tuple[TrackTable, IntArray]:
-    """Leave out the dead and take in the new ones.
+def remove(table: TrackTable, alive: BoolArray, track_of: IntArray) -> int:
+    """Close the gaps that the dead leave, in place.
 
     Args:
         table: T tracks.
-        alive: (T,) which go on.
+        alive: (T,) which go on; those that have a box do.
+        track_of: (N,) row of the table that each box belongs to, -1 for none; follows, in place.
+
+    Returns:
+        How many go on.
+    """
+    if alive.all():
+        return len(alive)
+    moved_to = np.empty(len(alive), np.int64)
+    count = 0
+    for track in range(len(alive)):
+        moved_to[track] = count
+        if alive[track]:
+            _move(table, track, count)
+            count += 1
+    for row in range(len(track_of)):
+        if track_of[row] >= 0:
+            track_of[row] = moved_to[track_of[row]]
+    return count
+
+
+@njit(cache=True, error_model="numpy")
+def start(  # noqa: PLR0913 - compiled functions take plain arrays
+    table: TrackTable,
+    count: int,
+    boxes: Boxes,
+    looks: VectorArray,
+    fresh: BoolArray,
+    track_of: IntArray,
+    next_id: IntArray,
+    noise: Noise,
+) -> int:
+    """Start tracks, each behind those of its camera, in place.
+
+    Args:
+        table: with room for the new ones behind its tracks.
+        count: how many tracks it holds.
         boxes: N of them.
         looks: (N, D) their appearance.
-        track_of: (N,) the row of the table that each belongs to, -1 for none.
         fresh: (N,) which of them start a track.
+        track_of: (N,) row of the table that each box belongs to, -1 for none; follows, in place.
         next_id: (C,) the next free id of each camera; counted on in place.
         noise: of motion.
 
     Returns:
-        The new table, and the row of it that each box belongs to now, (N,), -1 for none.
+        How many tracks there are now.
     """
-    moved_to, row_of = np.full(len(alive), -1, np.int64), np.full(len(fresh), -1, np.int64)
-    size = alive.sum() + fresh.sum()
-    camera, track_id, state = np.empty(size, np.int64), np.empty(size, np.int64), np.empty(size, np.int64)
-    mean, covariance = np.empty((size, 8)), np.empty((size, 4, 3))
-    born, seen, strength, appearance_at = np.empty(size), np.empty(size), np.empty(size), np.empty(size)
-    appearance = np.empty((size, table.appearance.shape[1]), np.float32)
-    count, old = 0, 0
-    for number in range(len(next_id)):
-        while old < len(alive) and table.camera[old] == number:
-            if alive[old]:
-                camera[count], track_id[count], state[count] = number, table.track_id[old], table.state[old]
-                mean[count], covariance[count] = table.mean[old], table.covariance[old]
-                born[count], seen[count], strength[count] = table.born[old], table.seen[old], table.strength[old]
-                appearance[count], appearance_at[count] = table.appearance[old], table.appearance_at[old]
-                moved_to[old] = count
-                count += 1
-            old += 1
-        frame = boxes.frame_of[number]
-        if frame < 0:
-            continue
-        now = boxes.captured_at[frame]
-        for row in range(boxes.begin[frame], boxes.begin[frame + 1]):
-            if not fresh[row]:
-                continue
-            camera[count], track_id[count], state[count] = number, next_id[number], TENTATIVE
-            one_mean, one_covariance = initiate(boxes.measured[row : row + 1], noise)
-            mean[count], covariance[count] = one_mean[0], one_covariance[0]
-            born[count], seen[count], strength[count] = now, now, boxes.confidence[row]
-            appearance[count], appearance_at[count] = looks[row], now if looks[row].any() else -np.inf
-            row_of[row] = count
-            next_id[number] += 1
-            count += 1
-    for held in np.flatnonzero(track_of >= 0):
-        row_of[held] = moved_to[track_of[held]]
-    table = TrackTable(camera, track_id, state, mean, covariance, born, seen, strength, appearance, appearance_at)
-    return table, row_of
+    if not fresh.any():
+        return count
+    total = count + int(fresh.sum())
+    moved_to = np.arange(count)
+    to, old = total, count
+    for camera in range(len(next_id) - 1, -1, -1):  # from behind, so that every track moves before its row is taken
+        if to == old:
+            break
+        frame = boxes.frame_of[camera]
+        first, last = (boxes.begin[frame], boxes.begin[frame + 1]) if frame >= 0 else (0, 0)
+        next_id[camera] += fresh[first:last].sum()
+        born = 0
+        for row in range(last - 1, first - 1, -1):
+            if fresh[row]:
+                born += 1
+                to -= 1
+                _start_one(table, to, boxes, row, looks[row], noise)
+                table.camera[to], table.track_id[to] = camera, next_id[camera] - born
+                track_of[row] = to
+        while old > 0 and table.camera[old - 1] == camera:
+            old -= 1
+            to -= 1
+            moved_to[old] = to
+            _move(table, old, to)
+    for row in range(len(track_of)):
+        if track_of[row] >= 0 and not fresh[row]:
+            track_of[row] = moved_to[track_of[row]]
+    return total
+
+
+@njit(cache=True, error_model="numpy")
+def _start_one(table: TrackTable, track: int, boxes: Boxes, row: int, look: VectorArray, noise: Noise) -> None:
+    """Fill a row of the table, but for camera and id, with the track that a box starts."""
+    now = boxes.captured_at[boxes.frame[row]]
+    mean, covariance = initiate(boxes.measured[row : row + 1], noise)
+    table.mean[track], table.covariance[track] = mean[0], covariance[0]
+    table.state[track], table.strength[track] = TENTATIVE, boxes.confidence[row]
+    table.born[track], table.seen[track] = now, now
+    table.appearance[track], table.appearance_at[track] = look, now if look.any() else -np.inf
+
+
+@njit(cache=True, error_model="numpy")
+def _move(table: TrackTable, track: int, to: int) -> None:
+    """Copy a row of the table over another one."""
+    table.camera[to], table.track_id[to], table.state[to] = (
+        table.camera[track],
+        table.track_id[track],
+        table.state[track],
+    )
+    table.mean[to], table.covariance[to] = table.mean[track], table.covariance[track]
+    table.born[to], table.seen[to], table.strength[to] = table.born[track], table.seen[track], table.strength[track]
+    table.appearance[to], table.appearance_at[to] = table.appearance[track], table.appearance_at[track]

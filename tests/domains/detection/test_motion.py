@@ -14,6 +14,7 @@ from app.domains.detection.motion import (
 
 CONFIG = MotionConfig()
 NOISE = CONFIG.noise()
+NOBODY = -1  # the filter of a measurement that corrects none
 
 
 def ahead_by(dt: float, mean: np.ndarray, covariance: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -76,7 +77,7 @@ def test_means_and_covariances_equal_filterpys_through_irregular_steps():
             predict_reference(r, dt)
         seen = np.flatnonzero(random.random(12) < 0.7)
         boxes = boxes + random.normal(0, 0.01, boxes.shape) * boxes[:, 3:]
-        mean[seen], covariance[seen] = update(mean[seen], covariance[seen], boxes[seen], NOISE)
+        update(mean, covariance, np.where(np.isin(np.arange(12), seen), np.arange(12), NOBODY), boxes, NOISE)
         for i in seen:
             references[i].update(boxes[i], R=np.eye(4) * (CONFIG.measurement * boxes[i, 3]) ** 2)
         for i, r in enumerate(references):
@@ -108,7 +109,8 @@ def test_covariances_stay_positive_definite_through_a_long_gap_and_many_updates(
     boxes = some_boxes(4)
     mean, covariance = ahead_by(3600.0, *initiate(boxes, NOISE))
     for _ in range(500):
-        mean, covariance = update(*ahead_by(0.04, mean, covariance), boxes, NOISE)
+        mean, covariance = ahead_by(0.04, mean, covariance)
+        update(mean, covariance, np.arange(4), boxes, NOISE)
     assert all(np.linalg.eigvalsh(full(c)).min() > 0 for c in covariance)
     np.testing.assert_allclose(mean[:, :4], boxes, rtol=1e-3)
 
@@ -132,18 +134,30 @@ def test_each_filter_goes_ahead_by_its_own_time():
     np.testing.assert_allclose(ahead[1:], ahead_by(2.0, mean[1:], covariance[1:])[1])
 
 
-def test_inputs_are_left_as_they_are():
+def test_a_look_ahead_leaves_the_filters_as_they_are():
     mean, covariance = initiate(some_boxes(3), NOISE)
     before = mean.copy(), covariance.copy()
     ahead_by(0.5, mean, covariance)
-    update(mean, covariance, some_boxes(3, seed=5), NOISE)
     np.testing.assert_array_equal(mean, before[0])
     np.testing.assert_array_equal(covariance, before[1])
 
 
+def test_each_measurement_corrects_its_own_filter_and_no_other():
+    start, measured = some_boxes(3), some_boxes(2, seed=5)
+    mean, covariance = initiate(start, NOISE)
+    update(mean, covariance, np.array([2, NOBODY]), measured, NOISE)
+    alone = initiate(start[2:], NOISE)
+    update(*alone, np.array([0]), measured[:1], NOISE)
+    before = initiate(start, NOISE)
+    np.testing.assert_array_equal(mean, np.concatenate([before[0][:2], alone[0]]))
+    np.testing.assert_array_equal(covariance, np.concatenate([before[1][:2], alone[1]]))
+    assert (mean[2] != before[0][2]).any()
+
+
 def test_no_boxes():
     mean, covariance = initiate(np.empty((0, 4)), NOISE)
-    mean, covariance = update(*ahead_by(0.1, mean, covariance), np.empty((0, 4)), NOISE)
+    mean, covariance = ahead_by(0.1, mean, covariance)
+    update(mean, covariance, np.empty(0, np.int64), np.empty((0, 4)), NOISE)
     assert (mean.shape, covariance.shape) == ((0, 8), (0, 4, 3))
     assert to_corners(mean).shape == (0, 4)
     assert to_centre(np.empty((0, 4), np.float32)).shape == (0, 4)

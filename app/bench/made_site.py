@@ -1,44 +1,21 @@
-"""Measures one step of the frame path without networks and decoding, on one core.
-
-    uv run python scripts/bench_step.py                      # 6 cameras x 40 people, and two more sites
-    uv run python scripts/bench_step.py 6x40 --profile 15    # and where the time goes
-    uv run python scripts/bench_step.py --json bench.json
+"""A made-up site of any size, as recorded detections: what the frame path gets once networks have done their work.
 
 People walk over a floor; cameras see them with noise, drop-outs, occlusion and false boxes. The boxes, and a vector of
-appearance for each, become recorded detections of a site file, and the product's own composition root builds the path.
+appearance for each, become recorded detections of a site file. Knows nothing of what tracks them.
 """
 
-import argparse
-import cProfile
-import json
 import math
-import os
-import pstats
-import sys
-import tempfile
-import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 import yaml
-from rich.console import Console
-from rich.table import Table
 
-from app.domains.vocabulary import NO_ID, BoolArray, FloatArray, FrameBatch, IntArray
-from app.orchestration.jobs import StageClock, people_in
-from app.orchestration.pipeline import STAGES, Pipeline
-from app.recorded import open_run
-from app.settings import load_site
+from app.domains.vocabulary import NO_ID, BoolArray, FloatArray, IntArray
 
-GOAL_MS = {"6x40": 5.0}  # median of a step on one core, without networks
-NETWORKS = ("detect", "embed")  # stages in which the product would run a network, here a look-up
 FPS = 10.0
-WARM_UP = 30  # steps in which the first identities begin; not measured
 SIZE = (1920, 1080)
 FOCAL = 1150.0  # pixels: 80 degrees wide
 NEAR_M, FAR_M = 2.5, 22.0  # what stands further away is too small for the detector
@@ -58,22 +35,6 @@ class View:
 
     rotation: FloatArray
     position: FloatArray
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """What one site came to; milliseconds a step unless said otherwise."""
-
-    site: str
-    appearance: bool
-    steps: int
-    boxes: float  # a step
-    views: float  # cameras that see a person, on average
-    people: float  # that the path reports, on average
-    stages: dict[str, dict[str, float]]
-    p50: float
-    p95: float
-    cpu: float  # mean of CPU time: what other work on the machine does not change
 
 
 def walks(people: int, steps: int, floor: tuple[float, float], rng: np.random.Generator) -> FloatArray:
@@ -191,113 +152,3 @@ def write_site(folder: Path, cameras: int, people: int, steps: int, appearance: 
     site = {"site": "bench", "floor": {"bounds": [0.0, 0.0, *floor]}, "cameras": entries}
     (folder / "site.yaml").write_text(yaml.safe_dump(site), encoding="utf-8")
     return seen / (steps * people)
-
-
-class MeasuredClock(StageClock):
-    """A clock of the stages that can be told to look away."""
-
-    measuring = False
-
-    @contextmanager
-    def time(self, stage: str) -> Iterator[None]:
-        """Take the time of a stage while measuring."""
-        if not self.measuring:
-            yield
-            return
-        with super().time(stage):
-            yield
-
-
-def measure(site: str, steps: int, appearance: bool, profile: cProfile.Profile | None) -> Result:
-    """Track a made site step by step."""
-    cameras, people = map(int, site.split("x"))
-    clock = MeasuredClock()
-    with tempfile.TemporaryDirectory() as folder:
-        views = write_site(Path(folder), cameras, people, steps + WARM_UP, appearance)
-        site_file = load_site(Path(folder) / "site.yaml")
-        with open_run(site_file, None, clock, lambda _line: None) as run:
-            batches = list(run.batcher)
-            for batch in batches[:WARM_UP]:
-                run.pipeline.step(batch)
-            clock.measuring = True
-            if profile is not None:
-                profile.enable()
-            wall, cpu, shown = _step_through(run.pipeline, batches[WARM_UP:])
-            if profile is not None:
-                profile.disable()
-    stages = {name: clock.summary()[name] for name in STAGES}
-    boxes = views * people + FALSE_BOXES * cameras
-    p50, p95 = np.percentile(wall, (50, 95)).tolist()
-    return Result(site, appearance, len(wall), boxes, views, shown, stages, p50, p95, cpu)
-
-
-def _step_through(pipeline: Pipeline, batches: Sequence[FrameBatch]) -> tuple[list[float], float, float]:
-    """Return the milliseconds of each step, the mean of its CPU time, and how many people it reports on average."""
-    wall, shown = [], 0
-    cpu = time.process_time()
-    for batch in batches:
-        begin = time.perf_counter()
-        update = pipeline.step(batch)
-        wall.append(1000.0 * (time.perf_counter() - begin))
-        shown += people_in(update)
-    return wall, 1000.0 * (time.process_time() - cpu) / len(batches), shown / len(batches)
-
-
-def show(results: Sequence[Result], console: Console) -> None:
-    """Print one table: a row a site, a column a stage, median / 95th percentile."""
-    table = Table(title="One step of the frame path, one core: median / 95th percentile, ms", title_justify="left")
-    table.add_column("cameras x people", no_wrap=True)
-    table.add_column("appearance", no_wrap=True)
-    for name in (*STAGES, "whole", "path"):
-        table.add_column(name, justify="right", no_wrap=True)
-    for name in ("goal", "boxes"):
-        table.add_column(name, justify="right")
-    for r in results:
-        stages = [f"{r.stages[name]['p50_ms']:.2f} / {r.stages[name]['p95_ms']:.2f}" for name in STAGES]
-        goal = f"{GOAL_MS[r.site]:g}" if r.site in GOAL_MS else ""
-        facts = [goal, f"{r.boxes:.0f}"]
-        whole = f"[bold]{r.p50:.2f} / {r.p95:.2f}[/bold]"
-        path = f"[bold]{r.p50 - sum(r.stages[name]['p50_ms'] for name in NETWORKS):.2f}[/bold]"
-        table.add_row(r.site, "recorded" if r.appearance else "none", *stages, whole, path, *facts)
-    console.print(table)
-    console.print(
-        "detect, embed: the look-up of recorded boxes and vectors; path: the whole without it. boxes: of all cameras."
-    )
-
-
-def on_one_core() -> None:
-    """Start this program again with one thread a library, and keep it on one core."""
-    if os.environ.get("OMP_NUM_THREADS") != "1":
-        single = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-        os.execve(sys.executable, [sys.executable, *sys.argv], {**os.environ, **single})
-    if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
-    cv2.setNumThreads(1)
-
-
-def main() -> None:
-    """Read the arguments, measure each site, print and write."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("sites", nargs="*", default=["6x40", "8x15", "32x50"], help="CAMERASxPEOPLE")
-    parser.add_argument("--steps", type=int, default=300, help="measured steps of each site")
-    parser.add_argument("--appearance", choices=("both", "recorded", "none"), default="both")
-    parser.add_argument("--profile", type=int, default=0, metavar="N", help="also print the N dearest functions")
-    parser.add_argument("--json", type=Path, help="write the results here as well")
-    arguments = parser.parse_args()
-    on_one_core()
-    console = Console(width=max(Console().width, 176))
-    results = []
-    for site in arguments.sites:
-        for appearance in {"both": (False, True), "recorded": (True,), "none": (False,)}[arguments.appearance]:
-            profile = cProfile.Profile() if arguments.profile else None
-            results.append(measure(site, arguments.steps, appearance, profile))
-            if profile is not None:
-                console.print(f"{site}, appearance {'recorded' if appearance else 'none'}, under the profiler")
-                pstats.Stats(profile).sort_stats("tottime").print_stats(arguments.profile)
-    show(results, console)
-    if arguments.json:
-        arguments.json.write_text(json.dumps([asdict(r) for r in results], indent=2) + "\n", encoding="utf-8")
-
-
-if __name__ == "__main__":
-    main()
