@@ -11,10 +11,11 @@ import numpy as np
 
 from app.domains.reid.gallery import Gallery, GalleryConfig
 from app.domains.reid.likelihood import CosineLikelihood, LikelihoodConfig
-from app.domains.vocabulary import CameraId, FloatArray, GlobalId, VectorArray
+from app.domains.reid.people import OCTAVES, Person, Whereabouts, octave
+from app.domains.vocabulary import FloatArray, GlobalId, VectorArray
 
-TrackKey = tuple[CameraId, int]  # a camera and the id of one of its tracks
-Key = int | TrackKey  # or a floor target's id
+STAY_CROPS = 4  # so many crops average out what makes a single one look unlike its person
+MEMORY = 500.0  # newcomers after which older ones fade
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,17 +24,20 @@ class IdentityConfig:
 
     __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
 
-    accept: float = 0.0  # log-odds from which on a newcomer is taken for somebody remembered
-    return_log_odds: float = 0.0  # prior that a newcomer is somebody out of sight rather than a stranger
-    merge_log_odds: float = 2.0  # log-odds from which on a young identity is merged into a remembered one
+    accept: float = 1.0  # log-odds from which on a newcomer is taken for somebody remembered; without a look from 0 on
+    return_log_odds: float = 2.0  # that a newcomer is somebody out of sight rather than a stranger, before it is learnt
+    prior_absences: float = 30.0  # weight of that, in absent people whom newcomers were compared with
+    prior_newcomers: float = 5.0  # and in newcomers
+    merge_log_odds: float = 1.0  # log-odds from which on a young identity is merged into a remembered one
     split_log_odds: float = 2.0  # log-odds from which on somebody taken for a remembered one is taken for another
     stranger_area_m2: float = 100.0  # strangers are expected to appear anywhere in an area of this size
     walk_m: float = 0.6  # standard deviation of how far from their last course people reappear at once
     drift_m_per_s: float = 0.7  # and by how much more for each second out of sight
     max_speed: float = 3.0  # m/s; nobody reappears farther away than this allows
     reach_m: float = 1.5  # metres added to that for errors of position
+    double_s: float = 5.0  # two identities that were there together for so long in all may have been one person
     split_s: float = 1.0  # one person may be two targets for so long, if no camera sees both
-    young_s: float = 5.0  # for so long after it was given an identity may still be corrected
+    young_s: float = 30.0  # for so long after it was given an identity may still be corrected
     patience_s: float = 1.0  # a track whose feet are cut off waits so long for its feet before it gets an identity
     track_memory_s: float = 2.0  # a track keeps its identity without support from the floor for so long
     affinity: float = 2.0  # squared distance that a log-likelihood ratio of 1 is worth to the floor association
@@ -44,68 +48,36 @@ class IdentityConfig:
     likelihood: LikelihoodConfig = field(default_factory=LikelihoodConfig)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Whereabouts:
-    """Where somebody was last.
+class Returns:
+    """How likely a newcomer is one particular absent person, by how long that one has been away; learnt on-line.
 
-    Attributes:
-        xy: (2,) metres; None without floor.
-        velocity: (2,) metres per second.
+    Absences are counted in octaves of seconds. Of each newcomer it is known how many people were absent for how long,
+    and in the end how probably each of them it was.
     """
 
-    last_seen: float
-    xy: FloatArray | None = None
-    velocity: FloatArray | None = None
+    def __init__(self, config: IdentityConfig) -> None:
+        self._share = 1.0 / (1.0 + np.exp(-config.return_log_odds))
+        self._weight = config.prior_absences
+        self._absent, self._returned = np.zeros(OCTAVES), np.zeros(OCTAVES)
+        self._newcomers, self._strangers = config.prior_newcomers, config.prior_newcomers * (1.0 - self._share)
 
+    def log_odds(self, away_s: FloatArray, absent: float) -> FloatArray:
+        """Return (N,) the log-odds that a newcomer is each of the people who have been away for so long.
 
-@dataclass(slots=True)
-class Claim:
-    """That a newcomer is the identity that was given, for as long as it may be corrected.
+        Args:
+            away_s: (N,) seconds.
+            absent: how many people are absent altogether.
+        """
+        before = self._weight * self._share / max(absent, 1.0)
+        probability = ((self._returned + before) / (self._absent + self._weight))[octave(away_s)]
+        return np.asarray(np.log(probability) - np.log(self._strangers / self._newcomers))
 
-    Attributes:
-        at: when it was given.
-        since: capture time from which on rows belong to it.
-        entered_at: (2,) metres, where the newcomer was; None without floor.
-        before: where the identity was before, if somebody remembered; None for a new one.
-        beside: whom one camera has seen at one instant with the newcomer since.
-    """
-
-    at: float
-    since: float
-    entered_at: FloatArray | None
-    before: Whereabouts | None = None
-    beside: set[GlobalId] = field(default_factory=set)
-
-
-@dataclass(slots=True)
-class Person:
-    """Where an identity is, and how sure.
-
-    Attributes:
-        where: at last.
-        cameras: when each camera saw the person last.
-        certainty: probability that the identity is right, given whom else the person may be.
-    """
-
-    where: Whereabouts
-    cameras: dict[CameraId, float] = field(default_factory=dict)
-    certainty: float = 1.0
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Newcomer:
-    """A target, or a track without floor point, that wants an identity in this step.
-
-    Attributes:
-        xy: (2,) metres; None without floor.
-        vector: (D,) its look; None for none.
-    """
-
-    key: Key
-    cameras: tuple[CameraId, ...]
-    xy: FloatArray | None
-    vector: VectorArray | None
-    may_enrol: bool
+    def learn(self, absent: FloatArray, returned: FloatArray) -> None:
+        """Take in a newcomer: how many were absent, and the probability that it was one of them, (OCTAVES,) each."""
+        fade = 1.0 - 1.0 / MEMORY
+        self._absent, self._returned = fade * self._absent + absent, fade * self._returned + returned
+        self._newcomers = fade * self._newcomers + 1.0
+        self._strangers = fade * self._strangers + max(1.0 - float(returned.sum()), 0.0)
 
 
 class Evidence:
@@ -113,8 +85,10 @@ class Evidence:
 
     def __init__(self, gallery: Gallery, likelihood: CosineLikelihood, config: IdentityConfig) -> None:
         self.config = config
+        self.returns = Returns(config)
         self._gallery = gallery
-        self._likelihood = likelihood
+        self.crops = likelihood
+        self.stays = likelihood.anew()
 
     def candidates(
         self, vectors: Sequence[VectorArray], people: Mapping[GlobalId, Person], present: Collection[GlobalId]
@@ -132,16 +106,31 @@ class Evidence:
                 found[identity] = None
         return sorted(found)
 
+    def of_return(
+        self, now: float, xy: FloatArray | None, where: Sequence[Whereabouts], absent: float, *, seen: bool
+    ) -> FloatArray:
+        """Return (M,) the log-odds by time and place that a newcomer is who was last there, rather than a stranger.
+
+        Args:
+            now: when the newcomer came.
+            xy: (2,) metres, where; None without floor.
+            where: everybody whom it may be.
+            absent: how many people were absent altogether.
+            seen: whether looks will be weighed, too; without them that people are used to return is no evidence.
+        """
+        if not where:
+            return np.zeros(0)
+        away = np.array([max(now - place.last_seen, 0.0) for place in where])
+        places = np.array([self.of_place(xy, place, now) for place in where])
+        prior = self.returns.log_odds(away, absent)
+        return np.asarray((prior if seen else np.minimum(prior, -np.log(max(absent, 1.0)))) + places)
+
     def within_reach(self, xy: FloatArray | None, where: Whereabouts, now: float) -> bool:
         """Say whether somebody can have walked to a place (2,)."""
         if xy is None or where.xy is None:
             return True
         reach = self.config.reach_m + self.config.max_speed * max(now - where.last_seen, 0.0)
         return bool(np.linalg.norm(xy - where.xy) <= reach)
-
-    def prior(self, hypotheses: int) -> float:
-        """Return the log-odds that a newcomer is one of so many: the more could come back, the less likely is each."""
-        return self.config.return_log_odds - float(np.log(max(hypotheses, 1)))
 
     def of_place(self, xy: FloatArray | None, where: Whereabouts, now: float) -> float:
         """Return the log-likelihood ratio of a place (2,): half to people who go on, half to anywhere."""
@@ -153,12 +142,32 @@ class Evidence:
         density = np.exp(-0.5 * float(gap @ gap) / variance) / (2.0 * np.pi * variance)
         return float(np.log(0.5 * density * self.config.stranger_area_m2 + 0.5))
 
-    def of_looks(self, vector: VectorArray | None, identities: list[GlobalId]) -> FloatArray:
-        """Return (M,) the log-likelihood ratio of a look (D,) for each identity; 0 where either has none."""
+    def of_looks(self, vector: VectorArray | None, identities: list[GlobalId], crops: int = 1) -> FloatArray:
+        """Return (M,) the log-likelihood ratio of a look (D,) for each identity; 0 where either has none.
+
+        Args:
+            vector: the mean direction of so many crops.
+            identities: whose looks are remembered.
+            crops: how many.
+        """
         if vector is None:
             return np.zeros(len(identities))
-        return self._likelihood.ratio(self._gallery.likeness(vector[None].astype(np.float32), identities)[0])
+        return self._worth(crops).ratio(self._gallery.likeness(vector[None].astype(np.float32), identities)[0])
 
-    def of_alike(self, vector: VectorArray, other: VectorArray | None) -> float:
-        """Return the log-likelihood ratio of two looks (D,); 0 where there is no other."""
-        return 0.0 if other is None else float(self._likelihood.ratio(np.array([vector @ other]))[0])
+    def of_alike(self, vector: VectorArray, other: VectorArray | None, crops: int) -> float:
+        """Return the log-likelihood ratio of two looks (D,), one of so many crops; 0 where there is no other."""
+        return 0.0 if other is None else float(self._worth(crops).ratio(np.array([vector @ other]))[0])
+
+    def _worth(self, crops: int) -> CosineLikelihood:
+        return self.crops if crops < STAY_CROPS else self.stays
+
+
+def share(odds: float, rivals: FloatArray) -> float:
+    """Return the probability of a hypothesis with these log-odds against a stranger, its rivals and the stranger.
+
+    Args:
+        odds: of the hypothesis, 0 for the stranger.
+        rivals: of everybody remembered, the hypothesis included if it is one of them; -infinity for nobody.
+    """
+    top = max(0.0, float(rivals.max(initial=0.0)))
+    return float(np.exp(odds - top) / (np.exp(-top) + np.exp(rivals - top).sum()))

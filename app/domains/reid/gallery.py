@@ -35,7 +35,7 @@ class GalleryEntry:
         means: of all embeddings, older ones fading.
         prototype: (D,) unit vector, their mean direction; None before the first.
         before: what `means` was when somebody was taken for this identity, while that may still turn out wrong.
-        fresh: what came since; None when there is no such doubt.
+        fresh: what came since, `means` itself where nothing was before; None when there is no such doubt.
     """
 
     last_seen: float
@@ -77,22 +77,27 @@ class Gallery:
         """Add one unit vector (D,), taken by one camera, to what is remembered of the identity."""
         entry = self._entries[identity]
         self._blend(entry.means, camera_id, vector, 1)
-        if entry.fresh is not None:
+        if entry.fresh is not None and entry.fresh is not entry.means:
             self._blend(entry.fresh, camera_id, vector, 1)
         self._changed.add(identity)
 
     def doubt(self, identity: GlobalId) -> None:
         """Keep apart from now on what is added to the identity, so that it can be taken away again."""
         entry = self._entries[identity]
-        entry.before, entry.fresh = dict(entry.means), {}
+        entry.before, entry.fresh = dict(entry.means), {} if entry.means else entry.means
 
     def settle(self, identity: GlobalId) -> None:
         """End the doubt: what was added stays."""
         self._entries[identity].before, self._entries[identity].fresh = {}, None
 
-    def looks_since_doubt(self, identity: GlobalId) -> VectorArray | None:
-        """Return the direction (D,) of what was added since the doubt began; None for nothing."""
-        return _direction(self._entries[identity].fresh or {})
+    def in_doubt(self, identity: GlobalId) -> bool:
+        """Say whether what is added to the identity is kept apart."""
+        return self._entries[identity].fresh is not None
+
+    def looks_since_doubt(self, identity: GlobalId) -> tuple[VectorArray | None, int]:
+        """Return the direction (D,) of what was added since the doubt began, None for nothing; and how much it was."""
+        fresh = self._entries[identity].fresh or {}
+        return _direction(fresh), sum(count for _, count in fresh.values())
 
     def looks_before_doubt(self, identity: GlobalId) -> VectorArray | None:
         """Return the direction (D,) of what was remembered when the doubt began; None for nothing."""
@@ -116,6 +121,26 @@ class Gallery:
         """Return the unit vector (D,) that stands for the identity; None if it has no appearance."""
         self._update_prototypes()
         return self._entries[identity].prototype
+
+    def crops(self, identity: GlobalId) -> int:
+        """Return how many looks are remembered."""
+        return sum(count for _, count in self._entries[identity].means.values())
+
+    def recognition(self, identity: GlobalId, crops: int) -> FloatArray:
+        """Return the cosines (N,) of looks since the doubt began, one a camera, to those before of the other cameras.
+
+        Args:
+            identity: whose.
+            crops: how many there must be on either side.
+        """
+        entry = self._entries[identity]
+        cosines = []
+        for camera, (mean, count) in (entry.fresh or {}).items():
+            before = {c: look for c, look in entry.before.items() if c != camera}
+            other = _direction(before)
+            if other is not None and min(count, sum(n for _, n in before.values())) >= crops:
+                cosines.append(float(mean @ other) / max(float(np.linalg.norm(mean)), 1e-12))
+        return np.array(cosines)
 
     def seen_elsewhere(self, identity: GlobalId, camera_id: CameraId) -> VectorArray | None:
         """Return the mean direction (D,) of the identity in all cameras but one; None if it has none there."""
@@ -160,8 +185,9 @@ class Gallery:
     def _absorb(self, entry: GalleryEntry, looks: Looks) -> None:
         """Add looks to an entry in doubt."""
         for camera, (mean, count) in looks.items():
-            for into in (entry.means, *([entry.fresh] if entry.fresh is not None else [])):
-                self._blend(into, camera, mean, count)
+            self._blend(entry.means, camera, mean, count)
+            if entry.fresh is not None and entry.fresh is not entry.means:
+                self._blend(entry.fresh, camera, mean, count)
 
     def _blend(self, looks: Looks, camera_id: CameraId, mean: VectorArray, count: int) -> None:
         own, own_count = looks.get(camera_id, (np.zeros_like(mean), 0))

@@ -6,14 +6,16 @@ A young identity is asked again while evidence comes in, and merged into the rem
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from app.domains.assignment import assign
-from app.domains.reid.evidence import Claim, Evidence, IdentityConfig, Key, Newcomer, Person, TrackKey, Whereabouts
+from app.domains.reid.evidence import Evidence, IdentityConfig, share
 from app.domains.reid.gallery import Gallery
 from app.domains.reid.likelihood import CosineLikelihood
+from app.domains.reid.people import Claim, Key, Newcomer, People, TrackKey, Whereabouts
+from app.domains.reid.review import Reviewer
 from app.domains.vocabulary import (
     NO_CALIBRATION,
     NO_FLOOR,
@@ -25,8 +27,6 @@ from app.domains.vocabulary import (
     FloorTargets,
     GlobalId,
     IntArray,
-    Merge,
-    Split,
     Tracks,
     TrackState,
     VectorArray,
@@ -60,11 +60,9 @@ class IdentityResolver:
         self._gallery = gallery
         self._likelihood = likelihood
         self._evidence = Evidence(gallery, likelihood, config)
-        self._people: dict[GlobalId, Person] = {}
-        self._claims: dict[GlobalId, Claim] = {}  # identities that may still be corrected
-        self._of_target: dict[int, GlobalId] = {}
+        self._people = People(gallery)
+        self._reviewer = Reviewer(self._people, gallery, self._evidence, config)
         self._supported: set[GlobalId] = set()
-        self._of_track: dict[TrackKey, tuple[GlobalId, float]] = {}
         self._waiting_since: dict[TrackKey, float] = {}
         self._learnt_at = -np.inf
         self._stepped_at = -np.inf
@@ -81,9 +79,9 @@ class IdentityResolver:
         vectors = np.concatenate([t.appearance for t in tracks])
         result = np.zeros((len(vectors), len(target_id)))
         rows = np.flatnonzero(vectors.any(axis=1))
-        named = [m for m, target in enumerate(target_id.tolist()) if target in self._of_target]
+        named = [m for m, target in enumerate(target_id.tolist()) if target in self._people.of_target]
         if len(rows) and named:
-            identities = [self._of_target[target] for target in target_id[named].tolist()]
+            identities = [self._people.of_target[target] for target in target_id[named].tolist()]
             ratio = self._likelihood.ratio(self._gallery.likeness(vectors[rows], identities))
             limit = self.config.max_affinity
             result[rows[:, None], np.array(named)] = np.clip(self.config.affinity * ratio, -limit, limit)
@@ -109,14 +107,11 @@ class IdentityResolver:
         """
         earliest = min((t.captured_at for t in tracks), default=now)
         self._begin, self._stepped_at = max(earliest, float(np.nextafter(self._stepped_at, np.inf))), now
-        living = set(targets.target_id.tolist())
-        self._of_target = {target: identity for target, identity in self._of_target.items() if target in living}
-        self._supported = {
-            self._of_target[t] for t in targets.target_id[targets.unseen_s == 0.0].tolist() if t in self._of_target
-        }
-        self._forget(now)
+        in_sight = targets.unseen_s == 0.0
+        self._supported = self._people.keep_targets(targets.target_id, in_sight)
+        self._people.forget(now, self.config.track_memory_s)
         appearance = self._appearance(tracks, target_of)
-        nameable = targets.confirmed & watched & (targets.unseen_s == 0.0)
+        nameable = targets.confirmed & watched & in_sight
         self._inherit(now, tracks, target_of, targets.target_id[nameable])
         newcomers = self._new_targets(targets, nameable, appearance) + self._new_tracks(
             now, tracks, target_of, appearance
@@ -127,7 +122,12 @@ class IdentityResolver:
         self._learn(now, tracks, rows)
         of_target = self._identities_of(targets)
         self._note(now, tracks, rows, targets, of_target)
-        corrections = self._reconsider(now, tracks, rows)
+        looked_at = {
+            GlobalId(i)
+            for t, ids in zip(tracks, rows, strict=True)
+            for i in ids[t.appearance.any(axis=1) & (ids != NO_ID)].tolist()
+        }
+        corrections = self._reviewer.review(now, self._begin, looked_at, self._supported)
         if corrections:
             rows, of_target = self._name_rows(now, tracks, target_of), self._identities_of(targets)
         certainty = [self._certainty_of(ids) for ids in rows]
@@ -135,11 +135,12 @@ class IdentityResolver:
 
     def _certainty_of(self, ids: IntArray) -> FloatArray:
         """Return the probability that each identity (N,) is right; 0 for NO_ID."""
-        return np.array([0.0 if i == NO_ID else self._people[GlobalId(i)].certainty for i in ids.tolist()])
+        people = self._people.remembered
+        return np.array([0.0 if i == NO_ID else people[GlobalId(i)].certainty for i in ids.tolist()])
 
     def _identities_of(self, targets: FloorTargets) -> IntArray:
         """Return the global id of each target, (M,), NO_ID for none."""
-        return np.array([self._of_target.get(t, NO_ID) for t in targets.target_id.tolist()], dtype=np.int64)
+        return np.array([self._people.of_target.get(t, NO_ID) for t in targets.target_id.tolist()], dtype=np.int64)
 
     def _appearance(self, tracks: Sequence[Tracks], target_of: Sequence[IntArray]) -> dict[Key, VectorArray]:
         """Return the appearance (D,) of each target or track that had crops taken: their mean direction."""
@@ -155,19 +156,19 @@ class IdentityResolver:
     ) -> None:
         """Give a nameless target the identity that its camera track has had, unless a target in sight holds it."""
         held = set(self._supported)
-        nameless = set(target_id.tolist()) - self._of_target.keys()
+        nameless = set(target_id.tolist()) - self._people.of_target.keys()
         if not nameless:
             return
         for t, target in zip(tracks, target_of, strict=True):
             for row in np.flatnonzero(np.isin(target, list(nameless))).tolist():
                 identity = self._remembered(t.camera_id, int(t.track_id[row]), now)
-                if identity is not None and identity not in held and int(target[row]) not in self._of_target:
-                    self._rename_target(int(target[row]), identity)
+                if identity is not None and identity not in held and int(target[row]) not in self._people.of_target:
+                    self._people.rename_target(int(target[row]), identity)
                     held.add(identity)
 
     def _remembered(self, camera_id: CameraId, track_id: int, now: float) -> GlobalId | None:
         """Return the identity that a camera's track has had lately, None for none."""
-        identity, seen = self._of_track.get((camera_id, track_id), (None, -np.inf))
+        identity, seen = self._people.of_track.get((camera_id, track_id), (None, -np.inf))
         return identity if now - seen <= self.config.track_memory_s else None
 
     def _new_targets(
@@ -176,7 +177,7 @@ class IdentityResolver:
         return [
             Newcomer(key, (), targets.xy[m], appearance.get(key), True)
             for m, key in enumerate(targets.target_id.tolist())
-            if nameable[m] and key not in self._of_target
+            if nameable[m] and key not in self._people.of_target
         ]
 
     def _new_tracks(
@@ -192,7 +193,7 @@ class IdentityResolver:
         for t, target in zip(tracks, target_of, strict=True):
             for row in np.flatnonzero((target <= NO_FLOOR) & (t.state == TrackState.CONFIRMED)).tolist():
                 key = (t.camera_id, int(t.track_id[row]))
-                if key in self._of_track:
+                if key in self._people.of_track:
                     continue
                 waiting[key] = self._waiting_since.get(key, now)
                 ripe = target[row] == NO_CALIBRATION or now - waiting[key] >= self.config.patience_s
@@ -207,7 +208,7 @@ class IdentityResolver:
         present: dict[GlobalId, set[CameraId]] = {identity: set() for identity in self._supported}
         for t, target in zip(tracks, target_of, strict=True):
             for track, key in zip(t.track_id.tolist(), target.tolist(), strict=True):
-                identity = self._of_target.get(key) or self._remembered(t.camera_id, track, now)
+                identity = self._people.of_target.get(key) or self._remembered(t.camera_id, track, now)
                 if identity is not None:
                     present.setdefault(identity, set()).add(t.camera_id)
         return present
@@ -215,33 +216,31 @@ class IdentityResolver:
     def _name(self, now: float, newcomers: list[Newcomer], present: dict[GlobalId, set[CameraId]]) -> None:
         """Join newcomers to people remembered, all at once, and enrol the rest."""
         vectors = [newcomer.vector for newcomer in newcomers if newcomer.vector is not None]
-        people = self._evidence.candidates(vectors, self._people, present)
+        absent = self._people.absent(now)
+        people = self._evidence.candidates(vectors, self._people.remembered, present)
         score = np.full((len(newcomers), len(people)), -np.inf)
         for n, newcomer in enumerate(newcomers):
             allowed = [m for m, p in enumerate(people) if self._may_be(newcomer, p, now, present)]
-            score[n, allowed] = self._log_odds(now, newcomer, [people[m] for m in allowed])
-        cost = np.where(np.isfinite(score), self.config.accept - score, 0.0)
+            score[n, allowed] = self._log_odds(now, newcomer, [people[m] for m in allowed], absent.sum())
+        accept = np.array([0.0 if newcomer.vector is None else self.config.accept for newcomer in newcomers])
+        cost = np.where(np.isfinite(score), accept[:, None] - score, 0.0)
         matched = dict(zip(*(index.tolist() for index in assign(cost)), strict=True)) if len(people) else {}
         for n, newcomer in enumerate(newcomers):
             if n in matched:
                 identity = people[matched[n]]
             elif newcomer.may_enrol:
-                identity = self._enrol(now, newcomer.xy)
+                identity = self._people.enrol(now, newcomer.xy)
             else:
                 continue
             if identity not in present:
                 before = self._people[identity].where if n in matched else None
                 own = float(score[n, matched[n]]) if n in matched else 0.0
-                self._claim(identity, Claim(now, self._begin, newcomer.xy, before), _share(own, score[n]))
+                claim = Claim(now, self._begin, newcomer.xy, before, absent=absent)
+                self._people.claim(identity, claim, share(own, score[n]))
             if isinstance(newcomer.key, int):
-                self._rename_target(newcomer.key, identity)
+                self._people.rename_target(newcomer.key, identity)
             else:
-                self._of_track[newcomer.key] = (identity, now)
-
-    def _rename_target(self, target: int, identity: GlobalId) -> None:
-        """Give a target an identity, and take it from the unsupported target that has kept its place so far."""
-        self._of_target = {t: i for t, i in self._of_target.items() if i != identity}
-        self._of_target[target] = identity
+                self._people.of_track[newcomer.key] = (identity, now)
 
     def _may_be(
         self, newcomer: Newcomer, identity: GlobalId, now: float, present: dict[GlobalId, set[CameraId]]
@@ -254,28 +253,17 @@ class IdentityResolver:
             return False
         return self._evidence.within_reach(newcomer.xy, self._people[identity].where, now)
 
-    def _log_odds(self, now: float, newcomer: Newcomer, identities: list[GlobalId]) -> FloatArray:
+    def _log_odds(self, now: float, newcomer: Newcomer, identities: list[GlobalId], absent: float) -> FloatArray:
         """Return (M,) the log-odds that the newcomer is each of these people rather than a stranger."""
-        prior = self._evidence.prior(len(identities))
-        place = [self._evidence.of_place(newcomer.xy, self._people[i].where, now) for i in identities]
-        return np.asarray(prior + np.array(place) + self._evidence.of_looks(newcomer.vector, identities))
-
-    def _enrol(self, now: float, xy: FloatArray | None) -> GlobalId:
-        identity = self._gallery.enrol(now)
-        self._people[identity] = Person(Whereabouts(now, xy))
-        return identity
-
-    def _claim(self, identity: GlobalId, claim: Claim, certainty: float) -> None:
-        """Note that an identity has been given, and may be corrected while evidence comes in."""
-        self._claims[identity] = claim
-        self._people[identity].certainty = certainty
-        self._gallery.doubt(identity)
+        where = [self._people[identity].where for identity in identities]
+        odds = self._evidence.of_return(now, newcomer.xy, where, absent, seen=newcomer.vector is not None)
+        return odds + self._evidence.of_looks(newcomer.vector, identities)
 
     def _name_rows(self, now: float, tracks: Sequence[Tracks], target_of: Sequence[IntArray]) -> list[IntArray]:
         """Name each row by its target, or by what its track has been; nobody twice in one camera."""
         named = []
         for t, target in zip(tracks, target_of, strict=True):
-            ids = np.array([self._of_target.get(int(m), NO_ID) for m in target], dtype=np.int64)
+            ids = np.array([self._people.of_target.get(int(m), NO_ID) for m in target], dtype=np.int64)
             used = set(ids.tolist())
             for row in np.flatnonzero(ids == NO_ID).tolist():
                 identity = self._remembered(t.camera_id, int(t.track_id[row]), now)
@@ -294,21 +282,24 @@ class IdentityResolver:
         of_target: IntArray,
     ) -> None:
         """Remember where everybody is, which track is whom, and how they look."""
+        people, claims, of_track = self._people.remembered, self._people.claims, self._people.of_track
+        everybody: set[GlobalId] = set()
         for t, ids in zip(tracks, rows, strict=True):
-            taken = np.asarray(t.appearance.any(axis=1)).tolist()
-            for row, (number, track) in enumerate(zip(ids.tolist(), t.track_id.tolist(), strict=True)):
-                if number == NO_ID:
-                    continue
-                identity = GlobalId(number)
-                self._of_track[t.camera_id, track] = (identity, now)
-                self._people[identity].cameras[t.camera_id] = now
-                if identity in self._claims:
-                    self._claims[identity].beside.update(ids.tolist())
-                if taken[row]:
+            known = np.flatnonzero(ids != NO_ID)
+            here = [GlobalId(identity) for identity in ids[known].tolist()]
+            taken = np.asarray(t.appearance[known].any(axis=1)).tolist()
+            for identity, track, row, look in zip(here, t.track_id[known].tolist(), known.tolist(), taken, strict=True):
+                of_track[t.camera_id, track] = (identity, now)
+                people[identity].cameras[t.camera_id] = now
+                if look:
                     self._gallery.refresh(identity, t.camera_id, t.appearance[row])
-        for number in {number for ids in rows for number in ids.tolist()} - {NO_ID}:
-            person = self._people[GlobalId(number)]
-            person.where = replace(person.where, last_seen=now)
+            everybody.update(here)
+            for identity in claims.keys() & here:
+                claims[identity].beside.update(here)
+        for identity in everybody:
+            person = people[identity]
+            person.where = Whereabouts(now, person.where.xy, person.where.velocity)
+            person.is_seen(now, self.config.split_s)
         for m in np.flatnonzero((of_target != NO_ID) & (targets.unseen_s == 0.0)).tolist():
             person = self._people[GlobalId(int(of_target[m]))]
             person.where = Whereabouts(person.where.last_seen, targets.xy[m], targets.velocity[m])
@@ -331,119 +322,6 @@ class IdentityResolver:
             own = [GlobalId(int(identity)) for identity in ids[taken]]
             other[np.arange(len(taken)), [column[identity] for identity in own]] = np.nan
             elsewhere = [self._gallery.seen_elsewhere(identity, t.camera_id) for identity in own]
-            same = [
-                float(t.appearance[row] @ mean) for row, mean in zip(taken, elsewhere, strict=True) if mean is not None
-            ]
-            self._likelihood.learn(np.array(same), other.ravel())
-
-    def _reconsider(self, now: float, tracks: Sequence[Tracks], rows: Sequence[IntArray]) -> tuple[Correction, ...]:
-        """Weigh anew who everybody is whose identity is young and who has been looked at; correct what was wrong."""
-        for identity in [i for i, claim in self._claims.items() if now - claim.at > self.config.young_s]:
-            self._settle(identity)
-        seen = {
-            GlobalId(int(ids[row]))
-            for t, ids in zip(tracks, rows, strict=True)
-            for row in np.flatnonzero(t.appearance.any(axis=1) & (ids != NO_ID)).tolist()
-        }
-        looks = [
-            (identity, vector)
-            for identity in sorted(seen & self._claims.keys())
-            if now > self._claims[identity].at and (vector := self._gallery.looks_since_doubt(identity)) is not None
-        ]
-        if not looks:
-            return ()
-        alike = self._gallery.nearest(np.stack([vector for _, vector in looks]), self.config.candidates)
-        found = (self._review(*look, candidates) for look, candidates in zip(looks, alike, strict=True))
-        return tuple(correction for correction in found if correction is not None)
-
-    def _review(self, identity: GlobalId, look: VectorArray, candidates: list[GlobalId]) -> Correction | None:
-        """Correct an identity where its looks so far say that it is another; else say how sure it is."""
-        evidence, person, claim = self._evidence, self._people[identity], self._claims[identity]
-        known = [other for other in candidates if other != identity and self._might_be(claim, other)]
-        prior = evidence.prior(len(known) + (claim.before is not None))
-        places = [evidence.of_place(claim.entered_at, self._people[other].where, claim.at) for other in known]
-        odds = prior + np.array(places) + evidence.of_looks(look, known)
-        best = int(np.argmax(odds)) if len(odds) else None
-        rival = float(odds[best]) if best is not None else -np.inf
-        if claim.before is None:
-            person.certainty = _share(0.0, odds)
-            if best is not None and rival >= self.config.merge_log_odds:
-                return self._merge(identity, known[best], _share(rival, odds))
-            return None
-        own = prior + evidence.of_place(claim.entered_at, claim.before, claim.at)
-        own += evidence.of_alike(look, self._gallery.looks_before_doubt(identity))
-        hypotheses = np.append(odds, own)
-        person.certainty = _share(own, hypotheses)
-        if max(rival, 0.0) - own < self.config.split_log_odds:
-            return None
-        certainty = _share(max(rival, 0.0), hypotheses)
-        if best is not None and rival > 0.0:
-            moved = replace(claim, before=self._people[known[best]].where)
-            return self._split(identity, claim.before, known[best], moved, certainty)
-        apart = self._enrol(claim.at, claim.entered_at)
-        return self._split(identity, claim.before, apart, replace(claim, before=None), certainty)
-
-    def _might_be(self, claim: Claim, other: GlobalId) -> bool:
-        """Say whether somebody remembered was gone when a newcomer came, and can have walked there."""
-        person = self._people.get(other)
-        return (
-            person is not None
-            and other not in claim.beside
-            and other not in self._supported
-            and person.where.last_seen <= claim.at + self.config.split_s
-            and self._evidence.within_reach(claim.entered_at, person.where, claim.at)
-        )
-
-    def _merge(self, gone: GlobalId, kept: GlobalId, certainty: float) -> Merge:
-        self._gallery.merge(gone, kept)
-        claim = self._claims.pop(gone)
-        young, old = self._people.pop(gone), self._people[kept]
-        self._move(
-            gone, kept, young, certainty, Claim(claim.at, claim.since, claim.entered_at, old.where, claim.beside)
-        )
-        return Merge(gone, kept, certainty)
-
-    def _split(self, mixed: GlobalId, before: Whereabouts, apart: GlobalId, claim: Claim, certainty: float) -> Split:
-        """Take from an identity, last seen where it was before, what it has been since; another goes on."""
-        self._gallery.split(mixed, apart)
-        person = self._people[mixed]
-        del self._claims[mixed]
-        self._move(mixed, apart, person, certainty, claim)
-        person.where, person.cameras = before, {c: at for c, at in person.cameras.items() if at < claim.at}
-        return Split(mixed, apart, claim.since, self._begin, (), certainty)
-
-    def _move(self, old: GlobalId, new: GlobalId, person: Person, certainty: float, claim: Claim) -> None:
-        """Let somebody go on under another identity."""
-        other = self._people[new]
-        other.where, other.certainty = person.where, certainty
-        other.cameras.update(person.cameras)
-        self._claims[new] = claim
-        for target in [t for t, identity in self._of_target.items() if identity == old]:
-            self._rename_target(target, new)
-        self._of_track = {k: (new if i == old else i, seen) for k, (i, seen) in self._of_track.items()}
-
-    def _settle(self, identity: GlobalId) -> None:
-        """Let an identity stand."""
-        self._gallery.settle(identity)
-        del self._claims[identity]
-
-    def _forget(self, now: float) -> None:
-        """Drop tracks that have not been seen for long, and identities that the gallery has forgotten."""
-        memory = self.config.track_memory_s
-        self._of_track = {key: entry for key, entry in self._of_track.items() if now - entry[1] <= memory}
-        for identity in (*self._of_target.values(), *(identity for identity, _ in self._of_track.values())):
-            self._gallery.see(identity, now)  # somebody who still has a target or a track is not forgotten
-        for identity in self._gallery.expire(now):
-            del self._people[identity]
-            self._claims.pop(identity, None)
-
-
-def _share(odds: float, rivals: FloatArray) -> float:
-    """Return the probability of a hypothesis with these log-odds against a stranger, its rivals' and the stranger.
-
-    Args:
-        odds: of the hypothesis, 0 for the stranger.
-        rivals: of everybody remembered, the hypothesis included if it is one of them; -infinity for nobody.
-    """
-    top = max(0.0, float(rivals.max(initial=0.0)))
-    return float(np.exp(odds - top) / (np.exp(-top) + np.exp(rivals - top).sum()))
+            same = [float(t.appearance[row] @ b) for row, b in zip(taken, elsewhere, strict=True) if b is not None]
+            self._evidence.crops.learn(np.array(same), other.ravel())
+        self._reviewer.learn(present)

@@ -170,3 +170,34 @@ def test_a_merge_with_somebody_without_appearance(gallery):
     gallery.merge(seen, third)
     assert gallery.nearest(looks(1, 1, seed=1), 3) == [[third]]
     assert len(gallery) == 1
+
+
+def test_what_was_added_in_doubt_can_be_given_to_another(gallery):
+    person, apart = remember(gallery, 1), gallery.enrol(20.0)
+    own = gallery.prototype(person)
+    gallery.doubt(person)
+    for vector in looks(2, 6):
+        gallery.refresh(person, CAMERAS[0], vector)
+    direction, crops = gallery.looks_since_doubt(person)
+    assert crops == 6
+    np.testing.assert_allclose(gallery.looks_before_doubt(person), own, atol=1e-6)
+    gallery.split(person, apart)
+    np.testing.assert_allclose(gallery.prototype(person), own, atol=1e-6)
+    np.testing.assert_allclose(gallery.prototype(apart), direction, atol=1e-6)
+    assert [found[0] for found in gallery.nearest(np.concatenate([looks(c, 1, 3) for c in (1, 2)]), 1)] == [
+        person,
+        apart,
+    ]
+    assert (gallery.in_doubt(person), gallery.in_doubt(apart)) == (False, True)
+
+
+def test_a_new_identity_in_doubt_counts_each_look_once(gallery):
+    plain, doubted = gallery.enrol(0.0), gallery.enrol(0.0)
+    gallery.doubt(doubted)
+    for vector in looks(1, 5):
+        gallery.refresh(plain, CAMERAS[0], vector)
+        gallery.refresh(doubted, CAMERAS[0], vector)
+    np.testing.assert_allclose(gallery.prototype(doubted), gallery.prototype(plain), atol=1e-6)
+    assert gallery.crops(doubted) == gallery.looks_since_doubt(doubted)[1] == 5
+    gallery.settle(doubted)
+    assert gallery.looks_since_doubt(doubted) == (None, 0)

@@ -235,9 +235,9 @@ def test_who_was_merged_away_never_comes_back(site):
 
 def mistaken_at_first(site: Site) -> list[Answer]:
     """1 leaves; somebody else comes, whose first crop shows 1, and later ones herself."""
-    site.watch(0.0, 5.0, {1: HERE, 2: NEAR_BY}, {"a": [(5, 1, RED), (6, 2, BLUE)]})
+    site.watch(0.0, 5.0, {1: HERE}, {"a": [(5, 1, RED)]})
     answers = [site.see(60.0, {3: HERE}, {"b": [(8, 3, RED)]})]
-    return answers + [site.see(60.5 + 0.5 * i, {3: HERE}, {"b": [(8, 3, GREEN)]}) for i in range(8)]
+    return answers + [site.see(60.5 + 0.5 * i, {3: HERE}, {"b": [(8, 3, GREEN)]}) for i in range(20)]
 
 
 def test_who_was_taken_for_another_is_split_from_him(site):
@@ -246,18 +246,18 @@ def test_who_was_taken_for_another_is_split_from_him(site):
     (corrected,) = [answer for answer in answers if answer.corrections]
     (split,) = corrected.corrections
     assert isinstance(split, Split)
-    assert (split.mixed, split.apart, split.since) == (1, 3, 60.0)
+    assert (split.mixed, split.apart, split.since) == (1, 2, 60.0)
     assert split.until == 60.5 + 0.5 * (answers.index(corrected) - 1)
     assert 0.5 < split.certainty <= 1.0
     for answer in answers[answers.index(corrected) :]:
-        assert answer.targets == {3: 3}
-        assert answer.rows == {"b": [3]}
+        assert answer.targets == {3: 2}
+        assert answer.rows == {"b": [2]}
 
 
 def test_after_a_split_both_are_known_by_their_own_looks(site):
     mistaken_at_first(site)
     floor, rows = {4: HERE, 5: NEAR_BY}, {"a": [(9, 4, GREEN), (10, 5, RED)], "b": []}
-    assert site.watch(300.0, 305.0, floor, rows).targets == {4: 3, 5: 1}
+    assert site.watch(300.0, 305.0, floor, rows).targets == {4: 2, 5: 1}
 
 
 def test_certainty_rises_with_evidence_and_falls_with_lookalikes(site):
@@ -273,13 +273,20 @@ def test_certainty_rises_with_evidence_and_falls_with_lookalikes(site):
     assert lookalike.certainty[5] < 0.6, "two remembered people look like that"
 
 
-def test_an_identity_that_is_no_longer_young_is_not_merged():
+def test_an_identity_that_stands_is_still_compared_with_those_whom_it_never_met():
     site = Site(IdentityConfig(young_s=2.0))
     site.watch(0.0, 5.0, {1: HERE}, {"a": [(5, 1, RED)]})
     site.watch(60.0, 63.0, {3: FAR}, {"b": [(8, 3, None)]})
-    answer = site.watch(63.5, 70.0, {3: FAR}, {"b": [(8, 3, RED)]})
+    answer = site.watch(63.5, 80.0, {3: FAR}, {"b": [(8, 3, RED)]})
+    assert [(c.gone, c.kept) for c in answer.corrections] == [(2, 1)]
+    assert answer.targets == {3: 1}
+
+
+def test_lookalikes_who_met_long_ago_are_never_merged():
+    site = Site(IdentityConfig(young_s=2.0))
+    site.watch(0.0, 20.0, {1: HERE, 2: FAR}, {"a": [(5, 1, RED)], "b": [(6, 2, RED)]})
+    answer = site.watch(20.5, 300.0, {1: HERE}, {"a": [(5, 1, RED)], "b": []})
     assert answer.corrections == ()
-    assert answer.targets == {3: 2}
 
 
 def forgetful(forget_s: float) -> Site:
