@@ -123,7 +123,8 @@ class Evidence:
         away = np.array([max(now - place.last_seen, 0.0) for place in where])
         places = np.array([self.of_place(xy, place, now) for place in where])
         prior = self.returns.log_odds(away, absent)
-        return np.asarray((prior if seen else np.minimum(prior, -np.log(max(absent, 1.0)))) + places)
+        unseen = np.minimum(prior, -np.log(max(absent, len(where))))
+        return np.asarray((prior if seen else unseen) + places)
 
     def within_reach(self, xy: FloatArray | None, where: Whereabouts, now: float) -> bool:
         """Say whether somebody can have walked to a place (2,)."""
