@@ -48,7 +48,7 @@ class FusionConfig:
     gate: float = 16.0  # squared Mahalanobis distance
     linked_gate: float = 100.0  # the same for a point whose camera track surely is this target's: feet get hidden
     trusted_link: float = 0.5  # from which certainty of that link on; 1 is surest
-    outlier: float = 5.0  # squared distance from which on a point is trusted less, the farther the less
+    outlier: float = 4.0  # squared distance from which on a point is trusted less, the farther the less
     accept: float = 12.0  # assignment cost from which on a point is better left alone
     same_track: float = 4.0  # cost that a point is cheaper by, if its camera track was this target's one step ago
     other_track: float = 2.0  # and dearer by, if it was another target's
