@@ -150,7 +150,7 @@ class Gallery:
         """Return the cosine (N, M) of each vector to each identity's prototype; NaN where either has none."""
         self._update_prototypes()
         result = np.full((len(vectors), len(identities)), np.nan)
-        rows = np.flatnonzero(vectors.any(axis=1))
+        rows = np.nonzero(vectors.any(axis=1))[0]
         prototypes = [self._entries[identity].prototype for identity in identities]
         known = [(m, prototype) for m, prototype in enumerate(prototypes) if prototype is not None]
         if len(rows) and known:

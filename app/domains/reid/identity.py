@@ -5,8 +5,10 @@ identity once: somebody remembered, if place, time and appearance make that like
 A young identity is asked again while evidence comes in, and merged into the remembered one when that proves right.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -32,6 +34,8 @@ from app.domains.vocabulary import (
     VectorArray,
 )
 
+CONFIRMED = int(TrackState.CONFIRMED)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Resolution:
@@ -50,6 +54,48 @@ class Resolution:
     of_target: IntArray
     target_certainty: FloatArray
     corrections: tuple[Correction, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Rows:
+    """The N rows of all cameras' tracks in one step, one camera behind the other.
+
+    Attributes:
+        ends: behind which row each camera's end.
+        camera: (N,) of each row.
+        track: (N,) the camera's own id of its track.
+        target: (N,) the floor target; NO_ID, NO_FLOOR or NO_CALIBRATION.
+        confirmed: (N,) whether the track is.
+        looks: appearance (D,) by row, of those that had a crop taken.
+    """
+
+    ends: list[int]
+    camera: list[CameraId]
+    track: list[int]
+    target: list[int]
+    confirmed: list[bool]
+    looks: dict[int, VectorArray]
+
+    def key(self, row: int) -> Key:
+        """Return whom a row belongs to as far as geometry knows: its target, or else its track."""
+        return self.target[row] if self.target[row] >= 0 else (self.camera[row], self.track[row])
+
+    def frames(self) -> list[range]:
+        """Return the rows of each camera."""
+        return [range(begin, end) for begin, end in pairwise([0, *self.ends])]
+
+
+def _stack(tracks: Sequence[Tracks], target_of: Sequence[IntArray]) -> _Rows:
+    rows = _Rows([], [], [], [], [], {})
+    for t, target in zip(tracks, target_of, strict=True):
+        looked = np.nonzero(t.appearance.any(axis=1))[0].tolist()
+        rows.looks.update((len(rows.camera) + row, t.appearance[row]) for row in looked)
+        rows.camera.extend([t.camera_id] * len(t))
+        rows.track.extend(t.track_id.tolist())
+        rows.target.extend(target.tolist())
+        rows.confirmed.extend((t.state == CONFIRMED).tolist())
+        rows.ends.append(len(rows.camera))
+    return rows
 
 
 class IdentityResolver:
@@ -78,7 +124,7 @@ class IdentityResolver:
             return np.zeros((0, len(target_id)))
         vectors = np.concatenate([t.appearance for t in tracks])
         result = np.zeros((len(vectors), len(target_id)))
-        rows = np.flatnonzero(vectors.any(axis=1))
+        rows = np.nonzero(vectors.any(axis=1))[0]
         named = [m for m, target in enumerate(target_id.tolist()) if target in self._people.of_target]
         if len(rows) and named:
             identities = [self._people.of_target[target] for target in target_id[named].tolist()]
@@ -110,61 +156,61 @@ class IdentityResolver:
         in_sight = targets.unseen_s == 0.0
         self._supported = self._people.keep_targets(targets.target_id, in_sight)
         self._people.forget(now, self.config.track_memory_s)
-        appearance = self._appearance(tracks, target_of)
+        rows = _stack(tracks, target_of)
+        appearance = self._appearance(rows)
         nameable = targets.confirmed & watched & in_sight
-        self._inherit(now, tracks, target_of, targets.target_id[nameable])
-        newcomers = self._new_targets(targets, nameable, appearance) + self._new_tracks(
-            now, tracks, target_of, appearance
-        )
+        self._inherit(now, rows, targets.target_id[nameable])
+        newcomers = self._new_targets(targets, nameable, appearance) + self._new_tracks(now, rows, appearance)
         if newcomers:
-            self._name(now, newcomers, self._present(now, tracks, target_of))
-        rows = self._name_rows(now, tracks, target_of)
-        self._learn(now, tracks, rows)
+            self._name(now, newcomers, self._present(now, rows))
+        ids = self._name_rows(now, rows)
+        self._learn(now, rows, ids)
         of_target = self._identities_of(targets)
-        self._note(now, tracks, rows, targets, of_target)
-        looked_at = {
-            GlobalId(i)
-            for t, ids in zip(tracks, rows, strict=True)
-            for i in ids[t.appearance.any(axis=1) & (ids != NO_ID)].tolist()
-        }
+        self._note(now, rows, ids, targets, of_target)
+        looked_at = {GlobalId(ids[row]) for row in rows.looks if ids[row] != NO_ID}
         corrections = self._reviewer.review(now, self._begin, looked_at, self._supported)
         if corrections:
-            rows, of_target = self._name_rows(now, tracks, target_of), self._identities_of(targets)
-        certainty = [self._certainty_of(ids) for ids in rows]
-        return Resolution(rows, certainty, of_target, self._certainty_of(of_target), corrections)
+            ids, of_target = self._name_rows(now, rows), self._identities_of(targets)
+        of_row, certainty = np.array(ids, dtype=np.int64), self._certainty_of(ids)
+        cuts = rows.ends[:-1]
+        return Resolution(
+            of_row=np.split(of_row, cuts) if tracks else [],
+            row_certainty=np.split(certainty, cuts) if tracks else [],
+            of_target=of_target,
+            target_certainty=self._certainty_of(of_target.tolist()),
+            corrections=corrections,
+        )
 
-    def _certainty_of(self, ids: IntArray) -> FloatArray:
+    def _certainty_of(self, ids: list[int]) -> FloatArray:
         """Return the probability that each identity (N,) is right; 0 for NO_ID."""
         people = self._people.remembered
-        return np.array([0.0 if i == NO_ID else people[GlobalId(i)].certainty for i in ids.tolist()])
+        return np.array([0.0 if i == NO_ID else people[GlobalId(i)].certainty for i in ids], dtype=np.float64)
 
     def _identities_of(self, targets: FloorTargets) -> IntArray:
         """Return the global id of each target, (M,), NO_ID for none."""
         return np.array([self._people.of_target.get(t, NO_ID) for t in targets.target_id.tolist()], dtype=np.int64)
 
-    def _appearance(self, tracks: Sequence[Tracks], target_of: Sequence[IntArray]) -> dict[Key, VectorArray]:
+    def _appearance(self, rows: _Rows) -> dict[Key, VectorArray]:
         """Return the appearance (D,) of each target or track that had crops taken: their mean direction."""
         found: dict[Key, VectorArray] = {}
-        for t, target in zip(tracks, target_of, strict=True):
-            for row in np.flatnonzero(t.appearance.any(axis=1)).tolist():
-                key = int(target[row]) if target[row] >= 0 else (t.camera_id, int(t.track_id[row]))
-                found[key] = found[key] + t.appearance[row] if key in found else t.appearance[row]
-        return {key: total / max(float(np.linalg.norm(total)), 1e-12) for key, total in found.items()}
+        for row, look in rows.looks.items():
+            key = rows.key(row)
+            found[key] = found[key] + look if key in found else look
+        return {key: total / max(math.sqrt(total @ total), 1e-12) for key, total in found.items()}
 
-    def _inherit(
-        self, now: float, tracks: Sequence[Tracks], target_of: Sequence[IntArray], target_id: IntArray
-    ) -> None:
+    def _inherit(self, now: float, rows: _Rows, target_id: IntArray) -> None:
         """Give a nameless target the identity that its camera track has had, unless a target in sight holds it."""
         held = set(self._supported)
         nameless = set(target_id.tolist()) - self._people.of_target.keys()
         if not nameless:
             return
-        for t, target in zip(tracks, target_of, strict=True):
-            for row in np.flatnonzero(np.isin(target, list(nameless))).tolist():
-                identity = self._remembered(t.camera_id, int(t.track_id[row]), now)
-                if identity is not None and identity not in held and int(target[row]) not in self._people.of_target:
-                    self._people.rename_target(int(target[row]), identity)
-                    held.add(identity)
+        for camera_id, track, target in zip(rows.camera, rows.track, rows.target, strict=True):
+            if target not in nameless:
+                continue
+            identity = self._remembered(camera_id, track, now)
+            if identity is not None and identity not in held and target not in self._people.of_target:
+                self._people.rename_target(target, identity)
+                held.add(identity)
 
     def _remembered(self, camera_id: CameraId, track_id: int, now: float) -> GlobalId | None:
         """Return the identity that a camera's track has had lately, None for none."""
@@ -180,37 +226,29 @@ class IdentityResolver:
             if nameable[m] and key not in self._people.of_target
         ]
 
-    def _new_tracks(
-        self,
-        now: float,
-        tracks: Sequence[Tracks],
-        target_of: Sequence[IntArray],
-        appearance: dict[Key, VectorArray],
-    ) -> list[Newcomer]:
+    def _new_tracks(self, now: float, rows: _Rows, appearance: dict[Key, VectorArray]) -> list[Newcomer]:
         """List the confirmed tracks that have no floor point and no identity."""
         newcomers = []
         waiting = {}
-        for t, target in zip(tracks, target_of, strict=True):
-            for row in np.flatnonzero((target <= NO_FLOOR) & (t.state == TrackState.CONFIRMED)).tolist():
-                key = (t.camera_id, int(t.track_id[row]))
-                if key in self._people.of_track:
-                    continue
-                waiting[key] = self._waiting_since.get(key, now)
-                ripe = target[row] == NO_CALIBRATION or now - waiting[key] >= self.config.patience_s
-                newcomers.append(Newcomer(key, (t.camera_id,), None, appearance.get(key), ripe))
+        for row, target in enumerate(rows.target):
+            if target > NO_FLOOR or not rows.confirmed[row]:
+                continue
+            key = (rows.camera[row], rows.track[row])
+            if key in self._people.of_track:
+                continue
+            waiting[key] = self._waiting_since.get(key, now)
+            ripe = target == NO_CALIBRATION or now - waiting[key] >= self.config.patience_s
+            newcomers.append(Newcomer(key, (rows.camera[row],), None, appearance.get(key), ripe))
         self._waiting_since = waiting
         return newcomers
 
-    def _present(
-        self, now: float, tracks: Sequence[Tracks], target_of: Sequence[IntArray]
-    ) -> dict[GlobalId, set[CameraId]]:
+    def _present(self, now: float, rows: _Rows) -> dict[GlobalId, set[CameraId]]:
         """Return the identities that are somewhere at this instant, with the cameras that see them."""
         present: dict[GlobalId, set[CameraId]] = {identity: set() for identity in self._supported}
-        for t, target in zip(tracks, target_of, strict=True):
-            for track, key in zip(t.track_id.tolist(), target.tolist(), strict=True):
-                identity = self._people.of_target.get(key) or self._remembered(t.camera_id, track, now)
-                if identity is not None:
-                    present.setdefault(identity, set()).add(t.camera_id)
+        for camera_id, track, target in zip(rows.camera, rows.track, rows.target, strict=True):
+            identity = self._people.of_target.get(target) or self._remembered(camera_id, track, now)
+            if identity is not None:
+                present.setdefault(identity, set()).add(camera_id)
         return present
 
     def _name(self, now: float, newcomers: list[Newcomer], present: dict[GlobalId, set[CameraId]]) -> None:
@@ -259,52 +297,48 @@ class IdentityResolver:
         odds = self._evidence.of_return(now, newcomer.xy, where, absent, seen=newcomer.vector is not None)
         return odds + self._evidence.of_looks(newcomer.vector, identities)
 
-    def _name_rows(self, now: float, tracks: Sequence[Tracks], target_of: Sequence[IntArray]) -> list[IntArray]:
+    def _name_rows(self, now: float, rows: _Rows) -> list[int]:
         """Name each row by its target, or by what its track has been; nobody twice in one camera."""
-        named = []
-        for t, target in zip(tracks, target_of, strict=True):
-            ids = np.array([self._people.of_target.get(int(m), NO_ID) for m in target], dtype=np.int64)
-            used = set(ids.tolist())
-            for row in np.flatnonzero(ids == NO_ID).tolist():
-                identity = self._remembered(t.camera_id, int(t.track_id[row]), now)
+        of_target = self._people.of_target
+        ids: list[int] = [of_target.get(target, NO_ID) for target in rows.target]
+        if NO_ID not in ids:
+            return ids
+        for frame in rows.frames():
+            used = set(ids[frame.start : frame.stop])
+            for row in frame:
+                if ids[row] != NO_ID:
+                    continue
+                identity = self._remembered(rows.camera[row], rows.track[row], now)
                 if identity is not None and identity not in used:
                     ids[row] = identity
                     used.add(identity)
-            named.append(ids)
-        return named
+        return ids
 
-    def _note(
-        self,
-        now: float,
-        tracks: Sequence[Tracks],
-        rows: Sequence[IntArray],
-        targets: FloorTargets,
-        of_target: IntArray,
-    ) -> None:
+    def _note(self, now: float, rows: _Rows, ids: list[int], targets: FloorTargets, of_target: IntArray) -> None:
         """Remember where everybody is, which track is whom, and how they look."""
         people, claims, of_track = self._people.remembered, self._people.claims, self._people.of_track
         everybody: set[GlobalId] = set()
-        for t, ids in zip(tracks, rows, strict=True):
-            known = np.flatnonzero(ids != NO_ID)
-            here = [GlobalId(identity) for identity in ids[known].tolist()]
-            taken = np.asarray(t.appearance[known].any(axis=1)).tolist()
-            for identity, track, row, look in zip(here, t.track_id[known].tolist(), known.tolist(), taken, strict=True):
-                of_track[t.camera_id, track] = (identity, now)
-                people[identity].cameras[t.camera_id] = now
-                if look:
-                    self._gallery.refresh(identity, t.camera_id, t.appearance[row])
-            everybody.update(here)
-            for identity in claims.keys() & here:
-                claims[identity].beside.update(here)
+        for frame in rows.frames():
+            here = [(row, GlobalId(ids[row])) for row in frame if ids[row] != NO_ID]
+            for row, identity in here:
+                camera_id = rows.camera[row]
+                of_track[camera_id, rows.track[row]] = (identity, now)
+                people[identity].cameras[camera_id] = now
+                if row in rows.looks:
+                    self._gallery.refresh(identity, camera_id, rows.looks[row])
+            seen = {identity for _, identity in here}
+            everybody |= seen
+            for identity in claims.keys() & seen:
+                claims[identity].beside |= seen
         for identity in everybody:
             person = people[identity]
             person.where = Whereabouts(now, person.where.xy, person.where.velocity)
             person.is_seen(now, self.config.split_s)
-        for m in np.flatnonzero((of_target != NO_ID) & (targets.unseen_s == 0.0)).tolist():
-            person = self._people[GlobalId(int(of_target[m]))]
+        for m in ((of_target != NO_ID) & (targets.unseen_s == 0.0)).nonzero()[0].tolist():
+            person = people[GlobalId(int(of_target[m]))]
             person.where = Whereabouts(person.where.last_seen, targets.xy[m], targets.velocity[m])
 
-    def _learn(self, now: float, tracks: Sequence[Tracks], rows: Sequence[IntArray]) -> None:
+    def _learn(self, now: float, rows: _Rows, ids: list[int]) -> None:
         """Learn what cosines are worth from the crops of this instant: who is whom is known by geometry.
 
         A crop against its own identity in the other cameras is one person; against anybody else present, two.
@@ -312,16 +346,17 @@ class IdentityResolver:
         if now - self._learnt_at < self.config.learn_s:
             return
         self._learnt_at = now
-        present = sorted({GlobalId(int(identity)) for ids in rows for identity in ids.tolist() if identity != NO_ID})
+        present = sorted({GlobalId(identity) for identity in ids} - {NO_ID})
         column = {identity: m for m, identity in enumerate(present)}
-        for t, ids in zip(tracks, rows, strict=True):
-            taken = np.flatnonzero(t.appearance.any(axis=1) & (ids != NO_ID))
-            if not len(taken):
+        for frame in rows.frames():
+            taken = [row for row in frame if row in rows.looks and ids[row] != NO_ID]
+            if not taken:
                 continue
-            other = self._gallery.likeness(t.appearance[taken], present)
-            own = [GlobalId(int(identity)) for identity in ids[taken]]
+            own = [GlobalId(ids[row]) for row in taken]
+            other = self._gallery.likeness(np.stack([rows.looks[row] for row in taken]), present)
             other[np.arange(len(taken)), [column[identity] for identity in own]] = np.nan
-            elsewhere = [self._gallery.seen_elsewhere(identity, t.camera_id) for identity in own]
-            same = [float(t.appearance[row] @ b) for row, b in zip(taken, elsewhere, strict=True) if b is not None]
+            camera_id = rows.camera[frame.start]
+            elsewhere = [self._gallery.seen_elsewhere(identity, camera_id) for identity in own]
+            same = [float(rows.looks[row] @ b) for row, b in zip(taken, elsewhere, strict=True) if b is not None]
             self._evidence.crops.learn(np.array(same), other.ravel())
         self._reviewer.learn(present)
