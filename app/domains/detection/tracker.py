@@ -51,7 +51,7 @@ class TrackerConfig:
     # None: the detector's own, measured where its weights were; 0.5, ByteTrack's, for recorded boxes
     new_margin: float = 0.1  # a box needs so much more to start a track; ByteTrack: 0.1
     gate: float = 25.0  # squared Mahalanobis distance; all but 5e-5 of a chi-square with 4 degrees of freedom
-    accept: float = 12.0  # distance plus log-spread from which on a new track explains a box better than an old one
+    accept: float = 14.0  # distance plus log-spread from which on a new track explains a box better than an old one
     low_score_gate: float = 12.0  # the gate for doubtful boxes; 98 %
     strength_s: float = 1.0  # time over which a track's score is averaged
     weak_share: float = 0.9  # of high_score; a track whose average is below it gets no doubtful boxes any more
