@@ -51,10 +51,10 @@ def update(time, rows=(), boxes=(), tracks=None, corrections=()):
     return FrameBatch(time, (frame,)), TrackingUpdate(time, sightings, NO_DOTS, tuple(corrections), standing(rows))
 
 
-def settled(updates, **config):
+def settled(updates, least_s=0.0, **config):
     """What the record has of the updates."""
     given = []
-    history = History(HistoryConfig(**config), WALK, CAMERAS, lambda _batch, u: given.append(u))
+    history = History(HistoryConfig(least_s=least_s, **config), WALK, CAMERAS, lambda _batch, u: given.append(u))
     for one in updates:
         history.write(*one)
     history.finish()
@@ -88,6 +88,14 @@ def test_a_dot_that_nobody_saw_again_is_taken_back():
 def test_a_dot_that_somebody_saw_again_stays():
     rows = [[(1, 0.0, 0, 7, seen, 1)] for seen in (1, 0, 0, 1)]
     assert [list(p) for p in places(settled(update(k / 5, row) for k, row in enumerate(rows)))] == [[7]] * 4
+
+
+@pytest.mark.parametrize(("seconds", "stays"), [(0.4, False), (0.8, True), (6.0, True)])
+def test_a_dot_that_was_seen_for_a_moment_only_is_taken_back(seconds, stays):
+    steps = round(seconds / 0.2) + 1
+    updates = [update(10.0 + k / 5, [(1, 0.0, 0, 7, int(k < steps), int(k < steps))]) for k in range(steps + 15)]
+    given = places(settled(updates, least_s=0.8))
+    assert given == [{7: 0.0} if stays else {}] * steps + [{}] * 15
 
 
 def test_a_target_has_its_name_from_its_birth_on():
@@ -201,7 +209,7 @@ def test_a_site_without_floor_keeps_its_dots_and_boxes():
     assert boxes([given]) == [{7: (0.0, 1.0)}]
 
 
-@pytest.mark.parametrize("name", ["lag_s", "rhythm_s", "fill_s"])
+@pytest.mark.parametrize("name", ["lag_s", "rhythm_s", "least_s", "fill_s"])
 def test_a_negative_time_is_refused(name):
     with pytest.raises(ValueError, match=name):
         HistoryConfig(**{name: -0.1})
