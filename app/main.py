@@ -34,10 +34,11 @@ from app.infrastructure.mot_detections import (
     Recording,
     read_recording,
 )
-from app.infrastructure.openvino_detector import DetectorConfig, OpenVINODetector
+from app.infrastructure.openvino_detector import OpenVINODetector
 from app.infrastructure.openvino_embedder import OpenVINOEmbedder
 from app.infrastructure.paced_source import PacedSource
 from app.infrastructure.pyav_source import PyAVSource
+from app.infrastructure.regions import DetectorConfig
 from app.infrastructure.tiling import Tiles
 from app.orchestration.clock import Pace
 from app.orchestration.history import History, Output

@@ -9,7 +9,8 @@ from app.domains.detection.ports import Detector
 from app.domains.vocabulary import CameraId, Frame, FrameBatch
 from app.infrastructure.model_files import WHEEL_DETECTOR, find_model
 from app.infrastructure.mot_detections import RecordedDetector, read_recording
-from app.infrastructure.openvino_detector import DetectorConfig, OpenVINODetector
+from app.infrastructure.openvino_detector import OpenVINODetector
+from app.infrastructure.regions import DetectorConfig
 
 CAMERAS = ("a", "b", "c")
 
