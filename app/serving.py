@@ -32,15 +32,14 @@ from app.infrastructure.logs import configure_logs
 from app.infrastructure.sqlite_store import SQLiteStore
 from app.main import (
     LiveFootage,
-    Networks,
     Worlds,
     build_history,
-    build_networks,
     build_pipeline,
     open_live_source,
     open_recordings,
     open_worlds,
 )
+from app.networks import Networks, build_networks
 from app.orchestration.clock import Pace, SteadyClock
 from app.orchestration.ports import FloorTruth
 from app.orchestration.reader import CameraFeed

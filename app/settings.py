@@ -114,6 +114,10 @@ class Tiles(SiteModel):
     overlap: Annotated[float, Field(ge=0.0, le=0.8)] = 0.2  # share of a side
 
 
+Runtime = Literal["auto", "openvino", "torch"]  # auto: by the kind of file; .onnx may be either's
+DeviceName = Annotated[str, StringConstraints(pattern=r"^(cpu|cuda(:\d+)?)$")]
+
+
 class DetectorSettings(SiteModel):
     """Which network finds people; `model` is a name in the models directory or a path; None takes the best present."""
 
@@ -122,12 +126,25 @@ class DetectorSettings(SiteModel):
     nms_iou: Annotated[float, Field(gt=0.0, le=1.0)] | None = None
     min_height: Annotated[float, Field(ge=0.0)] = 8.0  # pixels
     tiles: Tiles | Literal["auto"] | None = "auto"
+    runtime: Runtime = "auto"
+    image_size: Annotated[int, Field(ge=32, le=4096)] | None = None  # pixels; torch only; None: as the weights say
 
 
 class EmbedderSettings(SiteModel):
     """Which network tells people apart; `model` is a name, a path, `hsv` or `none`; None takes the best present."""
 
     model: str | None = None
+    runtime: Runtime = "auto"
+    fit: Literal["squash", "shortest", "longest"] | None = None  # of crops into the input; torch only; None: its own
+
+
+class AcceleratorSettings(SiteModel):
+    """Where networks in torch run; those in OpenVINO run on the CPU."""
+
+    devices: Annotated[tuple[DeviceName, ...], Field(min_length=1)] | Literal["auto"] = "auto"  # auto: all cards, or
+    precision: Literal["auto", "fp32", "fp16", "bf16"] = "auto"  # auto: fp16 on cards, fp32 on the CPU
+    batch: PositiveInt = 32  # pictures or crops in one call of a network, at most
+    hub: bool = False  # models named hub:organisation/name may be fetched from the Hugging Face hub
 
 
 class Camera(SiteModel):
@@ -182,6 +199,7 @@ class Site(SiteModel):
     zones: tuple[Zone, ...] = ()
     detector: DetectorSettings = DetectorSettings()
     embedder: EmbedderSettings = EmbedderSettings()
+    accelerator: AcceleratorSettings = AcceleratorSettings()
     tracker: TrackerConfig = TrackerConfig()
     view: ViewConfig = ViewConfig()
     fusion: FusionConfig = FusionConfig()
@@ -236,13 +254,20 @@ def seen_from(folder: Path, path: Path | str) -> Path:
         raise ConfigError(path, "", "this machine knows no such home; give the path without ~") from error
 
 
-def load_site(path: Path, *, detector: str | None = None, embedder: str | None = None) -> SiteFile:
+def load_site(
+    path: Path,
+    *,
+    detector: str | None = None,
+    embedder: str | None = None,
+    devices: Sequence[str] | Literal["auto"] | None = None,
+) -> SiteFile:
     """Read and validate a site file.
 
     Args:
         path: the YAML file.
         detector: takes the place of the file's `detector.model`.
         embedder: takes the place of the file's `embedder.model`.
+        devices: takes the place of the file's `accelerator.devices`.
 
     Raises:
         ConfigError: unreadable file, wrong YAML, unknown key or wrong value; names file and key.
@@ -250,9 +275,14 @@ def load_site(path: Path, *, detector: str | None = None, embedder: str | None =
     data = read_yaml(path)
     if not isinstance(data, dict):
         raise ConfigError(path, "", "expected a mapping with site, floor and cameras, as in configs/multiviewx.yaml")
-    for section, model in (("detector", detector), ("embedder", embedder)):
-        if model is not None and isinstance(data.get(section, {}), dict):
-            data[section] = {**data.get(section, {}), "model": model}
+    instead = (
+        ("detector", "model", detector),
+        ("embedder", "model", embedder),
+        ("accelerator", "devices", devices if devices == "auto" or not devices else list(devices)),
+    )
+    for section, key, value in instead:
+        if value is not None and isinstance(data.get(section, {}), dict):
+            data[section] = {**data.get(section, {}), key: value}
     return SiteFile(path, parse_site(data, path), data)
 
 
