@@ -49,9 +49,7 @@ class HuggingFaceNetwork:
             raise ModelError(folder, f"transformers cannot load it as a detector: {reason[:200]}") from error
         kind = model.config.model_type
         if kind not in SIGMOID + SOFTMAX:
-            raise ModelError(
-                folder, f"its kind {kind!r} is unknown here; known are {', '.join(SIGMOID + SOFTMAX)}"
-            )
+            raise ModelError(folder, f"its kind {kind!r} is unknown here; known are {', '.join(SIGMOID + SOFTMAX)}")
         self._model = model.to(device).eval()
         self._sigmoid = kind in SIGMOID
         self._person = _person(model.config.id2label, folder)

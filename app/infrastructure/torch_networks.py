@@ -6,8 +6,11 @@ from pathlib import Path
 import torch
 
 from app.errors import ModelError
+from app.infrastructure.checkpoints import read_checkpoint
 from app.infrastructure.clip_embedder import OPEN_CLIP_CONFIG, Fit, OpenClipNetwork, TransformersClipNetwork
+from app.infrastructure.clip_reid_embedder import ClipReidNetwork, is_clip_reid
 from app.infrastructure.model_files import HUB, ModelFile
+from app.infrastructure.osnet_embedder import OsnetNetwork, is_osnet
 from app.infrastructure.torch_detector import PeopleNetwork
 from app.infrastructure.torch_device import Accelerator
 from app.infrastructure.torch_embedder import LookNetwork
@@ -56,7 +59,12 @@ def _look_network(path: Path, accelerator: Accelerator, device: torch.device, fi
         return OpenClipNetwork(path, accelerator, device, fit)
     if path.is_dir():
         return TransformersClipNetwork(path, accelerator, device, fit)
-    raise ModelError(path, "no embedder for it")
+    weights = read_checkpoint(path)
+    if is_clip_reid(weights):
+        return ClipReidNetwork(weights, path, accelerator, device)
+    if is_osnet(weights):
+        return OsnetNetwork(weights, path, accelerator, device)
+    raise ModelError(path, f"neither CLIP-ReID nor OSNet; its weights begin with {', '.join(list(weights)[:3])}")
 
 
 def fetch_from_hub(name: str, into: Path) -> ModelFile:
