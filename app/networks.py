@@ -217,9 +217,7 @@ def _find(name: str, site_file: SiteFile, models_dir: Path | None) -> ModelFile:
     if not name.startswith(HUB):
         return find_model(name, models_dir, site_file.path.parent)
     if not site_file.site.accelerator.hub:
-        raise ModelError(
-            name, "fetching from the hub is off; set accelerator.hub: true, or name a folder on this machine"
-        )
+        raise ModelError(name, "the hub is off; set accelerator.hub: true, or name a folder of this machine")
     from app.infrastructure.torch_networks import fetch_from_hub
 
     return fetch_from_hub(name, models_directory(models_dir))

@@ -161,3 +161,64 @@ def save_transformers_clip(folder: Path, side: int = 96, seed: int = 0) -> Path:
     CLIPImageProcessor(size={"shortest_edge": side}, crop_size=crop).save_pretrained(folder)
     CLIPTokenizer(vocab=words, merges=[]).save_pretrained(folder)
     return folder
+
+
+def save_huggingface(folder: Path, kind: str = "rt_detr", side: int = 320, seed: int = 0) -> Path:
+    """A small detection transformer in the folder that transformers itself loads."""
+    import transformers
+
+    torch.manual_seed(seed)
+    labels = {"id2label": dict(NAMES), "label2id": {name: i for i, name in NAMES.items()}}
+    if kind in ("rt_detr", "rt_detr_v2"):
+        name = {"rt_detr": "RTDetr", "rt_detr_v2": "RTDetrV2"}[kind]
+        backbone = transformers.RTDetrResNetConfig(
+            embedding_size=16,
+            hidden_sizes=[16, 32, 48, 64],
+            depths=[1, 1, 1, 1],
+            layer_type="basic",
+            out_features=["stage2", "stage3", "stage4"],
+        )
+        config = getattr(transformers, f"{name}Config")(
+            backbone_config=backbone,
+            encoder_in_channels=[32, 48, 64],
+            encoder_hidden_dim=32,
+            encoder_ffn_dim=64,
+            encoder_attention_heads=2,
+            d_model=32,
+            num_queries=40,
+            decoder_in_channels=[32, 32, 32],
+            decoder_ffn_dim=64,
+            decoder_layers=2,
+            decoder_attention_heads=2,
+            **labels,
+        )
+        processor = transformers.RTDetrImageProcessor(size={"height": side, "width": side})
+    else:
+        name = "Detr"
+        config = transformers.DetrConfig(
+            use_timm_backbone=False,
+            use_pretrained_backbone=False,
+            backbone_config=transformers.ResNetConfig(
+                embedding_size=16, hidden_sizes=[16, 32, 48, 64], depths=[1, 1, 1, 1], out_features=["stage4"]
+            ),
+            num_queries=20,
+            d_model=32,
+            encoder_layers=1,
+            decoder_layers=1,
+            encoder_attention_heads=2,
+            decoder_attention_heads=2,
+            encoder_ffn_dim=64,
+            decoder_ffn_dim=64,
+            **labels,
+        )
+        processor = transformers.DetrImageProcessor(size={"shortest_edge": side, "longest_edge": 2 * side})
+    model = getattr(transformers, f"{name}ForObjectDetection")(config)
+    with torch.no_grad():
+        for weights in (w for n, w in model.named_parameters() if "class" in n or "score" in n):
+            nn.init.normal_(weights, std=0.5)
+        if kind == "detr":  # its scores are shares of one, most of them of "nothing"
+            model.class_labels_classifier.weight *= 0.1
+            model.class_labels_classifier.bias.copy_(torch.tensor([1.5, 0.0, 0.0]))
+    model.eval().save_pretrained(folder)
+    processor.save_pretrained(folder)
+    return folder

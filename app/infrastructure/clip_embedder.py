@@ -13,6 +13,7 @@ import torch
 
 from app.domains.vocabulary import Embeddings
 from app.errors import ModelError
+from app.infrastructure.huggingface_folder import first_line, open_folder
 from app.infrastructure.torch_device import Accelerator
 from app.infrastructure.torch_embedder import Cosines, as_vectors
 from app.infrastructure.torch_pixels import CropPlan
@@ -53,7 +54,7 @@ class OpenClipNetwork:
             model: Any = open_clip.create_model(source, device=device, pretrained_text=False, weights_only=True)
             self._tokenizer: Any = open_clip.get_tokenizer(source)
         except (OSError, RuntimeError, ValueError, KeyError, TypeError) as error:
-            raise ModelError(folder, f"open_clip cannot load it: {_first_line(error)}") from error
+            raise ModelError(folder, f"open_clip cannot load it: {first_line(error)}") from error
         self._model = model.to(device, accelerator.dtype).eval()
         self._device = device
         config = model.visual.preprocess_cfg
@@ -96,17 +97,8 @@ class TransformersClipNetwork:
     """
 
     def __init__(self, folder: Path, accelerator: Accelerator, device: torch.device, fit: Fit | None = None) -> None:
-        from transformers import AutoImageProcessor, CLIPModel
-
-        try:
-            model: Any = CLIPModel.from_pretrained(
-                folder, local_files_only=True, use_safetensors=True, dtype=accelerator.dtype
-            )
-            processor: Any = AutoImageProcessor.from_pretrained(folder, local_files_only=True)
-        except (OSError, RuntimeError, ValueError, KeyError) as error:
-            raise ModelError(folder, f"transformers cannot load it: {_first_line(error)}") from error
+        self._model, processor = open_folder("CLIPModel", folder, device, accelerator.dtype)
         self._folder = folder
-        self._model = model.to(device).eval()
         self._device = device
         self.plan = _transformers_plan(processor, fit, folder)
         self.cosines = CLIP_COSINES
@@ -129,7 +121,7 @@ class TransformersClipNetwork:
         try:
             tokenizer: Any = AutoTokenizer.from_pretrained(self._folder, local_files_only=True)
         except (OSError, ValueError) as error:
-            raise ModelError(self._folder, f"no tokenizer for words: {_first_line(error)}") from error
+            raise ModelError(self._folder, f"no tokenizer for words: {first_line(error)}") from error
         words = tokenizer(list(texts), padding=True, truncation=True, return_tensors="pt").to(self._device)
         with torch.inference_mode():
             return Embeddings(as_vectors(_vectors(self._model.get_text_features(**words))))
@@ -174,7 +166,3 @@ def _dimension(network: Any, accelerator: Accelerator, device: torch.device) -> 
     width, height = network.plan.size
     with torch.inference_mode():
         return int(network.look(torch.zeros(1, 3, height, width, dtype=accelerator.dtype, device=device)).shape[1])
-
-
-def _first_line(error: Exception) -> str:
-    return next(iter(str(error).strip().splitlines()), type(error).__name__)[:200]

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from app.errors import ModelError
+from app.infrastructure.huggingface_folder import open_folder
 from app.infrastructure.torch_detector import NetworkTraits
 from app.infrastructure.torch_device import Accelerator
 from app.infrastructure.torch_pixels import Placement
@@ -19,7 +20,7 @@ SIGMOID = (
     "conditional_detr", "d_fine", "dab-detr", "deformable_detr", "deimv2", "lw_detr", "rf_detr", "rt_detr",
     "rt_detr_v2",
 )  # fmt: skip
-SOFTMAX = ("detr", "table-transformer", "yolos")
+SOFTMAX = ("detr", "table-transformer")
 SURE = 0.5  # default threshold of transformers' post_process_object_detection
 
 
@@ -37,20 +38,11 @@ class HuggingFaceNetwork:
     """
 
     def __init__(self, folder: Path, accelerator: Accelerator, device: torch.device, size: int | None = None) -> None:
-        from transformers import AutoImageProcessor, AutoModelForObjectDetection
-
-        try:
-            model: Any = AutoModelForObjectDetection.from_pretrained(
-                folder, local_files_only=True, use_safetensors=True, dtype=accelerator.dtype
-            )
-            processor: Any = AutoImageProcessor.from_pretrained(folder, local_files_only=True)
-        except (OSError, RuntimeError, ValueError, KeyError) as error:
-            reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
-            raise ModelError(folder, f"transformers cannot load it as a detector: {reason[:200]}") from error
+        model, processor = open_folder("AutoModelForObjectDetection", folder, device, accelerator.dtype)
         kind = model.config.model_type
         if kind not in SIGMOID + SOFTMAX:
             raise ModelError(folder, f"its kind {kind!r} is unknown here; known are {', '.join(SIGMOID + SOFTMAX)}")
-        self._model = model.to(device).eval()
+        self._model = model
         self._sigmoid = kind in SIGMOID
         self._person = _person(model.config.id2label, folder)
         self._edges = None if size is not None else _edges(dict(processor.size))

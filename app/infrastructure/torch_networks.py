@@ -9,6 +9,7 @@ from app.errors import ModelError
 from app.infrastructure.checkpoints import read_checkpoint
 from app.infrastructure.clip_embedder import OPEN_CLIP_CONFIG, Fit, OpenClipNetwork, TransformersClipNetwork
 from app.infrastructure.clip_reid_embedder import ClipReidNetwork, is_clip_reid
+from app.infrastructure.huggingface_folder import first_line
 from app.infrastructure.model_files import HUB, ModelFile
 from app.infrastructure.osnet_embedder import OsnetNetwork, is_osnet
 from app.infrastructure.torch_detector import PeopleNetwork
@@ -89,6 +90,5 @@ def fetch_from_hub(name: str, into: Path) -> ModelFile:
             allow_patterns=["*.json", "*.safetensors", "*.txt", "*.model"],
         )
     except (HfHubHTTPError, HFValidationError, OSError) as error:
-        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
-        raise ModelError(name, f"cannot be fetched from the hub: {reason[:200]}") from error
+        raise ModelError(name, f"cannot be fetched from the hub: {first_line(error)}") from error
     return ModelFile(repository.rpartition("/")[2], Path(folder))

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 
 from app.errors import ModelError
+from app.infrastructure.huggingface_folder import first_line
 from app.infrastructure.torch_detector import NetworkTraits
 from app.infrastructure.torch_device import Accelerator
 from app.infrastructure.torch_pixels import Placement
@@ -65,8 +66,7 @@ class UltralyticsNetwork:
         try:
             network: Any = AutoBackend(str(path), device, fp16=accelerator.dtype == torch.float16, verbose=False)
         except Exception as error:
-            reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
-            raise ModelError(path, f"Ultralytics cannot load it: {reason[:200]}") from error
+            raise ModelError(path, f"Ultralytics cannot load it: {first_line(error)}") from error
         task = getattr(network.backend.model, "task", None) or network.task
         if task != "detect":
             raise ModelError(path, f"made for the task {task!r}; SpotOn needs one for 'detect'")

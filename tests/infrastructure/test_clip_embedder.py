@@ -132,8 +132,8 @@ def test_words_get_transformers_own_vectors(transformers_folder):
     [
         ("open_clip", "open_clip_model.safetensors", "holds no weights; open_clip_model.safetensors belongs beside"),
         ("open_clip", "open_clip_config.json", "open_clip_config.json: missing or no JSON"),
-        ("transformers", "model.safetensors", "transformers cannot load it: "),
-        ("transformers", "preprocessor_config.json", "transformers cannot load it: "),
+        ("transformers", "model.safetensors", "transformers cannot load it as CLIPModel: "),
+        ("transformers", "preprocessor_config.json", "transformers cannot load it as CLIPModel: "),
     ],
 )
 def test_a_folder_that_lacks_a_file_is_refused(open_clip_folder, transformers_folder, tmp_path, kind, removed, problem):

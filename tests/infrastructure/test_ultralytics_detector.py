@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from agreement import assert_same_people
 from random_weights import pictures, save_rtdetr, save_yolo
-from torchvision.ops import box_iou
 
 from app.domains.vocabulary import CameraId, Frame, FrameBatch
 from app.errors import ModelError
@@ -82,12 +82,7 @@ def test_the_boxes_are_those_of_the_librarys_own_predict(weights, kind):
     answers = predicted(weights(kind), batch, size)
     assert sum(len(boxes) for boxes, _ in answers) >= 10, "a network that finds nothing proves nothing"
     for ours, (boxes, scores) in zip(found, answers, strict=True):
-        assert len(ours) == len(boxes)
-        if len(boxes):
-            iou = box_iou(torch.from_numpy(ours.xyxy), torch.from_numpy(boxes))
-            best, match = iou.max(dim=1)
-            assert best.min() >= 0.99
-            assert np.abs(ours.confidence - scores[match.numpy()]).max() <= 1e-2
+        assert_same_people((ours.xyxy, ours.confidence), (boxes, scores), SCORE)
 
 
 def test_a_name_without_people_is_refused(tmp_path):
