@@ -17,7 +17,6 @@ from app.domains.reid.identity import IdentityResolver
 from app.domains.reid.likelihood import CosineLikelihood
 from app.domains.vocabulary import CameraId
 from app.errors import ConfigError
-from app.infrastructure.faiss_index import FaissIndex
 from app.infrastructure.image_source import ImageSource
 from app.infrastructure.live_source import LIVE_ADDRESS, LiveSource
 from app.infrastructure.mot_detections import DetectionsSource, Recording, read_recording
@@ -174,7 +173,7 @@ def build_pipeline(
     if networks.sure is not None and tracker.high_score is None:
         tracker = replace(tracker, high_score=networks.sure)
     fusion = FloorFusion({camera: view for camera, view in views.items() if view.model is not None}, site.fusion)
-    gallery = Gallery(FaissIndex(networks.dimension()), site.identity.gallery)
+    gallery = Gallery(networks.index(), site.identity.gallery)
     return Pipeline(
         detector=networks.detector,
         embedder=networks.embedder,

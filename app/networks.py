@@ -11,9 +11,10 @@ import numpy as np
 
 from app.domains.detection.ports import Detector
 from app.domains.reid.likelihood import CosinePrior
-from app.domains.reid.ports import Embedder
+from app.domains.reid.ports import Embedder, VectorIndex
 from app.domains.vocabulary import CameraId, Crops, FrameBatch
 from app.errors import ModelError
+from app.infrastructure.faiss_index import FaissIndex
 from app.infrastructure.hsv_embedder import HsvEmbedder
 from app.infrastructure.model_files import (
     DETECTORS,
@@ -68,6 +69,14 @@ class Networks:
             return 1
         nothing = Crops(np.empty(0, np.int64), np.empty(0, np.int64), np.empty((0, 4), np.float32))
         return int(self.embedder.embed(FrameBatch(0.0, ()), nothing).vectors.shape[1])
+
+    def index(self) -> VectorIndex:
+        """Return an empty index for the embedder's vectors, on the first card where networks run on cards."""
+        if self.accelerator is None or not self.accelerator.on_cards():
+            return FaissIndex(self.dimension())
+        from app.infrastructure.faiss_gpu_index import FaissGpuIndex
+
+        return FaissGpuIndex(self.dimension(), self.accelerator.devices[0])
 
 
 class _TorchParts:

@@ -115,7 +115,7 @@ class _Server(uvicorn.Server):
         """Serve until SIGINT or SIGTERM."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, self._stop)
+            loop.add_signal_handler(number, self.stop)
         await self.serve(sockets=[listening])
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -129,7 +129,8 @@ class _Server(uvicorn.Server):
         """Leave signals alone; `run_until_signal` has its own handlers."""
         yield
 
-    def _stop(self) -> None:
+    def stop(self) -> None:
+        """End in order; any thread may call it."""
         self._stopping()
         self.should_exit = True
 
@@ -152,7 +153,7 @@ def serve(
         truth_of: for a simulated site: returns who really is where, in the simulation's own time, from its worlds.
 
     Raises:
-        SpotOnError: anything that the user can mend.
+        SpotOnError: anything that the user can mend; DeviceError also when a card is lost while it runs.
     """
     configure_logs()
     stuck: list[str] = []
@@ -206,9 +207,12 @@ def _serve_site(
         # nothing may be added to a history that has ended, so the frame path stops first
         stack.callback(lambda: stuck.extend(runtime.stop(STOP_S)))
         runtime.listen(history.write)
-        runtime.track(pipeline)
         server = _Server(application, partial(ready, _address(listening, options.host)), runtime.ask_to_stop)
+        runtime.on_loss = server.stop
+        runtime.track(pipeline)
         asyncio.run(server.run_until_signal(listening))
+        if runtime.lost is not None:
+            raise runtime.lost
 
 
 def _views(

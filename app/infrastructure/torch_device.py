@@ -30,6 +30,10 @@ class Accelerator:
     dtype: torch.dtype
     batch: int
 
+    def on_cards(self) -> bool:
+        """Say whether the devices are cards."""
+        return bool(self.devices[0].type == "cuda")
+
     def describe(self) -> str:
         """Return devices and precision in a few words."""
         names = [f"{device} ({torch.cuda.get_device_name(device)})" for device in self.devices if device.type == "cuda"]
