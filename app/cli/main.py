@@ -18,6 +18,7 @@ from app.cli.check import calibrate, config
 from app.cli.console import Leave, err, say
 from app.cli.demo import demo_command
 from app.cli.evaluate import evaluate
+from app.cli.models import models
 from app.cli.serve import serve_command
 from app.cli.simulate import simulate_command
 from app.cli.track import track_command
@@ -39,6 +40,7 @@ bench.command("accuracy")(bench_accuracy_command)
 bench.command("speed")(bench_speed_command)
 app.add_typer(bench, name="bench")
 app.add_typer(evaluate, name="eval")
+app.add_typer(models, name="models")
 app.add_typer(config, name="config")
 app.add_typer(calibrate, name="calibrate")
 

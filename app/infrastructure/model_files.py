@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from app.errors import ModelError
+from app.infrastructure.model_catalogue import published
 
 OPENVINO_SUFFIXES = (".xml", ".onnx", ".pb")
 TORCH_SUFFIXES = (".pt", ".pth", ".engine", ".torchscript")
@@ -67,7 +68,8 @@ def find_model(name_or_path: str, models_dir: Path | None = None, relative_to: P
     folder = models_directory(models_dir) / name_or_path
     if name_or_path in ("", ".", "..") or not folder.is_dir():
         present = ", ".join(present_models(models_dir))
-        raise ModelError(name_or_path, f"no such model in {folder.parent} and no path; present are: {present}")
+        fetched = f"; `spoton models pull {name_or_path}` fetches it" if published(name_or_path) else ""
+        raise ModelError(name_or_path, f"no such model in {folder.parent} and no path; present are: {present}{fetched}")
     return ModelFile(name_or_path, _only_weights(folder))
 
 

@@ -90,6 +90,7 @@ def test_without_an_environment_it_is_the_current_folders(models, monkeypatch):
     ("given", "problem"),
     [
         pytest.param("yolo", "no such model in .*present are: person-detection-retail-0013, ", id="unknown name"),
+        pytest.param("yolo11n", "no such model in .*; `spoton models pull yolo11n` fetches it", id="a known name"),
         pytest.param("notes", "expected one .*.onnx.* file in this folder, found none", id="no weights"),
         pytest.param("", "no such model", id="empty name"),
         pytest.param("..", "no such model", id="parent folder"),
