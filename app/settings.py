@@ -1,7 +1,8 @@
 """The site file: which cameras, where they stand, which networks, how to track. Read and validated once.
 
 Knows the shape of the YAML and nothing of how any part works. Unknown keys are refused with their path. In every text
-{NAME} stands for what the environment holds under NAME; a value that begins with it goes in quotes.
+{NAME} stands for what the environment holds under NAME, or the file under NAME_FILE; a value that begins with it goes
+in quotes.
 """
 
 import math
@@ -451,10 +452,25 @@ def _filled(value: Any, path: Path, location: tuple[int | str, ...]) -> Any:  # 
         raise ConfigError(path, _dotted(location), f"no setting takes {str(value).lower()}; give a number or a text")
     if not isinstance(value, str):
         return value
-    for name in _VARIABLE.findall(value):
-        if name not in os.environ:
-            raise ConfigError(path, _dotted(location), f"the environment has no {name}; set it before the start")
-    return _VARIABLE.sub(lambda match: os.environ[match.group(1)], value)
+    stands_for = {name: _variable(name, path, location) for name in _VARIABLE.findall(value)}
+    return _VARIABLE.sub(lambda match: stands_for[match.group(1)], value)
+
+
+def _variable(name: str, path: Path, location: tuple[int | str, ...]) -> str:
+    """Return what the environment holds under NAME, or the content of the file that it names under NAME_FILE."""
+    if name in os.environ:
+        return os.environ[name]
+    file = os.environ.get(f"{name}_FILE")
+    if file is None:
+        problem = f"the environment has no {name}; set it before the start, or {name}_FILE to a file that holds it"
+        raise ConfigError(path, _dotted(location), problem)
+    try:
+        return Path(file).read_text(encoding="utf-8").rstrip("\r\n")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not a UTF-8 text file"
+        raise ConfigError(
+            path, _dotted(location), f"{name}_FILE names {file}, which cannot be read: {reason}"
+        ) from error
 
 
 def _with_names(value: Any, written: Any) -> Any:  # noqa: ANN401 - JSON and YAML trees of one shape

@@ -98,6 +98,26 @@ def test_the_record_has_all_defaults_and_the_names_instead_of_their_values(tmp_p
     assert "hunter2" not in str(record)
 
 
+def test_a_secret_may_come_from_a_file(tmp_path, monkeypatch):
+    (tmp_path / "password").write_text("pa55 word\n")
+    monkeypatch.setenv("SECRET_FILE", str(tmp_path / "password"))
+    content = {**SITE, "cameras": [{"id": "hall", "source": "rtsp://me:{SECRET}@hall/1"}]}
+    site_file = load_site(write(tmp_path, content))
+    assert site_file.site.cameras[0].source == "rtsp://me:pa55 word@hall/1"
+    assert "pa55" not in str(site_file.record())
+    monkeypatch.setenv("SECRET", "other")
+    assert load_site(write(tmp_path, content)).site.cameras[0].source == "rtsp://me:other@hall/1"
+
+
+def test_a_secrets_file_that_is_not_there_is_named(tmp_path, monkeypatch):
+    monkeypatch.setenv("SECRET_FILE", str(tmp_path / "absent"))
+    content = {**SITE, "cameras": [{"id": "hall", "source": "rtsp://me:{SECRET}@hall/1"}]}
+    with pytest.raises(
+        ConfigError, match=r"cameras\[0\].source: SECRET_FILE names .*absent, which cannot be read: No such"
+    ):
+        load_site(write(tmp_path, content))
+
+
 def test_the_command_lines_networks_take_the_place_of_the_files(tmp_path):
     content = {**SITE, "detector": {"model": "{NOT_SET}", "score": 0.3}}
     site_file = load_site(write(tmp_path, content), detector="yolox_nano_416", embedder="hsv")
