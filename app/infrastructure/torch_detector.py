@@ -74,6 +74,7 @@ class TorchDetector:
         config: score, suppression and tiles.
 
     Attributes:
+        networks: as given.
         sure: confidence above which most boxes are people; where a two-stage tracker's first stage may begin.
     """
 
@@ -88,7 +89,7 @@ class TorchDetector:
         config: DetectorConfig,
     ) -> None:
         self.name, self.path, self.config = name, path, config
-        self._networks = networks
+        self.networks = networks
         self._accelerator = accelerator
         self._frames = frames
         self._batches = [Batches(accelerator.batch, device, "picture") for device in accelerator.devices]
@@ -96,7 +97,7 @@ class TorchDetector:
 
     def detect(self, batch: FrameBatch) -> list[Detections]:
         """Return the people of every frame, surest first."""
-        regions = lay_regions(batch, self._networks[0].traits.size, self.config.tiles, NO_TILES)
+        regions = lay_regions(batch, self.networks[0].traits.size, self.config.tiles, NO_TILES)
         with torch.inference_mode():
             table = self._find(batch, regions)
         region = table[:, 0].astype(np.int64)
@@ -107,7 +108,7 @@ class TorchDetector:
 
     def _find(self, batch: FrameBatch, regions: Regions) -> VectorArray:
         """Return (M, 6) region, box in pixels of the frame, which it may leave, and confidence."""
-        queued: list[list[torch.Tensor]] = [[] for _ in self._networks]
+        queued: list[list[torch.Tensor]] = [[] for _ in self.networks]
         for stack in self._frames.stacks(batch):
             queued[stack.number] += self._queue(stack, regions)
         tables = [np.zeros((0, 6), np.float32)]
@@ -129,7 +130,7 @@ class TorchDetector:
             def look(begin: int, end: int, ids: IntArray = ids, rows: IntArray = rows) -> torch.Tensor:
                 stack.upload(rows[begin:end].tolist())
                 pixels = _cut(stack, rows[begin:end], regions.xyxy[ids[begin:end]])
-                return self._look(self._networks[stack.number], pixels, regions.xyxy[ids[begin:end]], ids[begin:end])
+                return self._look(self.networks[stack.number], pixels, regions.xyxy[ids[begin:end]], ids[begin:end])
 
             tables += self._batches[stack.number].run(len(ids), look)
         return tables
@@ -150,7 +151,7 @@ class TorchDetector:
     def _suppressed(self, table: torch.Tensor) -> torch.Tensor:
         """Return the rows of a (M, 6) table that are sure enough and no surer box of their region overlaps too much."""
         table = table[table[:, 5] > self.config.score]
-        if self._networks[0].traits.nms_iou is None:
+        if self.networks[0].traits.nms_iou is None:
             return table
         # in float64, because regions are told apart by shifting their boxes far from each other's
         return table[batched_nms(table[:, 1:5].double(), table[:, 5].double(), table[:, 0].long(), self.config.nms_iou)]

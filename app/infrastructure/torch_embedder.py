@@ -49,6 +49,7 @@ class TorchEmbedder:
         frames: on their devices; shared with the detector.
 
     Attributes:
+        networks: as given.
         dimension: length D of the vectors.
         cosines: mean and deviation of the cosine of a crop and the mean of one person's others, and of a stranger's.
     """
@@ -59,7 +60,7 @@ class TorchEmbedder:
         self.name, self.path = name, path
         self.dimension = networks[0].dimension
         self.cosines = networks[0].cosines
-        self._networks = networks
+        self.networks = networks
         self._accelerator = accelerator
         self._frames = frames
         self._batches = [Batches(accelerator.batch, device, "crop") for device in accelerator.devices]
@@ -85,7 +86,7 @@ class TorchEmbedder:
 
     def _queue(self, stack: FrameStack, row: IntArray, windows: IntArray) -> list[torch.Tensor]:
         """Have a stack's crops looked at, without waiting for the result: (n, D) unit vectors in their order."""
-        network = self._networks[stack.number]
+        network = self.networks[stack.number]
         widest, highest = (windows[:, 2:] - windows[:, :2]).max(axis=0).tolist()
         batches = self._batches[stack.number]
         batches.most = min(batches.most, crops_at_once(widest, highest, network.plan))

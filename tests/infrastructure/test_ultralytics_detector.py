@@ -1,5 +1,6 @@
 """Ultralytics' networks behind our front find what the library's own predict finds, with the same weights."""
 
+import shutil
 import socket
 from pathlib import Path
 
@@ -136,5 +137,19 @@ def test_the_library_is_kept_from_the_network(weights, monkeypatch):
 
 
 def test_the_input_is_as_large_as_the_site_says_in_whole_strides(weights):
-    assert detector(weights("yolo11n"), 300)._networks[0].traits.size == (320, 320)
-    assert detector(weights("yolo11n"))._networks[0].traits.size == (640, 640)
+    assert detector(weights("yolo11n"), 300).networks[0].traits.size == (320, 320)
+    assert detector(weights("yolo11n")).networks[0].traits.size == (640, 640)
+
+
+@pytest.mark.parametrize("dynamic", [False, True], ids=["a fixed input", "any input"])
+def test_an_onnx_export_finds_what_its_checkpoint_finds(weights, tmp_path, dynamic):
+    """What TensorRT's engines go through, too: the same loader, and the same fixed inputs."""
+    from ultralytics import YOLO
+
+    copy = shutil.copy(weights("yolo11n"), tmp_path / "people.pt")
+    exported = YOLO(str(copy)).export(format="onnx", imgsz=320, dynamic=dynamic, simplify=False, verbose=False)
+    batch = frames([(320, 320), (640, 640), (320, 320)])
+    expected = detector(copy, 320).detect(batch)
+    assert sum(map(len, expected)) >= 3
+    for ours, theirs in zip(detector(Path(exported)).detect(batch), expected, strict=True):
+        assert_same_people((ours.xyxy, ours.confidence), (theirs.xyxy, theirs.confidence), SCORE)
