@@ -32,8 +32,7 @@ class Usual:
 
 CLIP = "ViT-B-32"
 CARD = Usual("1,4,8,16,32,64,128", "1920x1080", people=15, seconds=3.0, batch=32)
-NO_CLIP = "ViT-B-32"
-CARD = Usual("1,2", "1280x720", people=4, seconds=0.5, batch=4)
+NO_CARD = Usual("1,2", "1280x720", people=4, seconds=0.5, batch=4)
 
 
 def bench_gpu_command(
@@ -112,7 +111,8 @@ def _show(rows: list[GpuRow], plan: GpuPlan, name: str) -> None:
     width, height = plan.size
     what = f"{name}, {plan.precision}, {width} x {height}, {plan.people} people a frame; random weights"
     speed = Table(
-        "network", "cameras", "frames/s", "p50 / p95 ms", "10 fps each", "of ceiling", "decoded", "host ms", "memory MB",
+        "network", "cameras", "frames/s", "p50 / p95 ms", "10 fps each", "of ceiling", "decoded", "host ms",
+        "memory MB",
         title=f"With CLIP {plan.clip}: {what}",
     )  # fmt: skip
     peers = Table("network", "cameras", "SpotOn", "Ultralytics, one by one", "batched", "times one by one",
