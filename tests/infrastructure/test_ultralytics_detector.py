@@ -141,7 +141,7 @@ def test_the_input_is_as_large_as_the_site_says_in_whole_strides(weights):
     assert detector(weights("yolo11n")).networks[0].traits.size == (640, 640)
 
 
-@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning")  # of torch's exporter
+@pytest.mark.filterwarnings("ignore")  # of torch's exporter
 @pytest.mark.parametrize("dynamic", [False, True], ids=["a fixed input", "any input"])
 def test_an_onnx_export_finds_what_its_checkpoint_finds(weights, tmp_path, dynamic):
     """What TensorRT's engines go through, too: the same loader, and the same fixed inputs."""
