@@ -9,9 +9,8 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 GPU_STACK = all(find_spec(name) for name in ("torch", "torchvision", "ultralytics", "transformers", "open_clip"))
 # These import torch at their top; ./scripts/test --gpu installs it.
-collect_ignore_glob = [] if GPU_STACK else [
-    "*/test_torch_*.py", "*/test_ultralytics_*.py", "*/test_huggingface_*.py", "*/test_clip_*.py", "*/test_osnet_*.py",
-]  # fmt: skip
+TORCH_TESTS = ("torch", "ultralytics", "huggingface", "clip", "osnet")
+collect_ignore_glob = [f"{folder}test_{name}_*.py" for folder in ("", "*/") for name in TORCH_TESTS if not GPU_STACK]
 
 
 def pytest_report_header() -> str:

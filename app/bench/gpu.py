@@ -247,7 +247,9 @@ def _parts(subject: _Subject, cameras: int) -> dict[str, float]:
     dtype = torch.float32 if accelerator is None else accelerator.dtype
     crops = subject.crops(cameras)
     rows = torch.from_numpy(crops.frame).to(device)
-    windows = torch.from_numpy(np.rint(crops.xyxy).astype(np.int64)).to(device)
+    boxes = np.rint(crops.xyxy).astype(np.int64)
+    widest, highest = (boxes[:, 2:] - boxes[:, :2]).max(axis=0).tolist()
+    windows = torch.from_numpy(boxes).to(device)
 
     def in_batches(count: int, call: Callable[[int, int], object]) -> Callable[[], None]:
         def every() -> None:
@@ -264,7 +266,7 @@ def _parts(subject: _Subject, cameras: int) -> dict[str, float]:
         return place(stack.pixels[begin:end], placement, finder.traits.padding).div_(255.0).to(dtype)
 
     def cut(begin: int, end: int) -> torch.Tensor:
-        return cut_crops(stack.pixels, rows[begin:end], windows[begin:end], looker.plan).to(dtype)
+        return cut_crops(stack.pixels, rows[begin:end], windows[begin:end], (widest, highest), looker.plan).to(dtype)
 
     with torch.inference_mode():
         pictures, people = resize(0, min(plan.batch, cameras)), cut(0, min(plan.batch, len(crops)))

@@ -71,11 +71,12 @@ class HuggingFaceNetwork:
         found: Any = self._model(pixel_values=(images - self._mean) / self._deviation)
         logits, boxes = found.logits.float(), found.pred_boxes.float()
         half = boxes[..., 2:] / 2
-        extent = boxes.new_tensor([images.shape[3], images.shape[2]] * 2)
-        xyxy = torch.cat([boxes[..., :2] - half, boxes[..., :2] + half], dim=-1) * extent
+        shares = torch.cat([boxes[..., :2] - half, boxes[..., :2] + half], dim=-1)
+        sides = [side * images.shape[3 - i % 2] for i, side in enumerate(shares.unbind(-1))]
+        xyxy = torch.stack(sides, dim=-1)
         if not self._sigmoid:
-            shares = logits.softmax(-1)[..., :-1]
-            return xyxy, shares[..., self._person] * (shares.argmax(-1) == self._person)
+            classes = logits.softmax(-1)[..., :-1]
+            return xyxy, classes[..., self._person] * (classes.argmax(-1) == self._person)
         scores = logits.sigmoid()
         least = scores.flatten(1).topk(scores.shape[1], dim=1).values[:, -1:]  # as many answers as queries, any class
         person = scores[..., self._person]

@@ -15,7 +15,7 @@ from torchvision.ops import batched_nms
 
 from app.domains.vocabulary import Detections, FrameBatch, IntArray, VectorArray
 from app.infrastructure.regions import DetectorConfig, RegionBoxes, Regions, TilingRule, join_regions, lay_regions
-from app.infrastructure.torch_device import Accelerator, Batches, told_of_loss
+from app.infrastructure.torch_device import Accelerator, Batches, to_device, told_of_loss
 from app.infrastructure.torch_frames import DeviceFrames, FrameStack, rows_of
 from app.infrastructure.torch_pixels import Placement, place
 
@@ -143,8 +143,8 @@ class TorchDetector:
         boxes, confidence = network.find(images.to(self._accelerator.dtype))
         confidence, best = confidence.topk(min(MOST_BOXES, confidence.shape[1]), dim=1)
         boxes = placement.to_region(boxes.gather(1, best[..., None].expand(-1, -1, 4)), region)
-        corner = torch.from_numpy(np.tile(windows[:, :2], 2)).to(boxes.device, torch.float32, non_blocking=True)
-        number = torch.from_numpy(ids).to(boxes.device, torch.float32, non_blocking=True)
+        corner = to_device(np.tile(windows[:, :2], 2).astype(np.float32), boxes.device)
+        number = to_device(ids.astype(np.float32), boxes.device)
         number = number[:, None].expand_as(confidence)
         return torch.cat([number[..., None], boxes + corner[:, None], confidence[..., None]], dim=2).flatten(0, 1)
 

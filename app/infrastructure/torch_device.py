@@ -4,9 +4,10 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 import torch
+from numpy.typing import NDArray
 
 from app.errors import DeviceError
 
@@ -75,6 +76,12 @@ def open_accelerator(devices: Sequence[str] | Literal["auto"], precision: Precis
 
 def _has_bf16(device: torch.device) -> bool:
     return bool(torch.cuda.get_device_capability(device) >= (8, 0))
+
+
+def to_device(array: NDArray[Any], device: torch.device) -> torch.Tensor:
+    """Copy a small array to a device without waiting for what is queued there, as a copy from pageable memory may."""
+    tensor = torch.from_numpy(array)
+    return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor
 
 
 class Batches:

@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from app.domains.vocabulary import Crops, Embeddings, FrameBatch, IntArray, VectorArray
 from app.infrastructure.crops import has_pixels, visible_windows
-from app.infrastructure.torch_device import Accelerator, Batches, told_of_loss
+from app.infrastructure.torch_device import Accelerator, Batches, to_device, told_of_loss
 from app.infrastructure.torch_frames import DeviceFrames, FrameStack, rows_of
 from app.infrastructure.torch_pixels import CropPlan, crops_at_once, cut_crops
 
@@ -88,15 +88,14 @@ class TorchEmbedder:
         """Have a stack's crops looked at, without waiting for the result: (n, D) unit vectors in their order."""
         network = self.networks[stack.number]
         widest, highest = (windows[:, 2:] - windows[:, :2]).max(axis=0).tolist()
+        largest = (widest, highest)
         batches = self._batches[stack.number]
-        batches.most = min(batches.most, crops_at_once(widest, highest, network.plan))
+        batches.most = min(batches.most, crops_at_once(largest, network.plan))
         stack.upload(row.tolist())
-        rows, where = (
-            torch.from_numpy(np.ascontiguousarray(a)).to(stack.device, non_blocking=True) for a in (row, windows)
-        )
+        rows, where = (to_device(a, stack.device) for a in (row, windows))
 
         def look(begin: int, end: int) -> torch.Tensor:
-            images = cut_crops(stack.pixels, rows[begin:end], where[begin:end], network.plan)
+            images = cut_crops(stack.pixels, rows[begin:end], where[begin:end], largest, network.plan)
             return functional.normalize(network.look(images.to(self._accelerator.dtype)).float(), dim=1)
 
         return batches.run(len(row), look)

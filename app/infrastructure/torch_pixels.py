@@ -4,8 +4,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
 import torch
 from torch.nn import functional
+
+from app.infrastructure.torch_device import to_device
 
 Filter = Literal["bilinear", "bicubic"]
 SUPPORT = {"bilinear": 1.0, "bicubic": 2.0}  # pixels to either side, Pillow's Resample.c
@@ -31,8 +34,10 @@ class Placement:
 
     def to_region(self, boxes: torch.Tensor, region: tuple[int, int]) -> torch.Tensor:
         """Turn (..., 4) boxes in pixels of the input into pixels of a region of that width and height."""
-        scale = boxes.new_tensor([region[0] / self.inner[0], region[1] / self.inner[1]] * 2)
-        return (boxes - boxes.new_tensor([*self.offset, *self.offset])) * scale
+        sides = [
+            (side - self.offset[i % 2]) * (region[i % 2] / self.inner[i % 2]) for i, side in enumerate(boxes.unbind(-1))
+        ]
+        return torch.stack(sides, dim=-1)
 
 
 def place(regions: torch.Tensor, placement: Placement, padding: int) -> torch.Tensor:
@@ -85,7 +90,9 @@ class CropPlan:
     deviation: tuple[float, float, float]
 
 
-def cut_crops(frames: torch.Tensor, row: torch.Tensor, windows: torch.Tensor, plan: CropPlan) -> torch.Tensor:
+def cut_crops(
+    frames: torch.Tensor, row: torch.Tensor, windows: torch.Tensor, largest: tuple[int, int], plan: CropPlan
+) -> torch.Tensor:
     """Cut crops out of frames and make them a network's input, all at once, on their device.
 
     Every output pixel is a weighted mean over one span of rows and one of columns, so all crops of a batch, whatever
@@ -95,6 +102,7 @@ def cut_crops(frames: torch.Tensor, row: torch.Tensor, windows: torch.Tensor, pl
         frames: (F, H, W, 3) uint8 BGR.
         row: (N,) int64, frame of each crop.
         windows: (N, 4) int64 left, top, right, bottom, the last two exclusive, inside of the frame, none empty.
+        largest: width and height that no window exceeds; known on the host, so that nothing waits for the device.
         plan: what the network wants.
 
     Returns:
@@ -102,7 +110,7 @@ def cut_crops(frames: torch.Tensor, row: torch.Tensor, windows: torch.Tensor, pl
     """
     size = windows[:, 2:] - windows[:, :2]
     inner, offset = _inner(size, plan)
-    wide, high = int(size[:, 0].max()), int(size[:, 1].max())
+    wide, high = largest
     x = torch.arange(wide, device=frames.device).minimum(size[:, :1] - 1) + windows[:, :1]
     y = torch.arange(high, device=frames.device).minimum(size[:, 1:] - 1) + windows[:, 1:2]
     pixels = frames[row[:, None, None], y[:, :, None], x[:, None, :]].permute(0, 3, 1, 2).flip(1).float()
@@ -110,18 +118,21 @@ def cut_crops(frames: torch.Tensor, row: torch.Tensor, windows: torch.Tensor, pl
     down = _weights(size[:, 1], inner[:, 1], offset[:, 1], (plan.size[1], high), plan.filter)
     narrow = _whole(pixels @ across.transpose(1, 2)[:, None])  # Pillow: columns first, in 8 bits
     images = _whole(down[:, None] @ narrow)
-    mean, deviation = (frames.new_tensor(v, dtype=torch.float32)[:, None, None] for v in (plan.mean, plan.deviation))
+    mean, deviation = (
+        to_device(np.array(v, np.float32), frames.device)[:, None, None] for v in (plan.mean, plan.deviation)
+    )
     return (images / 255.0 - mean) / deviation
 
 
-def crops_at_once(widest: int, highest: int, plan: CropPlan) -> int:
+def crops_at_once(largest: tuple[int, int], plan: CropPlan) -> int:
     """Return how many crops of at most this width and height `cut_crops` may take in one call."""
+    widest, highest = largest
     return max(1, CROP_VALUES // (3 * (widest * highest + highest * plan.size[0] + plan.size[0] * plan.size[1])))
 
 
 def _inner(size: torch.Tensor, plan: CropPlan) -> tuple[torch.Tensor, torch.Tensor]:
     """Return (N, 2) the size that each crop is resized to, and (N, 2) where it begins in the input, maybe below 0."""
-    target = size.new_tensor(plan.size)
+    target = to_device(np.array(plan.size), size.device)
     if plan.fit == "squash":
         return target.expand(len(size), 2), torch.zeros_like(size)
     if plan.fit == "shortest":  # torchvision's Resize of the shorter side and CenterCrop

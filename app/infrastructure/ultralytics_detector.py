@@ -78,6 +78,7 @@ class UltralyticsNetwork:
         self._stride = int(network.stride)
         self._queries = _is_rtdetr(network)
         width, height = _input_size(network, size, fixed=self._fixed)
+        self._extent = torch.tensor([width, height] * 2, dtype=torch.float32, device=device)
         self.traits = NetworkTraits((width, height), SURE, None if self._queries else NMS_IOU)
 
     def placement(self, region: tuple[int, int]) -> Placement:
@@ -105,7 +106,7 @@ class UltralyticsNetwork:
             half = boxes[..., 2:] / 2
             boxes = torch.cat([boxes[..., :2] - half, boxes[..., :2] + half], dim=-1)
         if self._queries:
-            boxes = boxes * boxes.new_tensor([*self.traits.size, *self.traits.size])
+            boxes = boxes * self._extent
         return boxes, confidence * (best == self._person)
 
 

@@ -15,10 +15,8 @@ from app.infrastructure.torch_embedder import TorchEmbedder
 from app.infrastructure.torch_frames import DeviceFrames
 from app.infrastructure.torch_networks import load_look_networks, load_people_networks
 
-pytestmark = [
-    pytest.mark.gpu_stack,
-    pytest.mark.skipif(not torch.cuda.is_available(), reason="this machine has no card"),
-]
+NO_CARD = pytest.mark.skipif(not torch.cuda.is_available(), reason="this machine has no card")
+pytestmark = [pytest.mark.gpu_stack, NO_CARD]
 SCORE = 0.25
 
 
