@@ -13,8 +13,8 @@ import typer
 from rich.text import Text
 
 from app.cli.bench_accuracy import bench_accuracy_command
-from app.cli.bench_speed import bench_speed_command
 from app.cli.bench_gpu import bench_gpu_command
+from app.cli.bench_speed import bench_speed_command
 from app.cli.check import calibrate, config
 from app.cli.console import Leave, err, say
 from app.cli.demo import demo_command
