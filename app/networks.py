@@ -93,13 +93,23 @@ class _TorchParts:
     @cached_property
     def accelerator(self) -> "Accelerator":
         """Devices and precision."""
-        try:
-            from app.infrastructure.torch_device import open_accelerator
-        except ImportError as error:
-            problem = f"not installed ({error.name}); uv sync --extra gpu --no-group cpu brings it"
-            raise ModelError("torch", problem) from error
+        from app.infrastructure.torch_device import open_accelerator
+
         self.wanted = True
         return open_accelerator(self._settings.devices, self._settings.precision, self._settings.batch)
+
+    def opened_for(self, model: ModelFile) -> "tuple[Accelerator, DeviceFrames]":
+        """Return both parts.
+
+        Raises:
+            ModelError: torch is not installed; names the weights that need it.
+            DeviceError: a card that is not there.
+        """
+        try:
+            return self.accelerator, self.frames
+        except ImportError as error:
+            problem = f"needs {error.name}, which is not installed; uv sync --extra gpu --no-group cpu brings it"
+            raise ModelError(model.path, problem) from error
 
     @cached_property
     def frames(self) -> "DeviceFrames":
@@ -171,7 +181,7 @@ def _build_detector(
         note(f"detector: {model.name} from {model.path.parent}")
     if _runtime(model, settings.runtime) == "openvino":
         return OpenVINODetector(model, _detector_config(settings, NMS_IOU))
-    accelerator, frames = torch.accelerator, torch.frames
+    accelerator, frames = torch.opened_for(model)
     from app.infrastructure.torch_detector import TorchDetector
     from app.infrastructure.torch_networks import load_people_networks
 
@@ -213,7 +223,7 @@ def _build_embedder(
         return HsvEmbedder()
     if _runtime(model, settings.runtime) == "openvino":
         return OpenVINOEmbedder(model)
-    accelerator, frames = torch.accelerator, torch.frames
+    accelerator, frames = torch.opened_for(model)
     from app.infrastructure.torch_embedder import TorchEmbedder
     from app.infrastructure.torch_networks import load_look_networks
 
