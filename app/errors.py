@@ -7,6 +7,7 @@
     │   ├── CameraUnavailable  cannot be opened, or has no frames
     │   └── FrameCorrupt       one frame does not decode: counted and skipped
     ├── ModelError             weights missing, or of another shape than the adapter needs
+    ├── DeviceError            a graphics card that is missing, full or lost: the run stops
     └── StoreError             the history cannot be read now; tracking goes on
 
 Knows nothing of how an error is shown.
@@ -59,6 +60,14 @@ class ModelError(SpotOnError):
     def __init__(self, path: Path | str, problem: str) -> None:
         self.path, self.problem = path, problem
         super().__init__(f"{path}: {problem}")
+
+
+class DeviceError(SpotOnError):
+    """A graphics card is not there, too small, or has stopped to answer; no later step can succeed in this process."""
+
+    def __init__(self, device: str, problem: str) -> None:
+        self.device, self.problem = device, problem
+        super().__init__(f"device {device}: {problem}")
 
 
 class StoreError(SpotOnError):

@@ -1,86 +1,42 @@
-"""The composition root: builds sources, networks and the frame path of a validated site. Plain constructor calls."""
+"""The composition root: builds the sources and the frame path of a validated site. Plain constructor calls."""
 
 import glob
 import re
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
 from typing import Protocol
 
-import numpy as np
-
-from app.domains.detection.ports import Detector
 from app.domains.detection.tracker import CameraTrackers
 from app.domains.mapping.fusion import FloorFusion
 from app.domains.mapping.view import CameraView
 from app.domains.reid.gallery import Gallery
 from app.domains.reid.identity import IdentityResolver
-from app.domains.reid.likelihood import CosineLikelihood, CosinePrior
-from app.domains.reid.ports import Embedder
-from app.domains.vocabulary import CameraId, Crops, FrameBatch
-from app.errors import ConfigError, ModelError
-from app.infrastructure.faiss_index import FaissIndex
-from app.infrastructure.hsv_embedder import HsvEmbedder
+from app.domains.reid.likelihood import CosineLikelihood
+from app.domains.vocabulary import CameraId
+from app.errors import ConfigError
 from app.infrastructure.image_source import ImageSource
 from app.infrastructure.live_source import LIVE_ADDRESS, LiveSource
-from app.infrastructure.model_files import DETECTORS, WHEEL_DETECTOR, default_detector, default_embedder, find_model
-from app.infrastructure.mot_detections import (
-    DetectionsSource,
-    RecordedDetector,
-    RecordedEmbedder,
-    Recording,
-    read_recording,
-)
-from app.infrastructure.openvino_detector import DetectorConfig, OpenVINODetector
-from app.infrastructure.openvino_embedder import OpenVINOEmbedder
+from app.infrastructure.mot_detections import DetectionsSource, Recording, read_recording
 from app.infrastructure.paced_source import PacedSource
 from app.infrastructure.pyav_source import PyAVSource
-from app.infrastructure.tiling import Tiles
+from app.networks import Networks
 from app.orchestration.clock import Pace
 from app.orchestration.history import History, Output
 from app.orchestration.pipeline import Pipeline
 from app.orchestration.ports import FrameSource
-from app.settings import DetectorSettings, EmbedderSettings, Site, SiteFile
+from app.settings import Site, SiteFile
 from app.simulation.address import parse_address
 from app.simulation.scenes.catalogue import build_scene
 from app.simulation.source import SimulationSource
 from app.simulation.world import World, WorldConfig
 
-UNNAMED = ("recorded boxes", "none")  # what finds people and tells them apart where no network does
-MODELS_HINT = "--models DIR or SPOTON_MODELS_DIR"
 IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp"}
 Worlds = dict[tuple[str, WorldConfig], World]  # by scene and people
 # Never shown in errors: an address may hold a password.
 ADDRESS = re.compile(r"(?i)[a-z][a-z0-9+.-]*://|(usb|sim):")
-
-
-@dataclass(frozen=True, slots=True)
-class Networks:
-    """What finds people and what tells them apart.
-
-    Attributes:
-        sure: detector confidence from which the tracker's first stage takes a box; None for the site's own setting.
-        cosines: how the embedder spreads its cosines.
-        notes: lines that the user should read: which network was chosen, and why.
-        names: what finds people and what tells them apart, in a few words.
-    """
-
-    detector: Detector
-    embedder: Embedder | None
-    sure: float | None
-    cosines: CosinePrior
-    notes: tuple[str, ...]
-    names: tuple[str, str]
-
-    def dimension(self) -> int:
-        """Return the length of the embedder's vectors; 1 without embedder, for an index that stays empty."""
-        if self.embedder is None:
-            return 1
-        nothing = Crops(np.empty(0, np.int64), np.empty(0, np.int64), np.empty((0, 4), np.float32))
-        return int(self.embedder.embed(FrameBatch(0.0, ()), nothing).vectors.shape[1])
 
 
 def open_recordings(site_file: SiteFile) -> dict[CameraId, Recording]:
@@ -201,87 +157,6 @@ def open_live_source(site_file: SiteFile, position: int, footage: LiveFootage, s
     return PacedSource(again, footage.pace, loop=not is_simulated(source), stop=stop)
 
 
-def build_networks(site_file: SiteFile, recordings: Mapping[CameraId, Recording], models_dir: Path | None) -> Networks:
-    """Load the detector and the embedder that the site asks for, or the best that are present.
-
-    Raises:
-        ModelError: weights that are missing or do not fit.
-    """
-    site, folder = site_file.site, site_file.path.parent
-    notes: list[str] = []
-    detector: Detector | None = None
-    embedder: Embedder | None = None
-    sure, cosines, names = None, CosinePrior(), UNNAMED
-    if len(recordings) < len(site.cameras):
-        with _named("detector"):
-            found = _build_detector(site.detector, models_dir, folder, notes.append)
-        with _named("embedder"):
-            embedder = _build_embedder(site.embedder, models_dir, folder, notes.append)
-        detector, sure = found, found.sure
-        names = (found.name, "none" if embedder is None else embedder.name)
-        cosines = cosines if embedder is None else CosinePrior(*embedder.cosines)
-    elif site.embedder.model != "none" and any(r.embeddings is not None for r in recordings.values()):
-        notes.append("embedder: none needed, appearance comes from the recorded embeddings")
-    if recordings:
-        recorded = any(recording.embeddings is not None for recording in recordings.values())
-        detector = RecordedDetector(recordings, detector)
-        if embedder is not None or (recorded and site.embedder.model != "none"):
-            embedder = RecordedEmbedder(recordings, embedder)
-        which = "all" if len(recordings) == len(site.cameras) else f"{len(recordings)} of {len(site.cameras)}"
-        notes.append(f"detector: none needed for {which} cameras, their boxes are recorded")
-    if detector is None:
-        raise ValueError("a site without cameras has no detector")
-    if embedder is None:
-        notes.append("embedder: none; identities follow from where people are, not from how they look")
-    return Networks(detector, embedder, sure, cosines, tuple(notes), names)
-
-
-@contextmanager
-def _named(part: str) -> Iterator[None]:
-    """Say in errors which network the weights were meant for."""
-    try:
-        yield
-    except ModelError as error:
-        raise ModelError(f"{part} {error.path}", error.problem) from error
-
-
-def _build_detector(
-    settings: DetectorSettings, models_dir: Path | None, folder: Path, note: Callable[[str], None]
-) -> OpenVINODetector:
-    if settings.model is None:
-        model, reason = default_detector(models_dir)
-        note(reason)
-        if model.name == WHEEL_DETECTOR:
-            note(f"better detectors: put {' or '.join(DETECTORS[:-1])} in a folder and name it by {MODELS_HINT}")
-    else:
-        model = find_model(settings.model, models_dir, folder)
-        note(f"detector: {model.name} from {model.path.parent}")
-    default = DetectorConfig()
-    tiles = settings.tiles
-    config = replace(
-        default,
-        score=default.score if settings.score is None else settings.score,
-        nms_iou=default.nms_iou if settings.nms_iou is None else settings.nms_iou,
-        min_height=settings.min_height,
-        tiles=tiles if tiles is None or tiles == "auto" else Tiles(tiles.size, tiles.overlap),
-    )
-    return OpenVINODetector(model, config)
-
-
-def _build_embedder(
-    settings: EmbedderSettings, models_dir: Path | None, folder: Path, note: Callable[[str], None]
-) -> HsvEmbedder | OpenVINOEmbedder | None:
-    if settings.model == "none":
-        return None
-    if settings.model is None:
-        model, reason = default_embedder(models_dir)
-        note(reason)
-    else:
-        model = None if settings.model == "hsv" else find_model(settings.model, models_dir, folder)
-        note("embedder: hsv" if model is None else f"embedder: {model.name} from {model.path.parent}")
-    return HsvEmbedder() if model is None else OpenVINOEmbedder(model)
-
-
 class TimesStages(Protocol):
     """Takes the time of the frame path's stages."""
 
@@ -298,7 +173,7 @@ def build_pipeline(
     if networks.sure is not None and tracker.high_score is None:
         tracker = replace(tracker, high_score=networks.sure)
     fusion = FloorFusion({camera: view for camera, view in views.items() if view.model is not None}, site.fusion)
-    gallery = Gallery(FaissIndex(networks.dimension()), site.identity.gallery)
+    gallery = Gallery(networks.index(), site.identity.gallery)
     return Pipeline(
         detector=networks.detector,
         embedder=networks.embedder,

@@ -18,7 +18,8 @@ from app.infrastructure.floor_sheet import FloorCamera, FloorPlan, PlanImage, re
 from app.infrastructure.pyav_video import SiteVideo
 from app.infrastructure.result_files import CameraRecord, ResultWriter, RunRecord
 from app.infrastructure.trajectory_drawing import ImageTrajectories, Paths, draw_trajectories
-from app.main import build_history, build_networks, build_pipeline, open_recordings, open_source, open_worlds
+from app.main import build_history, build_pipeline, open_recordings, open_source, open_worlds
+from app.networks import build_networks
 from app.orchestration.batcher import Batcher, Fault, FaultKind
 from app.orchestration.jobs import Output, Progress, StageClock, run_recording
 from app.orchestration.pipeline import Pipeline

@@ -13,7 +13,8 @@ from app.domains.mapping.habits import CameraHabits, HabitConfig
 from app.domains.mapping.view import CameraView
 from app.domains.reid.likelihood import CosinePrior
 from app.domains.vocabulary import CameraId, Crops, Detections, Embeddings, Frame, FrameBatch
-from app.main import Networks, build_history, build_pipeline
+from app.main import build_history, build_pipeline
+from app.networks import Networks
 from app.orchestration.pipeline import Pipeline
 from app.settings import Site
 

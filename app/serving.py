@@ -32,15 +32,14 @@ from app.infrastructure.logs import configure_logs
 from app.infrastructure.sqlite_store import SQLiteStore
 from app.main import (
     LiveFootage,
-    Networks,
     Worlds,
     build_history,
-    build_networks,
     build_pipeline,
     open_live_source,
     open_recordings,
     open_worlds,
 )
+from app.networks import Networks, build_networks
 from app.orchestration.clock import Pace, SteadyClock
 from app.orchestration.ports import FloorTruth
 from app.orchestration.reader import CameraFeed
@@ -116,7 +115,7 @@ class _Server(uvicorn.Server):
         """Serve until SIGINT or SIGTERM."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, self._stop)
+            loop.add_signal_handler(number, self.stop)
         await self.serve(sockets=[listening])
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -130,7 +129,8 @@ class _Server(uvicorn.Server):
         """Leave signals alone; `run_until_signal` has its own handlers."""
         yield
 
-    def _stop(self) -> None:
+    def stop(self) -> None:
+        """End in order; any thread may call it."""
         self._stopping()
         self.should_exit = True
 
@@ -153,7 +153,7 @@ def serve(
         truth_of: for a simulated site: returns who really is where, in the simulation's own time, from its worlds.
 
     Raises:
-        SpotOnError: anything that the user can mend.
+        SpotOnError: anything that the user can mend; DeviceError also when a card is lost while it runs.
     """
     configure_logs()
     stuck: list[str] = []
@@ -207,9 +207,12 @@ def _serve_site(
         # nothing may be added to a history that has ended, so the frame path stops first
         stack.callback(lambda: stuck.extend(runtime.stop(STOP_S)))
         runtime.listen(history.write)
-        runtime.track(pipeline)
         server = _Server(application, partial(ready, _address(listening, options.host)), runtime.ask_to_stop)
+        runtime.on_loss = server.stop
+        runtime.track(pipeline)
         asyncio.run(server.run_until_signal(listening))
+        if runtime.lost is not None:
+            raise runtime.lost
 
 
 def _views(

@@ -1,7 +1,8 @@
 """The site file: which cameras, where they stand, which networks, how to track. Read and validated once.
 
 Knows the shape of the YAML and nothing of how any part works. Unknown keys are refused with their path. In every text
-{NAME} stands for what the environment holds under NAME; a value that begins with it goes in quotes.
+{NAME} stands for what the environment holds under NAME, or the file under NAME_FILE; a value that begins with it goes
+in quotes.
 """
 
 import math
@@ -114,6 +115,10 @@ class Tiles(SiteModel):
     overlap: Annotated[float, Field(ge=0.0, le=0.8)] = 0.2  # share of a side
 
 
+Runtime = Literal["auto", "openvino", "torch"]  # auto: by the kind of file; .onnx may be either's
+DeviceName = Annotated[str, StringConstraints(pattern=r"^(cpu|cuda(:\d+)?)$")]
+
+
 class DetectorSettings(SiteModel):
     """Which network finds people; `model` is a name in the models directory or a path; None takes the best present."""
 
@@ -122,12 +127,25 @@ class DetectorSettings(SiteModel):
     nms_iou: Annotated[float, Field(gt=0.0, le=1.0)] | None = None
     min_height: Annotated[float, Field(ge=0.0)] = 8.0  # pixels
     tiles: Tiles | Literal["auto"] | None = "auto"
+    runtime: Runtime = "auto"
+    image_size: Annotated[int, Field(ge=32, le=4096)] | None = None  # pixels; torch only; None: as the weights say
 
 
 class EmbedderSettings(SiteModel):
     """Which network tells people apart; `model` is a name, a path, `hsv` or `none`; None takes the best present."""
 
     model: str | None = None
+    runtime: Runtime = "auto"
+    fit: Literal["squash", "shortest", "longest"] | None = None  # of crops into the input; torch only; None: its own
+
+
+class AcceleratorSettings(SiteModel):
+    """Where networks in torch run; those in OpenVINO run on the CPU."""
+
+    devices: Annotated[tuple[DeviceName, ...], Field(min_length=1)] | Literal["auto"] = "auto"  # auto: all cards, or
+    precision: Literal["auto", "fp32", "fp16", "bf16"] = "auto"  # auto: fp16 on cards, fp32 on the CPU
+    batch: PositiveInt = 32  # pictures or crops in one call of a network, at most
+    hub: bool = False  # models named hub:organisation/name may be fetched from the Hugging Face hub
 
 
 class Camera(SiteModel):
@@ -182,6 +200,7 @@ class Site(SiteModel):
     zones: tuple[Zone, ...] = ()
     detector: DetectorSettings = DetectorSettings()
     embedder: EmbedderSettings = EmbedderSettings()
+    accelerator: AcceleratorSettings = AcceleratorSettings()
     tracker: TrackerConfig = TrackerConfig()
     view: ViewConfig = ViewConfig()
     fusion: FusionConfig = FusionConfig()
@@ -236,13 +255,20 @@ def seen_from(folder: Path, path: Path | str) -> Path:
         raise ConfigError(path, "", "this machine knows no such home; give the path without ~") from error
 
 
-def load_site(path: Path, *, detector: str | None = None, embedder: str | None = None) -> SiteFile:
+def load_site(
+    path: Path,
+    *,
+    detector: str | None = None,
+    embedder: str | None = None,
+    devices: Sequence[str] | Literal["auto"] | None = None,
+) -> SiteFile:
     """Read and validate a site file.
 
     Args:
         path: the YAML file.
         detector: takes the place of the file's `detector.model`.
         embedder: takes the place of the file's `embedder.model`.
+        devices: takes the place of the file's `accelerator.devices`.
 
     Raises:
         ConfigError: unreadable file, wrong YAML, unknown key or wrong value; names file and key.
@@ -250,9 +276,14 @@ def load_site(path: Path, *, detector: str | None = None, embedder: str | None =
     data = read_yaml(path)
     if not isinstance(data, dict):
         raise ConfigError(path, "", "expected a mapping with site, floor and cameras, as in configs/multiviewx.yaml")
-    for section, model in (("detector", detector), ("embedder", embedder)):
-        if model is not None and isinstance(data.get(section, {}), dict):
-            data[section] = {**data.get(section, {}), "model": model}
+    instead = (
+        ("detector", "model", detector),
+        ("embedder", "model", embedder),
+        ("accelerator", "devices", devices if devices == "auto" or not devices else list(devices)),
+    )
+    for section, key, value in instead:
+        if value is not None and isinstance(data.get(section, {}), dict):
+            data[section] = {**data.get(section, {}), key: value}
     return SiteFile(path, parse_site(data, path), data)
 
 
@@ -421,10 +452,25 @@ def _filled(value: Any, path: Path, location: tuple[int | str, ...]) -> Any:  # 
         raise ConfigError(path, _dotted(location), f"no setting takes {str(value).lower()}; give a number or a text")
     if not isinstance(value, str):
         return value
-    for name in _VARIABLE.findall(value):
-        if name not in os.environ:
-            raise ConfigError(path, _dotted(location), f"the environment has no {name}; set it before the start")
-    return _VARIABLE.sub(lambda match: os.environ[match.group(1)], value)
+    stands_for = {name: _variable(name, path, location) for name in _VARIABLE.findall(value)}
+    return _VARIABLE.sub(lambda match: stands_for[match.group(1)], value)
+
+
+def _variable(name: str, path: Path, location: tuple[int | str, ...]) -> str:
+    """Return what the environment holds under NAME, or the content of the file that it names under NAME_FILE."""
+    if name in os.environ:
+        return os.environ[name]
+    file = os.environ.get(f"{name}_FILE")
+    if file is None:
+        problem = f"the environment has no {name}; set it before the start, or {name}_FILE to a file that holds it"
+        raise ConfigError(path, _dotted(location), problem)
+    try:
+        return Path(file).read_text(encoding="utf-8").rstrip("\r\n")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not a UTF-8 text file"
+        raise ConfigError(
+            path, _dotted(location), f"{name}_FILE names {file}, which cannot be read: {reason}"
+        ) from error
 
 
 def _with_names(value: Any, written: Any) -> Any:  # noqa: ANN401 - JSON and YAML trees of one shape

@@ -1,11 +1,26 @@
 """Fixtures shared by all tests: where the test footage and the test weights are."""
 
 import os
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
+GPU_STACK = all(find_spec(name) for name in ("torch", "torchvision", "ultralytics", "transformers", "open_clip"))
+# These import torch at their top; ./scripts/test --gpu installs it.
+TORCH_TESTS = ("torch", "ultralytics", "huggingface", "clip", "osnet")
+collect_ignore_glob = [f"{folder}test_{name}_*.py" for folder in ("", "*/") for name in TORCH_TESTS if not GPU_STACK]
+
+
+def pytest_report_header() -> str:
+    return f"gpu_stack: {'installed' if GPU_STACK else 'not installed; its tests run by ./scripts/test --gpu'}"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if not GPU_STACK and item.get_closest_marker("gpu_stack"):
+            item.add_marker(pytest.mark.skip(reason="needs the extra gpu; ./scripts/test --gpu installs it"))
 
 
 def _folder(variable: str, default: str) -> Path:

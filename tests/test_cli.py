@@ -407,7 +407,8 @@ def pictures(tmp_path):
         ("--detector", "text.onnx", ("text.onnx", "this is no .onnx network")),
         ("--detector", "lonely.xml", ("lonely.xml", "put lonely.bin beside it")),
         ("--detector", "gone.onnx", ("gone.onnx", "no such file")),
-        ("--detector", "net.pt", ("net.pt", "weights end in .xml, .onnx, .pb")),
+        ("--detector", "net.h5", ("net.h5", "weights end in .xml, .onnx, .pb")),
+        ("--detector", "net.pt", ("net.pt",)),  # torch is missing, or finds a text
     ],
     ids=[
         "an unknown detector",
@@ -416,6 +417,7 @@ def pictures(tmp_path):
         "an IR without weights",
         "no such file",
         "a suffix that no adapter takes",
+        "weights for torch",
     ],
 )
 def test_weights_that_are_none_are_refused(spoton, pictures, tmp_path, monkeypatch, option, weights, words):
@@ -423,6 +425,7 @@ def test_weights_that_are_none_are_refused(spoton, pictures, tmp_path, monkeypat
     monkeypatch.setenv("SPOTON_MODELS_DIR", str(tmp_path / "models"))
     (tmp_path / "text.onnx").write_text("no network\n" * 100)
     (tmp_path / "lonely.xml").write_text("<net/>")
+    (tmp_path / "net.h5").write_text("keras")
     (tmp_path / "net.pt").write_text("torch")
     result = spoton("track", pictures, "--out", tmp_path / "out", option, weights)
     assert_refused(result, tmp_path / "out", f"{option[2:]} ", *words)

@@ -6,7 +6,8 @@ from app.errors import CameraUnavailable, ConfigError, ModelError
 from app.infrastructure.image_source import ImageSource
 from app.infrastructure.mot_detections import DetectionsSource
 from app.infrastructure.tiling import Tiles
-from app.main import build_networks, build_pipeline, open_recordings, open_source
+from app.main import build_pipeline, open_recordings, open_source
+from app.networks import build_networks
 from app.recorded import check_files
 from app.settings import SiteFile, parse_site
 

@@ -92,8 +92,30 @@ def test_the_record_has_all_defaults_and_the_names_instead_of_their_values(tmp_p
         "nms_iou": None,
         "min_height": 8.0,
         "tiles": "auto",
+        "runtime": "auto",
+        "image_size": None,
     }
     assert "hunter2" not in str(record)
+
+
+def test_a_secret_may_come_from_a_file(tmp_path, monkeypatch):
+    (tmp_path / "password").write_text("pa55 word\n")
+    monkeypatch.setenv("SECRET_FILE", str(tmp_path / "password"))
+    content = {**SITE, "cameras": [{"id": "hall", "source": "rtsp://me:{SECRET}@hall/1"}]}
+    site_file = load_site(write(tmp_path, content))
+    assert site_file.site.cameras[0].source == "rtsp://me:pa55 word@hall/1"
+    assert "pa55" not in str(site_file.record())
+    monkeypatch.setenv("SECRET", "other")
+    assert load_site(write(tmp_path, content)).site.cameras[0].source == "rtsp://me:other@hall/1"
+
+
+def test_a_secrets_file_that_is_not_there_is_named(tmp_path, monkeypatch):
+    monkeypatch.setenv("SECRET_FILE", str(tmp_path / "absent"))
+    content = {**SITE, "cameras": [{"id": "hall", "source": "rtsp://me:{SECRET}@hall/1"}]}
+    with pytest.raises(
+        ConfigError, match=r"cameras\[0\].source: SECRET_FILE names .*absent, which cannot be read: No such"
+    ):
+        load_site(write(tmp_path, content))
 
 
 def test_the_command_lines_networks_take_the_place_of_the_files(tmp_path):
@@ -102,6 +124,27 @@ def test_the_command_lines_networks_take_the_place_of_the_files(tmp_path):
     assert (site_file.site.detector.model, site_file.site.detector.score) == ("yolox_nano_416", 0.3)
     assert site_file.site.embedder.model == "hsv"
     assert site_file.record()["detector"]["model"] == "yolox_nano_416"
+
+
+@pytest.mark.parametrize(("asked", "devices"), [(["cuda:1"], ("cuda:1",)), ("auto", "auto"), (None, ("cpu",))])
+def test_the_command_lines_devices_take_the_place_of_the_files(tmp_path, asked, devices):
+    content = {**SITE, "accelerator": {"devices": ["cpu"], "batch": 4}}
+    accelerator = load_site(write(tmp_path, content), devices=asked).site.accelerator
+    assert (accelerator.devices, accelerator.batch) == (devices, 4)
+
+
+@pytest.mark.parametrize(
+    ("accelerator", "key"),
+    [
+        ({"devices": ["gpu"]}, "accelerator.devices"),
+        ({"devices": []}, "accelerator.devices"),
+        ({"precision": "int8"}, "accelerator.precision"),
+        ({"batch": 0}, "accelerator.batch"),
+    ],
+)
+def test_a_wrong_accelerator_is_named(tmp_path, accelerator, key):
+    with pytest.raises(ConfigError, match=key):
+        load_site(write(tmp_path, {**SITE, "accelerator": accelerator}))
 
 
 def test_anchors_and_merge_keys_work(tmp_path):

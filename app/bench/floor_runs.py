@@ -14,7 +14,8 @@ from app.evaluation.metrics import FloorFrames, identity_scores
 from app.evaluation.run_folder import FloorResults, RunFolder, read_run
 from app.evaluation.scoring import score_floor
 from app.evaluation.truth import Truth
-from app.main import build_networks, open_recordings
+from app.main import open_recordings
+from app.networks import build_networks
 from app.orchestration.jobs import Progress, StageClock
 from app.recorded import open_run, track
 from app.settings import SiteFile

@@ -13,7 +13,8 @@ from app.evaluation.mot_text import BoxTable
 from app.evaluation.run_folder import RunFolder
 from app.evaluation.scoring import score_image
 from app.evaluation.truth import Truth, inside
-from app.main import build_networks, open_recordings
+from app.main import open_recordings
+from app.networks import build_networks
 from app.orchestration.jobs import StageClock
 from app.recorded import open_run
 from app.settings import SiteFile

@@ -13,11 +13,13 @@ import typer
 from rich.text import Text
 
 from app.cli.bench_accuracy import bench_accuracy_command
+from app.cli.bench_gpu import bench_gpu_command
 from app.cli.bench_speed import bench_speed_command
 from app.cli.check import calibrate, config
 from app.cli.console import Leave, err, say
 from app.cli.demo import demo_command
 from app.cli.evaluate import evaluate
+from app.cli.models import models
 from app.cli.serve import serve_command
 from app.cli.simulate import simulate_command
 from app.cli.track import track_command
@@ -37,8 +39,10 @@ app.command("simulate")(simulate_command)
 bench = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Measure SpotOn beside its peers.")
 bench.command("accuracy")(bench_accuracy_command)
 bench.command("speed")(bench_speed_command)
+bench.command("gpu")(bench_gpu_command)
 app.add_typer(bench, name="bench")
 app.add_typer(evaluate, name="eval")
+app.add_typer(models, name="models")
 app.add_typer(config, name="config")
 app.add_typer(calibrate, name="calibrate")
 

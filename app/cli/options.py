@@ -31,6 +31,14 @@ EmbedderOption = Annotated[
         help="Weights that tell people apart, in place of the site file's choice; hsv needs none.",
     ),
 ]
+DeviceOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--device",
+        metavar="auto|cpu|cuda:N",
+        help="Where networks in torch run, in place of the site file's choice; may be given for several cards.",
+    ),
+]
 JsonOption = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the scores here, too.")]
 
 
@@ -40,16 +48,19 @@ def check_writable(json_file: Path | None) -> None:
         raise ConfigError(json_file, "", "no file can be written there; give --json a file in a folder that exists")
 
 
-def load(site: Path, detector: str | None, embedder: str | None) -> SiteFile:
-    """Read the site file, with the command line's networks in place of its own."""
+def load(site: Path, detector: str | None, embedder: str | None, devices: list[str] | None = None) -> SiteFile:
+    """Read the site file, with the command line's networks and devices in place of its own."""
     from app.settings import load_site
 
-    return load_site(site, detector=_from_here(detector), embedder=_from_here(embedder))
+    chosen = "auto" if devices == ["auto"] else devices
+    return load_site(site, detector=_from_here(detector), embedder=_from_here(embedder), devices=chosen)
 
 
 def _from_here(weights: str | None) -> str | None:
     """Make a path on the command line absolute: it starts from here, not from the site file's folder."""
-    if weights is None or (Path(weights).name == weights and not Path(weights).suffix):
+    from app.infrastructure.model_files import HUB
+
+    if weights is None or weights.startswith(HUB) or (Path(weights).name == weights and not Path(weights).suffix):
         return weights
     return str(Path(weights).expanduser().absolute())
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from app.cli.console import say
-from app.cli.options import DetectorOption, EmbedderOption, ModelsOption, load
+from app.cli.options import DetectorOption, DeviceOption, EmbedderOption, ModelsOption, load
 from app.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -43,13 +43,14 @@ def serve_command(
     detector: DetectorOption = None,
     embedder: EmbedderOption = None,
     models: ModelsOption = None,
+    device: DeviceOption = None,
 ) -> None:
     """Serve a live site: the floor with everybody on it, and what each camera sees, in the browser.
 
     Cameras are network and USB cameras, simulated ones, or recordings, which play again and again.
     """
     options = options_of(host, port, data, models, without_accounts=without_accounts)
-    site_file = load(site, detector, embedder)
+    site_file = load(site, detector, embedder, device)
 
     def ready(address: str) -> None:
         say(f"{address} shows {site_file.site.site}; Ctrl-C stops")

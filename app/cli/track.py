@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from app.cli.console import people, progress, say
-from app.cli.options import DetectorOption, EmbedderOption, ModelsOption, SiteArgument, load
+from app.cli.options import DetectorOption, DeviceOption, EmbedderOption, ModelsOption, SiteArgument, load
 
 if TYPE_CHECKING:
     from app.settings import SiteFile
@@ -21,6 +21,7 @@ def track_command(
     detector: DetectorOption = None,
     embedder: EmbedderOption = None,
     models: ModelsOption = None,
+    device: DeviceOption = None,
     video: Annotated[
         bool, typer.Option("--video", help="Also draw all cameras and the floor to DIR/video.mp4.")
     ] = False,
@@ -30,7 +31,7 @@ def track_command(
     Takes every frame of every camera, as fast as it can. Writes per camera MOTChallenge text, floor.csv, run.json and a
     picture of all trajectories.
     """
-    site_file = load(site, detector, embedder)
+    site_file = load(site, detector, embedder, device)
     run_and_tell(site_file, out, models, video=video)
 
 

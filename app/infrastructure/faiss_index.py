@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.domains.vocabulary import FloatArray, IntArray, VectorArray
+from app.infrastructure.vector_keys import check_new_keys, check_vectors
 
 EXACT = 1024  # up to so many vectors, comparing all takes no longer than looking at codes first
 SUBSPACES = 64  # a code each; 16 queries of 512 dimensions: recall@1 1.0 with 64 of 100,000, see `spoton bench speed`
@@ -51,16 +52,9 @@ class FaissIndex:
         Raises:
             ValueError: a key is in use, given twice or negative, or a shape is wrong; nothing is stored then.
         """
-        self._check(vectors)
-        if keys.shape != (len(vectors),):
-            raise ValueError(f"keys has shape {keys.shape}, expected {(len(vectors),)}")
+        check_vectors(vectors, self.dimension)
+        check_new_keys(keys, vectors, self._slot_of)
         new = keys.tolist()
-        if len(set(new)) < len(new):
-            raise ValueError(f"keys: {len(new) - len(set(new))} given twice")
-        if used := self._slot_of.keys() & new:
-            raise ValueError(f"keys: {min(used)} is in use; remove it first")
-        if new and min(new) < 0:
-            raise ValueError(f"keys: {min(new)} is negative; -1 stands for 'nothing found'")
         slots = self._take_slots(len(new))
         for slot, vector in zip(slots, vectors, strict=True):
             self._blocks[slot // BLOCK][slot % BLOCK] = vector
@@ -89,7 +83,7 @@ class FaissIndex:
         Returns:
             Cosine (Q, k) float64 and key (Q, k) int64, best first; -inf and -1 where fewer than k are stored.
         """
-        self._check(queries)
+        check_vectors(queries, self.dimension)
         if k < 1:
             raise ValueError(f"k is {k}, expected at least 1")
         cosine = np.full((len(queries), k), -np.inf)
@@ -137,10 +131,6 @@ class FaissIndex:
             mine = block == number
             vectors[mine] = self._blocks[number][row[mine]]
         return vectors
-
-    def _check(self, vectors: NDArray[np.float32]) -> None:
-        if vectors.ndim != 2 or vectors.shape[1] != self.dimension:
-            raise ValueError(f"vectors has shape {vectors.shape}, expected (N, {self.dimension})")
 
 
 class _Codes:

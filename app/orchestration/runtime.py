@@ -14,6 +14,7 @@ import numpy as np
 import structlog
 
 from app.domains.vocabulary import CameraId, FrameBatch, TrackingUpdate
+from app.errors import DeviceError
 from app.orchestration.clock import SteadyClock
 from app.orchestration.latest import LatestBatcher, LatestConfig
 from app.orchestration.pipeline import Pipeline
@@ -113,6 +114,8 @@ class Runtime:
         self._steps: deque[float] = deque(maxlen=RECENT)
         self._failures = 0
         self._fault: str | None = None
+        self.lost: DeviceError | None = None  # what ended the frame path for good
+        self.on_loss: Callable[[], None] = self.ask_to_stop  # called by the inference thread then
 
     def start(self) -> None:
         """Begin to read every camera."""
@@ -199,6 +202,13 @@ class Runtime:
                 continue
             try:
                 self._step(pipeline, batch)
+            except DeviceError as error:
+                self._failures += 1
+                self._fault = str(error)
+                self.lost = error
+                self._log.error("the frame path has lost its device and ends", reason=str(error))
+                self.on_loss()
+                return
             except Exception as error:  # noqa: BLE001 - a fault in one step must not end the site; it is logged and shown
                 self._failures += 1
                 self._fault = f"{type(error).__name__}: the log says more"

@@ -9,7 +9,8 @@ from app.domains.detection.ports import Detector
 from app.domains.vocabulary import CameraId, Frame, FrameBatch
 from app.infrastructure.model_files import WHEEL_DETECTOR, find_model
 from app.infrastructure.mot_detections import RecordedDetector, read_recording
-from app.infrastructure.openvino_detector import DetectorConfig, OpenVINODetector
+from app.infrastructure.openvino_detector import OpenVINODetector
+from app.infrastructure.regions import DetectorConfig
 
 CAMERAS = ("a", "b", "c")
 
@@ -22,6 +23,7 @@ CAMERAS = ("a", "b", "c")
         WHEEL_DETECTOR,
         pytest.param("person-detection-retail-0013", marks=pytest.mark.models),
         pytest.param("yolox_nano_416", marks=pytest.mark.models),
+        pytest.param("ultralytics", marks=pytest.mark.gpu_stack),
     ],
 )
 def detector(request, tmp_path_factory) -> Detector:
@@ -32,8 +34,29 @@ def detector(request, tmp_path_factory) -> Detector:
         path = folder / "det.txt"
         path.write_text("1,-1,500,200,40,120,0.9\n1,-1,700,250,44,130,0.4\n3,-1,500,200,40,120,0.8\n")
         return RecordedDetector({CameraId(name): read_recording(path) for name in CAMERAS})
+    if request.param == "ultralytics":
+        return random_yolo(folder)
     models = None if request.param == WHEEL_DETECTOR else request.getfixturevalue("models_dir")
     return OpenVINODetector(find_model(request.param, models, folder), DetectorConfig(tiles=None))
+
+
+def random_yolo(folder) -> Detector:
+    from random_weights import save_yolo
+
+    from app.infrastructure.torch_detector import TorchDetector
+    from app.infrastructure.torch_device import open_accelerator
+    from app.infrastructure.torch_frames import DeviceFrames
+    from app.infrastructure.torch_networks import load_people_networks
+
+    accelerator, path = open_accelerator("auto", "fp32", 2), save_yolo(folder / "yolo.pt")
+    return TorchDetector(
+        name="yolo",
+        path=path,
+        networks=load_people_networks(find_model(str(path)), accelerator, 320),
+        accelerator=accelerator,
+        frames=DeviceFrames(accelerator.devices),
+        config=DetectorConfig(tiles=None),
+    )
 
 
 def batch(*names: str, index: int = 0) -> FrameBatch:

@@ -23,6 +23,7 @@ SIZE = (1280, 720)
         "hsv",
         pytest.param("person-reidentification-retail-0287", marks=pytest.mark.models),
         pytest.param("osnet_x0_25_msmt17", marks=pytest.mark.models),
+        pytest.param("open_clip", marks=pytest.mark.gpu_stack),
     ],
 )
 def embedder(request, tmp_path_factory) -> Embedder:
@@ -39,7 +40,27 @@ def embedder(request, tmp_path_factory) -> Embedder:
         return RecordedEmbedder({CameraId("a"): recording, CameraId("b"): recording})
     if request.param == "hsv":
         return HsvEmbedder()
+    if request.param == "open_clip":
+        return random_clip(folder)
     return OpenVINOEmbedder(find_model(request.param, request.getfixturevalue("models_dir"), folder))
+
+
+def random_clip(folder) -> Embedder:
+    from random_weights import save_open_clip
+
+    from app.infrastructure.torch_device import open_accelerator
+    from app.infrastructure.torch_embedder import TorchEmbedder
+    from app.infrastructure.torch_frames import DeviceFrames
+    from app.infrastructure.torch_networks import load_look_networks
+
+    accelerator, path = open_accelerator("auto", "fp32", 2), save_open_clip(folder / "clip")
+    return TorchEmbedder(
+        name="clip",
+        path=path,
+        networks=load_look_networks(find_model(str(path)), accelerator, None),
+        accelerator=accelerator,
+        frames=DeviceFrames(accelerator.devices),
+    )
 
 
 def batch() -> FrameBatch:

@@ -10,9 +10,16 @@ from app.infrastructure.faiss_index import FaissIndex
 DIMENSION = 8
 
 
-@pytest.fixture(params=["fake", "faiss"])
+@pytest.fixture(params=["fake", "faiss", pytest.param("faiss on a device", marks=pytest.mark.gpu_stack)])
 def index(request) -> VectorIndex:
-    return FakeIndex() if request.param == "fake" else FaissIndex(DIMENSION)
+    if request.param == "fake":
+        return FakeIndex()
+    if request.param == "faiss":
+        return FaissIndex(DIMENSION)
+    from app.infrastructure.faiss_gpu_index import FaissGpuIndex
+    from app.infrastructure.torch_device import open_accelerator
+
+    return FaissGpuIndex(DIMENSION, open_accelerator("auto", "auto", 1).devices[0])
 
 
 def unit(n: int, seed: int = 0) -> np.ndarray:

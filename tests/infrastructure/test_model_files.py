@@ -90,11 +90,12 @@ def test_without_an_environment_it_is_the_current_folders(models, monkeypatch):
     ("given", "problem"),
     [
         pytest.param("yolo", "no such model in .*present are: person-detection-retail-0013, ", id="unknown name"),
-        pytest.param("notes", "expected one .xml, .onnx, .pb file in this folder, found none", id="no weights"),
+        pytest.param("yolo11n", "no such model in .*; `spoton models pull yolo11n` fetches it", id="a known name"),
+        pytest.param("notes", "expected one .*.onnx.* file in this folder, found none", id="no weights"),
         pytest.param("", "no such model", id="empty name"),
         pytest.param("..", "no such model", id="parent folder"),
         pytest.param("absent/a.onnx", "absent/a.onnx: no such file", id="no such path"),
-        pytest.param("notes/README.txt", "weights end in .xml, .onnx, .pb, not in .txt", id="another suffix"),
+        pytest.param("notes/README.txt", "weights end in .xml, .onnx, .*, not in .txt", id="another suffix"),
         pytest.param("person-detection-retail-0013/a.bin", "not in .bin", id="the .bin instead of the .xml"),
     ],
 )
@@ -102,6 +103,22 @@ def test_what_cannot_be_found_is_explained(models, given, problem):
     with pytest.raises(ModelError, match=problem) as raised:
         find_model(given, models, relative_to=models)
     assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("config", ["config.json", "open_clip_config.json"])
+def test_a_folder_may_be_a_network_as_a_whole(models, config):
+    (models / "clip").mkdir()
+    (models / "clip" / config).touch()
+    (models / "clip" / "model.safetensors").touch()
+    for found in (find_model("clip", models), find_model(str(models / "clip"))):
+        assert (found.name, found.path, found.runtime) == ("clip", models / "clip", "torch")
+    assert "clip" in present_models(models)
+
+
+@pytest.mark.parametrize(("file", "runtime"), [("a.pt", "torch"), ("a.engine", "torch"), ("a.onnx", "openvino")])
+def test_the_kind_of_file_tells_what_runs_it(tmp_path, file, runtime):
+    (tmp_path / file).touch()
+    assert find_model(str(tmp_path / file)).runtime == runtime
 
 
 def test_xml_without_bin(models):

@@ -11,7 +11,8 @@ from openvino import opset13
 from app.domains.vocabulary import CameraId, Frame, FrameBatch
 from app.errors import ModelError
 from app.infrastructure.model_files import WHEEL_DETECTOR, ModelFile, find_model
-from app.infrastructure.openvino_detector import DetectorConfig, OpenVINODetector
+from app.infrastructure.openvino_detector import OpenVINODetector
+from app.infrastructure.regions import DetectorConfig
 from app.infrastructure.tiling import Tiles
 
 UNTILED = DetectorConfig(tiles=None)

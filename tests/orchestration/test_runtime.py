@@ -11,7 +11,7 @@ from app.domains.reid.gallery import Gallery
 from app.domains.reid.identity import IdentityResolver
 from app.domains.reid.likelihood import CosineLikelihood, CosinePrior
 from app.domains.vocabulary import Detections, Frame
-from app.errors import CameraUnavailable
+from app.errors import CameraUnavailable, DeviceError
 from app.infrastructure.faiss_index import FaissIndex
 from app.orchestration.clock import SteadyClock
 from app.orchestration.pipeline import STAGES, Pipeline
@@ -27,6 +27,7 @@ class WorldDetector(FakeDetector):
     def __init__(self, world):
         super().__init__(world)
         self.failures = 0
+        self.fault = RuntimeError("the network fell over")
         self.begun = None
         self.busy_s = 0.0
 
@@ -35,7 +36,7 @@ class WorldDetector(FakeDetector):
         time.sleep(self.busy_s)
         if self.failures:
             self.failures -= 1
-            raise RuntimeError("the network fell over")
+            raise self.fault
         return [
             Detections(f.camera_id, f.captured_at, seen.xyxy, seen.confidence)
             for f in batch.frames
@@ -172,6 +173,18 @@ def test_while_every_step_fails_the_site_is_not_tracking(site):
     site.until(lambda: site.runtime.status().failures > 0)
     assert not site.runtime.tracking()
     assert site.runtime.status().fault == "RuntimeError: the log says more"
+
+
+def test_a_lost_device_ends_the_frame_path_at_once_and_says_why(site):
+    ended = []
+    site.runtime.on_loss = lambda: ended.append(site.runtime.lost)
+    site.detector.fault, site.detector.failures = DeviceError("cuda:0", "lost (CUDA error: launch failure)"), 10**6
+    site.track()
+    site.until(lambda: ended)
+    site.until(lambda: not site.runtime.tracking())
+    assert ended == [site.detector.fault]
+    assert site.runtime.status().fault == "device cuda:0: lost (CUDA error: launch failure)"
+    assert site.runtime.status().failures == 1, "another try could not succeed"
 
 
 def test_when_steps_are_slow_frames_are_dropped_and_stay_fresh(site):

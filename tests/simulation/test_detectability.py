@@ -7,7 +7,8 @@ from scipy.optimize import linear_sum_assignment
 from app.domains.vocabulary import CameraId, FrameBatch
 from app.evaluation.metrics import iou
 from app.infrastructure.model_files import find_model
-from app.infrastructure.openvino_detector import DetectorConfig, OpenVINODetector
+from app.infrastructure.openvino_detector import OpenVINODetector
+from app.infrastructure.regions import DetectorConfig
 from app.simulation.address import parse_address
 from app.simulation.scenes.catalogue import build_scene
 from app.simulation.source import SimulationSource

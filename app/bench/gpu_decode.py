@@ -1,0 +1,64 @@
+"""Frames of many cameras, decoded on the CPU from one video that each camera plays again and again."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from os import cpu_count
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+from numpy.typing import NDArray
+
+SECONDS = 2
+
+
+def write_video(path: Path, size: tuple[int, int], fps: int = 10) -> Path:
+    """Write H.264 of patches that drift over a still ground, as a camera's picture of a few walkers does."""
+    random = np.random.default_rng(0)
+    ground = (
+        random.integers(60, 200, (size[1] // 8, size[0] // 8, 3)).astype(np.uint8).repeat(8, axis=0).repeat(8, axis=1)
+    )
+    with av.open(str(path), "w") as container:
+        stream: Any = container.add_stream("libx264", rate=fps)
+        stream.width, stream.height, stream.pix_fmt = ground.shape[1], ground.shape[0], "yuv420p"
+        for number in range(SECONDS * fps):
+            picture = ground.copy()
+            for person in range(15):
+                left = (40 + 120 * person + 9 * number) % (picture.shape[1] - 60)
+                picture[200:420, left : left + 60] = 17 * person
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, "bgr24")))
+        container.mux(stream.encode(None))
+    return path
+
+
+class Decoders:
+    """One decoder a camera; used as a context.
+
+    Args:
+        path: of the video.
+        cameras: how many.
+    """
+
+    def __init__(self, path: Path, cameras: int) -> None:
+        self._stack = ExitStack()
+        self._cameras = [_again_and_again(path) for _ in range(cameras)]
+        self._pool = self._stack.enter_context(ThreadPoolExecutor(cpu_count()))
+
+    def __enter__(self) -> "Decoders":
+        return self
+
+    def __exit__(self, *_fault: object) -> None:
+        self._stack.close()
+
+    def next(self) -> list[NDArray[np.uint8]]:
+        """Return the next frame of every camera: (height, width, 3) BGR."""
+        return list(self._pool.map(next, self._cameras))
+
+
+def _again_and_again(path: Path) -> Iterator[NDArray[np.uint8]]:
+    while True:
+        with av.open(str(path)) as container:
+            for frame in container.decode(video=0):
+                yield np.asarray(frame.to_ndarray(format="bgr24"), np.uint8)

@@ -1,0 +1,44 @@
+"""Times Ultralytics' own predict on the frames that SpotOn is timed on."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from app.domains.vocabulary import FrameBatch
+from app.infrastructure.ultralytics_detector import import_ultralytics
+
+
+def ultralytics_rates(
+    path: Path, batch: FrameBatch, device: str, precision: str, seconds: float
+) -> tuple[float, float]:
+    """Return frames a second of predict(stream=True) camera by camera, and of all cameras' frames in one call."""
+    import_ultralytics()
+    from ultralytics import YOLO
+
+    model: Any = YOLO(str(path))
+    pictures = [frame.pixels for frame in batch.frames]
+    half = torch.device(device).type == "cuda" and precision in ("auto", "fp16")
+    settings = {"conf": 0.25, "classes": [0], "device": device, "half": half, "verbose": False}
+
+    def one_by_one() -> None:
+        for picture in pictures:
+            for result in model.predict(picture, stream=True, **settings):
+                result.boxes.xyxy.cpu()
+
+    def together() -> None:
+        for result in model.predict(pictures, stream=True, batch=len(pictures), **settings):
+            result.boxes.xyxy.cpu()
+
+    return _rate(one_by_one, len(pictures), seconds), _rate(together, len(pictures), seconds)
+
+
+def _rate(call: Callable[[], None], frames: int, seconds: float) -> float:
+    call()
+    begin, calls = time.perf_counter(), 0
+    while calls < 2 or time.perf_counter() - begin < seconds:
+        call()
+        calls += 1
+    return calls * frames / (time.perf_counter() - begin)

@@ -1,0 +1,103 @@
+"""Weights that SpotOn knows by name: where their makers publish them, under which licence, and their checksums.
+
+A checksum is given only where these very bytes are known to work here. Of the others none is published with the file,
+so the first pull records what came, and later ones are held to that. Fetches nothing.
+"""
+
+from dataclasses import dataclass
+
+RELEASE = "https://github.com/ultralytics/assets/releases/download/v8.4.0"
+ZOO = "https://storage.openvinotoolkit.org/repositories/open_model_zoo/2023.0/models_bin/1"
+HUGGING_FACE = "https://huggingface.co"
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedFile:
+    """One file of a network.
+
+    Attributes:
+        name: in the network's folder.
+        url: where its maker publishes it.
+        sha256: of the bytes; None where it is not known.
+    """
+
+    name: str
+    url: str
+    sha256: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedModel:
+    """One network.
+
+    Attributes:
+        name: of its folder in the models directory, and in site files.
+        task: what it does.
+        licence: of the weights, as their maker states it.
+        runs_on: openvino, or the extra gpu.
+    """
+
+    name: str
+    task: str
+    licence: str
+    runs_on: str
+    files: tuple[PublishedFile, ...]
+
+
+def _zoo(name: str, task: str, xml: str, weights: str) -> PublishedModel:
+    sums = {"xml": xml, "bin": weights}
+    files = (PublishedFile(f"{name}.{end}", f"{ZOO}/{name}/FP16/{name}.{end}", sums[end]) for end in sums)
+    return PublishedModel(name, task, "Apache-2.0", "openvino", tuple(files))
+
+
+def _ultralytics(name: str) -> PublishedModel:
+    file = PublishedFile(f"{name}.pt", f"{RELEASE}/{name}.pt")
+    return PublishedModel(name, "detector", "AGPL-3.0", "gpu", (file,))
+
+
+def _hub(name: str, task: str, licence: str, repository: str, *files: str) -> PublishedModel:
+    published = (PublishedFile(file, f"{HUGGING_FACE}/{repository}/resolve/main/{file}") for file in files)
+    return PublishedModel(name, task, licence, "gpu", tuple(published))
+
+
+DETR_FILES = ("config.json", "preprocessor_config.json", "model.safetensors")
+CLIP_FILES = ("open_clip_config.json", "open_clip_model.safetensors")
+
+CATALOGUE = (
+    _zoo(
+        "person-detection-retail-0013",
+        "detector",
+        "19556695d2b18255fe5593d388ae69ba7f9a2f5c3f986bde8356741d0db26e89",
+        "cf4a1f2f252d229966001e15454c5ba02a7ace047b181b235e3a2c4aebcf3ba7",
+    ),
+    PublishedModel(
+        "yolox_nano_416",
+        "detector",
+        "Apache-2.0",
+        "openvino",
+        (
+            PublishedFile(
+                "yolox_nano.onnx",
+                "https://github.com/Megvii-BaseDetection/YOLOX/releases/download/0.1.1rc0/yolox_nano.onnx",
+                "d39bee73564e338080378b0ad567fbb40e818b55bbfaf971de82a0267ed16b8a",
+            ),
+        ),
+    ),
+    _zoo(
+        "person-reidentification-retail-0287",
+        "embedder",
+        "95125bc630208d9a27370b11bd04d220f93f64b60fe4be5bc576e9aebb69603d",
+        "8811b3db2f6ebacbf2c05510593783316026ff779d9b048b6ca2581f17baf86c",
+    ),
+    *(_ultralytics(name) for name in ("yolo11n", "yolo11s", "yolo11m", "yolo26n", "yolo26s", "yolo26m", "rtdetr-l")),
+    _hub("rtdetr_r18vd", "detector", "Apache-2.0", "PekingU/rtdetr_r18vd", *DETR_FILES),
+    _hub("rtdetr_r50vd", "detector", "Apache-2.0", "PekingU/rtdetr_r50vd", *DETR_FILES),
+    _hub("rtdetr_v2_r18vd", "detector", "Apache-2.0", "PekingU/rtdetr_v2_r18vd", *DETR_FILES),
+    _hub("clip-vit-b-32", "embedder, text", "MIT", "laion/CLIP-ViT-B-32-laion2B-s34B-b79K", *CLIP_FILES),
+    _hub("clip-vit-b-16", "embedder, text", "MIT", "laion/CLIP-ViT-B-16-laion2B-s34B-b88K", *CLIP_FILES),
+)
+
+
+def published(name: str) -> PublishedModel | None:
+    """Return a network by its name."""
+    return next((model for model in CATALOGUE if model.name == name), None)

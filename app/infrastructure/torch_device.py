@@ -1,0 +1,148 @@
+"""Which devices networks in torch run on, in which precision, and what becomes of their faults. Knows no network."""
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Literal, TypeVar
+
+import torch
+from numpy.typing import NDArray
+
+from app.errors import DeviceError
+
+Precision = Literal["auto", "fp32", "fp16", "bf16"]
+Part = TypeVar("Part")
+DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Accelerator:
+    """Where networks run.
+
+    Attributes:
+        devices: at least one; cameras are spread over them.
+        dtype: of the networks' weights and inputs.
+        batch: images in one call of a network, at most.
+    """
+
+    devices: tuple[torch.device, ...]
+    dtype: torch.dtype
+    batch: int
+
+    def on_cards(self) -> bool:
+        """Say whether the devices are cards."""
+        return bool(self.devices[0].type == "cuda")
+
+    def describe(self) -> str:
+        """Return devices and precision in a few words."""
+        names = [f"{device} ({torch.cuda.get_device_name(device)})" for device in self.devices if device.type == "cuda"]
+        return f"{', '.join(names) or 'cpu'} in {next(name for name, dtype in DTYPES.items() if dtype == self.dtype)}"
+
+
+def open_accelerator(devices: Sequence[str] | Literal["auto"], precision: Precision, batch: int) -> Accelerator:
+    """Check devices and settle the precision.
+
+    Args:
+        devices: "cpu", "cuda" or "cuda:1"; "auto" takes every card that CUDA shows, or the CPU where it shows none.
+        precision: "auto" is fp16 on cards and fp32 on the CPU.
+        batch: images in one call of a network, at most.
+
+    Raises:
+        DeviceError: a card that is not there, cards and the CPU together, or a precision that a device lacks.
+    """
+    cards = torch.cuda.device_count()
+    if devices == "auto":
+        devices = [f"cuda:{i}" for i in range(cards)] or ["cpu"]
+    chosen = tuple(torch.device("cuda:0" if name == "cuda" else name) for name in devices)
+    for device in chosen:
+        if device.type == "cuda" and (device.index or 0) >= cards:
+            there = (
+                f"there are {cards}" if cards else "there is none (does nvidia-smi show one, in this container, too?)"
+            )
+            raise DeviceError(str(device), f"no such card; {there}; accelerator.devices: [cpu] runs without")
+    if len({device.type for device in chosen}) > 1:
+        raise DeviceError(", ".join(map(str, chosen)), "cards and the CPU share no work; name one kind")
+    on_card = chosen[0].type == "cuda"
+    if precision == "fp16" and not on_card:
+        raise DeviceError("cpu", "fp16 needs a card; set accelerator.precision to fp32, bf16 or auto")
+    if precision == "bf16" and on_card and not all(_has_bf16(device) for device in chosen):
+        raise DeviceError(", ".join(map(str, chosen)), "bf16 needs an Ampere card or later; set fp16")
+    if precision == "auto":
+        precision = "fp16" if on_card else "fp32"
+    return Accelerator(chosen, DTYPES[precision], batch)
+
+
+def _has_bf16(device: torch.device) -> bool:
+    return bool(torch.cuda.get_device_capability(device) >= (8, 0))
+
+
+def to_device(array: NDArray[Any], device: torch.device) -> torch.Tensor:
+    """Copy a small array to a device without waiting for what is queued there, as a copy from pageable memory may."""
+    tensor = torch.from_numpy(array)
+    return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor
+
+
+class Batches:
+    """Cuts work into batches that fit a device's memory. A batch that does not fit is halved, for good, and said so.
+
+    Args:
+        most: items in one batch.
+        device: whose memory it is.
+        what: one item, for the log.
+    """
+
+    def __init__(self, most: int, device: torch.device, what: str) -> None:
+        self.most = most
+        self._device = device
+        self._what = what
+
+    def run(self, count: int, call: Callable[[int, int], Part]) -> list[Part]:
+        """Call `call(begin, end)` for all of `count` items in order, and return what it returned.
+
+        Raises:
+            DeviceError: one item alone does not fit, or the device is lost.
+        """
+        parts: list[Part] = []
+        begin = 0
+        while begin < count:
+            end = min(count, begin + self.most)
+            try:
+                with told_of_loss(self._device):
+                    parts.append(call(begin, end))
+            except torch.OutOfMemoryError as error:
+                self._shrink(end - begin, error)
+            else:
+                begin = end
+        return parts
+
+    def _shrink(self, tried: int, error: Exception) -> None:
+        if tried == 1:
+            problem = f"its memory does not hold one {self._what}; take a smaller network or a larger card"
+            raise DeviceError(str(self._device), problem) from error
+        self.most = tried // 2
+        if self._device.type == "cuda":
+            torch.cuda.empty_cache()
+        _log.warning(
+            "device %s: out of memory with %d %ss in a batch; going on with %d, which is slower",
+            self._device,
+            tried,
+            self._what,
+            self.most,
+        )
+
+
+@contextmanager
+def told_of_loss(device: torch.device) -> Iterator[None]:
+    """Turn what CUDA says of a card that has stopped to answer into a DeviceError; the process cannot use it again."""
+    try:
+        yield
+    except torch.OutOfMemoryError:
+        raise
+    except RuntimeError as error:
+        if not isinstance(error, torch.AcceleratorError) and "CUDA error" not in str(error):
+            raise
+        reason = next(iter(str(error).splitlines()), "no reason given")
+        problem = f"lost ({reason}); look at nvidia-smi and the system's log, then start SpotOn again"
+        raise DeviceError(str(device), problem) from error

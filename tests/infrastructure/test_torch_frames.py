@@ -1,0 +1,61 @@
+import numpy as np
+import pytest
+import torch
+
+from app.domains.vocabulary import CameraId, Frame, FrameBatch
+from app.infrastructure.torch_frames import DeviceFrames, rows_of
+
+pytestmark = pytest.mark.gpu_stack
+CPU = torch.device("cpu")
+
+
+def frame(camera: str, size: tuple[int, int], *, pixels: bool = True) -> Frame:
+    made = np.random.default_rng(ord(camera)).integers(0, 255, (size[1], size[0], 3)).astype(np.uint8)
+    return Frame(CameraId(camera), 0.0, 0, size, made if pixels else None)
+
+
+def test_frames_of_one_size_lie_in_one_tensor():
+    batch = FrameBatch(
+        0.0, (frame("a", (8, 6)), frame("b", (4, 4)), frame("c", (8, 6)), frame("d", (8, 6), pixels=False))
+    )
+    large, small = DeviceFrames((CPU,)).stacks(batch)
+    assert (large.frames, small.frames) == ((0, 2), (1,))
+    assert large.pixels.shape == (2, 6, 8, 3)
+    large.upload([1])
+    np.testing.assert_array_equal(large.pixels[1].numpy(), batch.frames[2].pixels)
+
+
+def test_what_lies_there_already_is_not_copied_again():
+    batch = FrameBatch(0.0, (frame("a", (8, 6)),))
+    frames = DeviceFrames((CPU,))
+    (stack,) = frames.stacks(batch)
+    stack.upload([0, 0])
+    stack.pixels[0, 0, 0] = 77  # would be overwritten by another copy
+    (again,) = frames.stacks(batch)
+    again.upload([0])
+    assert again is stack
+    assert (again.pixels[0, 0, 0] == 77).all()
+
+
+def test_another_batch_is_another_step():
+    frames = DeviceFrames((CPU,))
+    (first,) = frames.stacks(FrameBatch(0.0, (frame("a", (8, 6)),)))
+    (second,) = frames.stacks(FrameBatch(0.0, (frame("a", (8, 6)),)))
+    assert second is not first
+
+
+@pytest.mark.parametrize("view", [np.s_[::-1], np.s_[:, ::-1], np.s_[:, :, ::-1]])
+def test_any_view_of_pixels_may_come(view):
+    pixels = frame("a", (8, 6)).pixels[view]
+    pixels.flags.writeable = False
+    (stack,) = DeviceFrames((CPU,)).stacks(FrameBatch(0.0, (Frame(CameraId("a"), 0.0, 0, (8, 6), pixels),)))
+    stack.upload([0])
+    np.testing.assert_array_equal(stack.pixels[0].numpy(), pixels)
+
+
+def test_what_belongs_to_a_stack_is_found_by_its_frame():
+    batch = FrameBatch(0.0, (frame("a", (8, 6)), frame("b", (4, 4)), frame("c", (8, 6))))
+    large, small = DeviceFrames((CPU,)).stacks(batch)
+    entries, rows = rows_of(large, np.array([2, 1, 0, 2]))
+    assert (entries.tolist(), rows.tolist()) == ([0, 2, 3], [1, 0, 1])
+    assert [part.tolist() for part in rows_of(small, np.array([2, 0]))] == [[], []]
