@@ -60,8 +60,8 @@ class _Later:
     """What is known of M targets at one instant, looking back from the newest: rows ordered by target id.
 
     Attributes:
-        seen_at: (M,) when a camera saw each last, then or afterwards; -infinity for never.
-        seen_s: (M,) for how long each was seen by then, from its birth on; negative for never again.
+        seen_s: (M,) how long after its birth a camera saw each last, then or afterwards; -infinity for never, infinity
+            for those whom the newest update still sees.
         shown: (M,) whether it had a dot then or afterwards.
         global_id: (M,) its name then, or else its first one afterwards.
         certainty: (M,) of that name.
@@ -71,7 +71,6 @@ class _Later:
     target_id: IntArray
     mean: FloatArray
     covariance: FloatArray
-    seen_at: FloatArray
     seen_s: FloatArray
     shown: BoolArray
     global_id: IntArray
@@ -167,7 +166,9 @@ class History:
         """Join what an instant's targets told with what became known of them later."""
         targets = named.targets
         mean, covariance = np.concatenate([targets.xy, targets.velocity], axis=1), targets.covariance
-        seen_at = np.where(targets.unseen_s == 0.0, captured_at, -np.inf)
+        born = np.array([self._born[target] for target in targets.target_id.tolist()], dtype=np.float64)
+        age_s = captured_at - born if later is not None else np.full(len(targets), np.inf)
+        seen_s = np.where(targets.unseen_s == 0.0, age_s, -np.inf)
         shown, global_id, certainty = named.shown, named.global_id, named.certainty
         if later is not None and len(later.target_id) and len(targets):
             at = np.minimum(np.searchsorted(later.target_id, targets.target_id), len(later.target_id) - 1)
@@ -177,15 +178,12 @@ class History:
             mean, covariance = look_back(
                 mean, covariance, known, later.covariance[at], dt, self._walk.acceleration, self._walk.fade_s
             )
-            seen_at = np.where(lives, np.maximum(seen_at, later.seen_at[at]), seen_at)
+            seen_s = np.where(lives, np.maximum(seen_s, later.seen_s[at]), seen_s)
             shown = shown | (lives & later.shown[at])
             late = (global_id == NO_ID) & lives
             global_id = np.where(late, later.global_id[at], global_id)
             certainty = np.where(late, later.certainty[at], certainty)
-        born = np.array([self._born[target] for target in targets.target_id.tolist()], dtype=np.float64)
-        return _Later(
-            captured_at, targets.target_id, mean, covariance, seen_at, seen_at - born, shown, global_id, certainty
-        )
+        return _Later(captured_at, targets.target_id, mean, covariance, seen_s, shown, global_id, certainty)
 
 
 def _known_now(named: NamedTargets, later: _Later, least_s: float) -> NamedTargets:

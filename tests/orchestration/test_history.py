@@ -98,6 +98,10 @@ def test_a_dot_that_was_seen_for_a_moment_only_is_taken_back(seconds, stays):
     assert given == [{7: 0.0} if stays else {}] * steps + [{}] * 15
 
 
+def test_a_dot_that_has_just_come_when_the_record_ends_stays():
+    assert places(settled((update(k / 5, [(1, 0.0, 0, 7, 1, 1)]) for k in range(2)), least_s=0.8)) == [{7: 0.0}] * 2
+
+
 def test_a_target_has_its_name_from_its_birth_on():
     rows = [[(1, 0.0, 0, NO_ID, 1, 0)], [(1, 0.0, 0, NO_ID, 1, 0)], [(1, 0.0, 0, 7, 1, 1)]]
     assert places(settled(update(k / 5, row) for k, row in enumerate(rows))) == [{7: 0.0}] * 3
