@@ -8,6 +8,7 @@ Start here to find any behaviour. No I/O, no clock, no logging: time comes with 
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from itertools import compress
 
 import numpy as np
 
@@ -19,7 +20,6 @@ from app.domains.reid.identity import IdentityResolver
 from app.domains.reid.ports import Embedder
 from app.domains.vocabulary import (
     NO_CALIBRATION,
-    NO_FLOOR,
     NO_ID,
     BoolArray,
     CameraId,
@@ -152,7 +152,7 @@ class Pipeline:
         targets, found = self.fusion.update(batch.captured_at, mapped, [floor[i] for i in calibrated], affinity)
         target_of = [np.full(len(t), NO_CALIBRATION, dtype=np.int64) for t in tracks]
         for i, target in zip(calibrated, found, strict=True):
-            target_of[i] = np.where((target == NO_ID) & ~floor[i].valid, NO_FLOOR, target)
+            target_of[i] = target
         return targets, target_of
 
     def _watched(self, targets: FloorTargets) -> BoolArray:
@@ -173,6 +173,6 @@ def dots(named: NamedTargets, cameras: tuple[CameraId, ...]) -> FloorTracks:
         xy=targets.xy[order],
         velocity=targets.velocity[order],
         covariance=targets.covariance[order, :2, :2],
-        cameras=tuple(tuple(cameras[c] for c in np.flatnonzero(row)) for row in targets.support[order]),
+        cameras=tuple(tuple(compress(cameras, row)) for row in targets.support[order].tolist()),
         certainty=named.certainty[order],
     )

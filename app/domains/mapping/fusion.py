@@ -135,7 +135,8 @@ class FloorFusion:
                 other than geometry, in units of squared distance; zeros where there is none.
 
         Returns:
-            The targets, and for each element of `tracks` the target id of each row, NO_ID for none.
+            The targets, and for each element of `tracks` the target id of each row: NO_ID for none, NO_FLOOR for a box
+            without floor point.
         """
         points, limits = self._stack(tracks, floor), self._limits
         dt = self._tick(captured_at)
@@ -152,7 +153,7 @@ class FloorFusion:
         count = start(table, self._count, self._next_id, captured_at, points, (fresh, new), target, support, limits)
         self._next_id += count - self._count
         remember_tracks(table, count, captured_at, points, target)
-        fields, target_id = end(table, count, captured_at, target, support, limits)
+        fields, target_id = end(table, count, captured_at, points, target, support, limits)
         targets = FloorTargets(*fields)
         self._count = len(targets)
         return targets, [target_id[first:last] for _, first, last in points[0].tolist()]

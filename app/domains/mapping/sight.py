@@ -275,7 +275,8 @@ def compare_feet(  # noqa: PLR0913 - compiled functions take plain arrays
     for i in range(len(xyxy)):
         left, top, right, bottom = xyxy[i]
         cut_across = left <= trust.edge_px or right >= sight.size[0] - trust.edge_px
-        if cut_across or top <= trust.edge_px or bottom >= sight.size[1] - trust.edge_px:
+        cut_along = top <= trust.edge_px or bottom >= sight.size[1] - trust.edge_px
+        if cut_across or cut_along or np.isnan(xy[i, 0]):
             continue
         foot_u, foot_v = to_pixel(sight, xy[i, 0], xy[i, 1], 0.0)
         _, head_v = to_pixel(sight, xy[i, 0], xy[i, 1], trust.person_height_m)

@@ -25,7 +25,7 @@ def continuity(columns: Columns, count: int, now: float, points: PointArrays, li
             continue
         odds = max(certainty / max(1.0 - certainty, 1e-3), 1e-3)
         sure = min(max(np.log(odds) / limit.sure_log_odds, 0.0), 1.0)
-        for m in range(count):
+        for m in range(count if sure > 0.0 else 0):
             weight = sure * np.exp((table.track_at[m, camera] - now) / limit.continuity_s)
             link[n, m] = weight if table.track_id[m, camera] == track_id else -weight
     return link

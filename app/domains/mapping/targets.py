@@ -12,7 +12,7 @@ from numba import njit
 from app.domains.mapping.births import find_births
 from app.domains.mapping.gaussian import squared_distance
 from app.domains.mapping.walking import predict
-from app.domains.vocabulary import NO_ID, BoolArray, FloatArray, IntArray
+from app.domains.vocabulary import NO_FLOOR, NO_ID, BoolArray, FloatArray, IntArray
 
 
 class TargetTable(NamedTuple):
@@ -326,20 +326,27 @@ def remember_tracks(columns: Columns, count: int, now: float, points: PointArray
 
 
 @njit(cache=True, error_model="numpy")
-def end(
-    columns: Columns, count: int, now: float, target: IntArray, support: BoolArray, limits: LimitValues
+def end(  # noqa: PLR0913 - compiled functions take plain arrays
+    columns: Columns,
+    count: int,
+    now: float,
+    points: PointArrays,
+    target: IntArray,
+    support: BoolArray,
+    limits: LimitValues,
 ) -> tuple[Living, IntArray]:
     """Confirm targets, end others, and close the gaps that they leave in the table.
 
     Returns:
-        The living targets, copied; and (N,) whose each point is, by target id, NO_ID for nobody's.
+        The living targets, copied; and (N,) whose each point is, by target id: NO_ID for nobody's, NO_FLOOR for those
+        that are not valid.
     """
     limit, table = Limits(*limits), first_rows(columns, count)
     table.confirmed[:] |= table.log_odds >= limit.confirm_log_odds
     alive = np.flatnonzero((table.log_odds > limit.end_log_odds) & (now - table.seen <= limit.lost_s))
     stays = np.zeros(count, np.bool_)
     stays[alive] = True
-    target_id = np.full(len(target), NO_ID)
+    target_id = np.where(Points(*points).valid, NO_ID, NO_FLOOR)
     for n in range(len(target)):
         if target[n] >= 0 and stays[target[n]]:
             target_id[n] = table.target_id[target[n]]

@@ -18,6 +18,8 @@ def expect(
     box, visible = np.full((len(xy), 4), np.nan, np.float32), np.zeros(len(xy), np.bool_)
     for i in range(len(xy)):
         depth = row_times(sight.to_plane, 2, xy[i, 0], xy[i, 1])
+        if not depth > 0.0:
+            continue
         foot_u, foot_v = to_pixel(sight, xy[i, 0], xy[i, 1], 0.0)
         head_u, head_v = to_pixel(sight, xy[i, 0], xy[i, 1], height_m)
         half = 0.5 * (abs(head_u - foot_u) + body_width_m * sight.focal[0] / depth)
