@@ -81,11 +81,11 @@ def _walk(site: Site, views: Mapping[CameraId, CameraView]) -> None:
 
 
 def _learn(pipeline: Pipeline) -> None:
-    """Let each camera's habits learn from a box that stands where it seems to stand; made-up people never meet."""
+    """Let the cameras' habits learn from a box that stands where it seems to stand; made-up people never meet."""
     habits = CameraHabits([pipeline.views[camera] for camera in pipeline.fusion.camera_ids], HabitConfig())
     for number, camera in enumerate(pipeline.fusion.camera_ids):
         width, height = pipeline.views[camera].size
         box = np.array([[0.4 * width, 0.4 * height, 0.5 * width, 0.8 * height]], np.float32)
         floor = pipeline.views[camera].project(box)
-        habits.learn(0.0, number, box, floor.xy, floor.covariance)
+        habits.learn(0.0, np.array([[number, 0, 1]]), box, floor.xy, floor.covariance)
     habits.anchor(0.0)

@@ -14,10 +14,15 @@ MODULES = [
     "detection.motion",
     "detection.step",
     "detection.tracks",
+    "mapping.births",
+    "mapping.gaussian",
     "mapping.habits",
     "mapping.lens",
+    "mapping.rig",
     "mapping.sight",
     "mapping.sweeps",
+    "mapping.targets",
+    "mapping.visibility",
     "mapping.walking",
 ]
 # in a process of its own, where nothing else has compiled or loaded anything

@@ -8,6 +8,7 @@ Start here to find any behaviour. No I/O, no clock, no logging: time comes with 
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from itertools import compress
 
 import numpy as np
 
@@ -19,7 +20,6 @@ from app.domains.reid.identity import IdentityResolver
 from app.domains.reid.ports import Embedder
 from app.domains.vocabulary import (
     NO_CALIBRATION,
-    NO_FLOOR,
     NO_ID,
     BoolArray,
     CameraId,
@@ -92,7 +92,7 @@ class Pipeline:
         with self._timed("track"):
             tracks = self.trackers.update(detections, appearance)
         with self._timed("project"):
-            floor = [self._project(t) for t in tracks]
+            floor = self._project(tracks)
         with self._timed("associate"):
             targets, target_of = self._associate(batch, tracks, floor)
         with self._timed("identify"):
@@ -134,22 +134,25 @@ class Pipeline:
             appearance.append(vectors)
         return appearance
 
-    def _project(self, tracks: Tracks) -> FloorPoints:
-        """Find where the boxes of one camera stand; nowhere, where it is not calibrated."""
-        view = self.views[tracks.camera_id]
-        return view.project(tracks.xyxy) if view.model is None else self.fusion.project(tracks)
+    def _project(self, tracks: Sequence[Tracks]) -> list[FloorPoints]:
+        """Find where the boxes of all cameras stand; nowhere, where a camera is not calibrated."""
+        mapped = iter(self.fusion.project([t for t in tracks if self._calibrated(t)]))
+        return [next(mapped) if self._calibrated(t) else self.views[t.camera_id].project(t.xyxy) for t in tracks]
+
+    def _calibrated(self, tracks: Tracks) -> bool:
+        return self.views[tracks.camera_id].model is not None
 
     def _associate(
         self, batch: FrameBatch, tracks: Sequence[Tracks], floor: Sequence[FloorPoints]
     ) -> tuple[FloorTargets, list[IntArray]]:
         """Let the calibrated cameras' floor points find their targets; boxes without floor point have none."""
-        calibrated = [i for i, t in enumerate(tracks) if self.views[t.camera_id].model is not None]
+        calibrated = [i for i, t in enumerate(tracks) if self._calibrated(t)]
         mapped = [tracks[i] for i in calibrated]
         affinity = self.identities.affinity(mapped, self.fusion.target_id)
         targets, found = self.fusion.update(batch.captured_at, mapped, [floor[i] for i in calibrated], affinity)
         target_of = [np.full(len(t), NO_CALIBRATION, dtype=np.int64) for t in tracks]
         for i, target in zip(calibrated, found, strict=True):
-            target_of[i] = np.where((target == NO_ID) & ~floor[i].valid, NO_FLOOR, target)
+            target_of[i] = target
         return targets, target_of
 
     def _watched(self, targets: FloorTargets) -> BoolArray:
@@ -170,6 +173,6 @@ def dots(named: NamedTargets, cameras: tuple[CameraId, ...]) -> FloorTracks:
         xy=targets.xy[order],
         velocity=targets.velocity[order],
         covariance=targets.covariance[order, :2, :2],
-        cameras=tuple(tuple(cameras[c] for c in np.flatnonzero(row)) for row in targets.support[order]),
+        cameras=tuple(tuple(compress(cameras, row)) for row in targets.support[order].tolist()),
         certainty=named.certainty[order],
     )

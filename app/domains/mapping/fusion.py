@@ -16,15 +16,27 @@ from typing import ClassVar
 
 import numpy as np
 
-from app.domains.mapping.births import find_births
-from app.domains.mapping.gaussian import determinant, inverse, squared_distance, times
 from app.domains.mapping.habits import CameraHabits, HabitConfig
-from app.domains.mapping.sweeps import others_say, sweep
+from app.domains.mapping.rig import clear_shares, stack_views, stand_in_all
+from app.domains.mapping.sweeps import assign, continuity, others_say
+from app.domains.mapping.targets import (
+    Columns,
+    Limits,
+    PointArrays,
+    advance,
+    correct,
+    end,
+    fresh_rows,
+    remember_tracks,
+    room_for,
+    start,
+    weigh,
+)
 from app.domains.mapping.view import CameraView
-from app.domains.mapping.walking import Walk, predict
+from app.domains.mapping.walking import Walk
 from app.domains.vocabulary import (
-    NO_ID,
     BoolArray,
+    BoxArray,
     CameraId,
     FloatArray,
     FloorPoints,
@@ -78,50 +90,37 @@ class FusionConfig:
         return Walk(self.acceleration, self.velocity_fade_s)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Points:
-    """All cameras' floor points of one step, stacked in the order of their Tracks."""
-
-    camera: IntArray  # (N,) index into camera_ids
-    xy: FloatArray
-    covariance: FloatArray
-    valid: BoolArray
-    track_id: IntArray
-    certainty: FloatArray
-
-    def __len__(self) -> int:
-        return len(self.camera)
-
-
 class FloorFusion:
-    """The living targets of one site, as stacked arrays."""
+    """The living targets of one site, as one table."""
 
     def __init__(self, views: Mapping[CameraId, CameraView], config: FusionConfig) -> None:
         self.camera_ids = tuple(sorted(views))
         self.config = config
-        self._views = [views[camera] for camera in self.camera_ids]
-        self.habits = CameraHabits(self._views, config.habits)
+        ordered = [views[camera] for camera in self.camera_ids]
+        self.habits = CameraHabits(ordered, config.habits)
+        self._number = {camera: number for number, camera in enumerate(self.camera_ids)}
+        self._rig = stack_views(ordered)
+        self._limits = tuple(float(getattr(config, name)) for name in Limits._fields)
         self._now = -np.inf
         self._next_id = 1
         self._looked_at: FloatArray = np.full(len(views), -np.inf)  # when each camera had its last frame
-        self._target_id: IntArray = np.empty(0, dtype=np.int64)
-        self._mean: FloatArray = np.empty((0, 4))
-        self._covariance: FloatArray = np.empty((0, 4, 4))
-        self._log_odds: FloatArray = np.empty(0)
-        self._seen: FloatArray = np.empty(0)
-        self._confirmed: BoolArray = np.empty(0, dtype=np.bool_)
-        self._track_id: IntArray = np.empty((0, len(views)), dtype=np.int64)
-        self._track_at: FloatArray = np.empty((0, len(views)))
+        self._columns = room_for(0, len(views))
+        self._count = 0
 
     @property
     def target_id(self) -> IntArray:
         """Ids of the living targets, (M,); the columns of `affinity`."""
-        return self._target_id
+        return self._columns[0][: self._count].copy()
 
-    def project(self, tracks: Tracks) -> FloorPoints:
-        """Find where the boxes of one of the cameras stand, by what the camera has been found to do."""
-        camera = self.camera_ids.index(tracks.camera_id)
-        return self._views[camera].project(tracks.xyxy, self.habits.of(camera))
+    def project(self, tracks: Sequence[Tracks]) -> list[FloorPoints]:
+        """Find where the boxes of cameras stand, row for row, by what each camera has been found to do."""
+        frames, habits = self._frames(tracks), self.habits
+        xyxy = np.concatenate([_NO_BOXES, *(t.xyxy for t in tracks)])
+        xy, covariance, valid = stand_in_all(self._rig, habits.general, habits.ends, frames, xyxy)
+        rows = [slice(first, last) for _, first, last in frames.tolist()]
+        return [
+            FloorPoints(t.camera_id, xy[its], covariance[its], valid[its]) for t, its in zip(tracks, rows, strict=True)
+        ]
 
     def update(
         self, captured_at: float, tracks: Sequence[Tracks], floor: Sequence[FloorPoints], affinity: FloatArray
@@ -136,269 +135,99 @@ class FloorFusion:
                 other than geometry, in units of squared distance; zeros where there is none.
 
         Returns:
-            The targets, and for each element of `tracks` the target id of each row, NO_ID for none.
+            The targets, and for each element of `tracks` the target id of each row: NO_ID for none, NO_FLOOR for a box
+            without floor point.
         """
-        points = self._stack(tracks, floor)
-        present = np.zeros(len(self.camera_ids), dtype=np.bool_)
-        present[[self.camera_ids.index(t.camera_id) for t in tracks]] = True  # the others say nothing
-        self._predict(captured_at)
-        link = self._continuity(points)
-        target = self._assign(points, link, affinity)
-        self._learn(tracks, points, np.where((target < 0) & points.valid, self._linked(link), target))
-        self._correct(points, target)
-        support = self._support(points, target)
-        fresh = self._fresh(points, target, link)
-        # one look at each camera's view serves the living targets and the spots where new ones may start
-        probability = self._detection_probability(np.concatenate([self._mean[:, :2], points.xy[fresh]]))
-        expected = probability * present[None, :]
-        self._weigh(captured_at, present, expected[: len(self)], support)
-        self._seen[support.any(axis=1)] = captured_at
-        target = self._start(points, fresh, expected[len(self) :], target, support)
-        self._remember_tracks(points, target)
-        target_id = np.where(target >= 0, self._target_id[target] if len(self) else NO_ID, NO_ID)
-        snapshot, ended = self._snapshot(points, target)
-        if len(ended):
-            target_id[np.isin(target_id, ended)] = NO_ID
-        ends = np.cumsum([len(t) for t in tracks]).tolist()
-        return snapshot, [target_id[end - len(t) : end] for t, end in zip(tracks, ends, strict=True)]
+        points, limits = self._stack(tracks, floor), self._limits
+        dt = self._tick(captured_at)
+        table = self._make_room(len(points[1]))
+        advance(table, self._count, dt, limits)
+        link = continuity(table, self._count, captured_at, points, limits)
+        target = assign(table, self._count, points, link, affinity, limits)
+        self._learn(tracks, points, target, link)
+        correct(table, self._count, points, target, limits)
+        fresh = fresh_rows(points, target, link, self.config.trusted_link)
+        living, new = self._expect(points, fresh)
+        support = weigh(table, self._count, captured_at, points, target, (living, self._looked_at), limits)
+        self._looked_at[points[0][:, 0]] = captured_at
+        count = start(table, self._count, self._next_id, captured_at, points, (fresh, new), target, support, limits)
+        self._next_id += count - self._count
+        remember_tracks(table, count, captured_at, points, target)
+        fields, target_id = end(table, count, captured_at, points, target, support, limits)
+        targets = FloorTargets(*fields)
+        self._count = len(targets)
+        return targets, [target_id[first:last] for _, first, last in points[0].tolist()]
 
     def shown(self, targets: FloorTargets) -> BoolArray:
         """Say which targets deserve a dot now, (M,): confirmed, rather existing than not, and supported of late."""
         return targets.confirmed & (targets.existence > 0.5) & (targets.unseen_s <= self.config.coast_s)
 
     def __len__(self) -> int:
-        return len(self._target_id)
+        return self._count
 
-    def _stack(self, tracks: Sequence[Tracks], floor: Sequence[FloorPoints]) -> _Points:
-        index = [self.camera_ids.index(t.camera_id) for t in tracks]
-        return _Points(
-            camera=np.repeat(index, [len(t) for t in tracks]).astype(np.int64),
-            xy=np.concatenate([np.empty((0, 2)), *(f.xy for f in floor)]),
-            covariance=np.concatenate([np.empty((0, 2, 2)), *(f.covariance for f in floor)]),
-            valid=np.concatenate([np.empty(0, np.bool_), *(f.valid for f in floor)]),
-            track_id=np.concatenate([np.empty(0, np.int64), *(t.track_id for t in tracks)]),
-            certainty=np.concatenate([np.empty(0), *(t.certainty for t in tracks)]),
+    def _frames(self, tracks: Sequence[Tracks]) -> IntArray:
+        """Return (F, 3) the camera of each, its first row when all are stacked, and the first one behind."""
+        frames, first = np.empty((len(tracks), 3), np.int64), 0
+        for f, t in enumerate(tracks):
+            frames[f] = self._number[t.camera_id], first, first + len(t)
+            first += len(t)
+        return frames
+
+    def _stack(self, tracks: Sequence[Tracks], floor: Sequence[FloorPoints]) -> PointArrays:
+        """Put all cameras' floor points into the fields of Points."""
+        frames = self._frames(tracks)
+        return (
+            frames,
+            np.repeat(frames[:, 0], frames[:, 2] - frames[:, 1]),
+            np.concatenate([np.empty((0, 2)), *(f.xy for f in floor)]),
+            np.concatenate([np.empty((0, 2, 2)), *(f.covariance for f in floor)]),
+            np.concatenate([np.empty(0, np.bool_), *(f.valid for f in floor)]),
+            np.concatenate([np.empty(0, np.int64), *(t.track_id for t in tracks)]),
+            np.concatenate([np.empty(0), *(t.certainty for t in tracks)]),
         )
 
-    def _predict(self, captured_at: float) -> None:
+    def _tick(self, captured_at: float) -> float:
+        """Set the time; returns how many seconds have gone by."""
         dt = captured_at - self._now if np.isfinite(self._now) else 0.0
         if dt < 0.0:
             raise ValueError(f"time runs backwards by {-dt:.3f} s")
         self._now = captured_at
-        walk = self.config.walk
-        self._mean, self._covariance = predict(self._mean, self._covariance, dt, walk.acceleration, walk.fade_s)
-        self._log_odds = self._log_odds - dt / self.config.survival_s
+        return dt
 
-    def _detection_probability(self, xy: FloatArray) -> FloatArray:
-        """Return the probability (Q, C) that each camera detects a person at each of (Q, 2) spots now.
+    def _make_room(self, points: int) -> Columns:
+        """Return the table with room for a new target at every point."""
+        needed, room = self._count + points, len(self._columns[0])
+        if needed > room:
+            wider = room_for(2 * needed, len(self.camera_ids))
+            for old, new in zip(self._columns, wider, strict=True):
+                new[: self._count] = old[: self._count]
+            self._columns = wider
+        return self._columns
 
-        It is lower for spots hidden by living targets that stand nearer to the camera, and 0 out of view.
-        """
-        config = self.config
-        solid = np.ascontiguousarray(self._mean[self._log_odds > 0.0, :2])
-        open_from = config.hidden_open_share, config.clear_open_share
-        shares = [view.clear_share(xy, solid, config.person_height_m, open_from) for view in self._views]
-        return config.detection_probability * np.array(shares).reshape(len(self._views), len(xy)).T
-
-    def _continuity(self, points: _Points) -> FloatArray:
-        """Return (N, M) how surely the camera's own tracker links each point to each target: 1 yes, -1 to another."""
-        remembered = self._track_id[:, points.camera].T  # (N, M)
-        same = remembered == points.track_id[:, None]
-        other = same.any(axis=1, keepdims=True) & ~same
-        age = self._now - self._track_at[:, points.camera].T
-        fresh = np.exp(-age / self.config.continuity_s)
-        odds = points.certainty / np.maximum(1.0 - points.certainty, 1e-3)
-        weight = np.clip(np.log(np.maximum(odds, 1e-3)) / self.config.sure_log_odds, 0.0, 1.0)[:, None] * fresh
-        return np.asarray(weight * (same.astype(np.float64) - other))
-
-    def _assign(self, points: _Points, link: FloatArray, affinity: FloatArray) -> IntArray:
-        """Return the target index of each point, -1 for none."""
-        if not len(self) or not len(points):
-            return np.full(len(points), -1, dtype=np.int64)
-        config = self.config
-        log_det_noise = np.zeros(len(points))
-        log_det_noise[points.valid] = np.log(determinant(points.covariance[points.valid]))
-        existence = 1.0 / (1.0 + np.exp(-self._log_odds))
-        bonus = np.where(link > 0.0, config.same_track, config.other_track) * link + affinity
-        prior = bonus + 2.0 * np.log(existence)[None, :] + log_det_noise[:, None] + config.accept
-        rows, begin = self._by_sharpness(points)
-        return sweep(
-            rows,
-            begin,
-            points.xy,
-            points.covariance,
-            prior,
-            link >= config.trusted_link,
-            self._mean[:, :2],
-            self._covariance[:, :2, :2],
-            (config.gate, config.linked_gate, config.outlier),
-            config.sweeps,
-        )
-
-    def _by_sharpness(self, points: _Points) -> tuple[IntArray, IntArray]:
-        """Return the valid rows camera by camera, the camera that places people best first, and where each begins."""
-        valid = np.flatnonzero(points.valid)
-        spread = determinant(points.covariance[valid])
-        order = np.lexsort((spread, points.camera[valid]))
-        cameras, begin, count = np.unique(points.camera[valid[order]], return_index=True, return_counts=True)
-        median = spread[order[begin + count // 2]]
-        sharpest = np.lexsort((cameras, median))
-        rank = np.empty(len(self.camera_ids), dtype=np.int64)
-        rank[cameras[sharpest]] = np.arange(len(cameras))
-        rows = valid[np.argsort(rank[points.camera[valid]], kind="stable")]
-        return rows, np.concatenate([[0], np.cumsum(count[sharpest])])
-
-    def _learn(self, tracks: Sequence[Tracks], points: _Points, target: IntArray) -> None:
+    def _learn(self, tracks: Sequence[Tracks], points: PointArrays, target: IntArray, link: FloatArray) -> None:
         """Tell the habits of the cameras what the others say of the people whom each has seen."""
-        if not (target >= 0).any():
-            return
-        xy, spread, witnesses = others_say(
-            points.xy, points.covariance, target, self._mean[:, :2], self._covariance[:, :2, :2]
-        )
-        ends = np.cumsum([len(t) for t in tracks]).tolist()
-        of_camera = {self.camera_ids.index(t.camera_id): (t, end) for t, end in zip(tracks, ends, strict=True)}
-        for camera, (t, end) in sorted(of_camera.items()):
-            rows = slice(end - len(t), end)
-            if (witnesses[rows] > 0).any():
-                self.habits.learn(self._now, camera, t.xyxy, xy[rows], spread[rows])
-        self.habits.anchor(self._now)
+        heard, xy, spread = others_say(self._columns, self._count, points, target, link, self.config.trusted_link)
+        if len(heard):
+            xyxy = np.concatenate([t.xyxy for t in tracks])
+            self.habits.learn(self._now, heard, xyxy, xy, spread)
+        if (target >= 0).any():
+            self.habits.anchor(self._now)
 
-    def _linked(self, link: FloatArray) -> IntArray:
-        """Return the index of the target that each point's track surely belongs to, -1 for none."""
-        if not len(self):
-            return np.full(len(link), -1, dtype=np.int64)
-        best = link.argmax(axis=1)
-        return np.where(link[np.arange(len(link)), best] >= self.config.trusted_link, best, -1)
+    def _expect(self, points: PointArrays, fresh: IntArray) -> tuple[FloatArray, FloatArray]:
+        """Return the probability (Q, C) that each camera detects a person: where targets are, and at fresh points.
 
-    def _correct(self, points: _Points, target: IntArray) -> None:
-        """Correct every target by all its points at once, in information form."""
-        rows = np.flatnonzero(target >= 0)
-        if not len(rows):
-            return
-        touched, position = np.unique(target[rows], return_inverse=True)
-        noise_information = inverse(self._robust_noise(points, rows, target[rows]))
-        gain = np.zeros((len(touched), 2, 2))
-        vector = np.zeros((len(touched), 2))
-        np.add.at(gain, position, noise_information)
-        np.add.at(vector, position, times(noise_information, points.xy[rows]))
-        information = np.linalg.inv(self._covariance[touched])
-        total = np.einsum("mij,mj->mi", information, self._mean[touched])
-        information[:, :2, :2] += gain
-        total[:, :2] += vector
-        covariance = np.linalg.inv(information)
-        mean = np.einsum("mij,mj->mi", covariance, total)
-        speed = np.linalg.norm(mean[:, 2:], axis=1, keepdims=True)
-        mean[:, 2:] *= np.minimum(1.0, self.config.max_speed / np.maximum(speed, 1e-9))
-        self._mean[touched] = mean
-        self._covariance[touched] = (covariance + covariance.transpose(0, 2, 1)) / 2.0
-
-    def _robust_noise(self, points: _Points, rows: IntArray, target: IntArray) -> FloatArray:
-        """Return (K, 2, 2) the covariance of points, widened where they lie too far from their target (Huber)."""
-        gap = points.xy[rows] - self._mean[target, :2]
-        total = points.covariance[rows] + self._covariance[target, :2, :2]
-        distance = squared_distance(gap, total)
-        return np.asarray(points.covariance[rows] * np.maximum(1.0, distance / self.config.outlier)[:, None, None])
-
-    def _support(self, points: _Points, target: IntArray) -> BoolArray:
-        support = np.zeros((len(self), len(self.camera_ids)), dtype=np.bool_)
-        rows = np.flatnonzero(target >= 0)
-        support[target[rows], points.camera[rows]] = True
-        return support
-
-    def _weigh(self, captured_at: float, present: BoolArray, expected: FloatArray, support: BoolArray) -> None:
-        """Add the log-odds of this step's hits and misses; (M, C) each.
-
-        A camera's word weighs by the time since its frame before: frames close together see the same chance twice.
+        It is lower for spots hidden by living targets that stand nearer to the camera, and 0 out of view and for
+        cameras without a frame. One look at each camera's view serves both.
         """
-        share = np.minimum(1.0, (captured_at - self._looked_at) / self.config.correlation_s)
-        self._looked_at[present] = captured_at
-        gain = np.where(support, self.config.hit_log_odds, np.log1p(-expected)) @ share
-        self._log_odds = np.minimum(self._log_odds + gain, self.config.max_log_odds)
+        config, (frames, _, xy, *_) = self.config, points
+        spots = np.concatenate([self._columns[1][: self._count, :2], xy[fresh]])
+        solid = np.zeros(len(spots), np.bool_)
+        solid[: self._count] = self._columns[3][: self._count] > 0.0
+        open_from = config.hidden_open_share, config.clear_open_share
+        present = np.zeros(len(self.camera_ids))
+        present[frames[:, 0]] = config.detection_probability
+        expected = clear_shares(self._rig, spots, solid, config.person_height_m, open_from) * present
+        return expected[: self._count], expected[self._count :]
 
-    def _fresh(self, points: _Points, target: IntArray, link: FloatArray) -> IntArray:
-        """Return the rows of points that may be somebody new: nobody took them, nor is their track anybody's."""
-        known = (link >= self.config.trusted_link).any(axis=1)
-        return np.flatnonzero((target < 0) & points.valid & ~known)
 
-    def _start(
-        self, points: _Points, rows: IntArray, expected: FloatArray, target: IntArray, support: BoolArray
-    ) -> IntArray:
-        """Start targets from the points `rows`, which cameras see with probability `expected` (len(rows), C).
-
-        Returns:
-            `target` with the rows of those that started a target filled in.
-        """
-        config = self.config
-        if not len(rows):
-            return target
-        xy, covariance = points.xy[rows], points.covariance[rows]
-        misses = np.log1p(-config.birth_expectation * expected)
-        births = find_births(points.camera[rows], xy, covariance, misses, config.birth_gate, config.hit_log_odds)
-        target = target.copy()
-        for birth in births:
-            log_odds = config.birth_log_odds + birth.log_odds
-            cameras = points.camera[rows[birth.points]]
-            if log_odds <= config.end_log_odds or self._too_near(birth.xy, cameras, support):
-                continue
-            support = np.concatenate([support, np.isin(np.arange(len(self.camera_ids)), cameras)[None]])
-            target[rows[birth.points]] = len(self)
-            self._append(birth.xy, birth.covariance, log_odds)
-        return target
-
-    def _too_near(self, xy: FloatArray, cameras: IntArray, support: BoolArray) -> bool:
-        """Say whether a living target stands at this spot already, unless one camera has seen both apart."""
-        if not len(self):
-            return False
-        near = np.linalg.norm(self._mean[:, :2] - xy, axis=1) < self.config.birth_separation_m
-        return bool((near & ~support[:, cameras].any(axis=1)).any())
-
-    def _append(self, xy: FloatArray, covariance: FloatArray, log_odds: float) -> None:
-        full = np.zeros((4, 4))
-        full[:2, :2] = covariance
-        full[2:, 2:] = np.eye(2) * self.config.initial_speed**2
-        self._target_id = np.append(self._target_id, self._next_id)
-        self._mean = np.concatenate([self._mean, np.concatenate([xy, np.zeros(2)])[None]])
-        self._covariance = np.concatenate([self._covariance, full[None]])
-        self._log_odds = np.append(self._log_odds, min(log_odds, self.config.max_log_odds))
-        self._seen = np.append(self._seen, self._now)
-        self._confirmed = np.append(self._confirmed, False)
-        self._track_id = np.concatenate([self._track_id, np.full((1, len(self.camera_ids)), NO_ID, dtype=np.int64)])
-        self._track_at = np.concatenate([self._track_at, np.full((1, len(self.camera_ids)), -np.inf)])
-        self._next_id += 1
-
-    def _remember_tracks(self, points: _Points, target: IntArray) -> None:
-        """Link each camera's track to the target that took its point; a track belongs to one target at a time."""
-        rows = np.flatnonzero(target >= 0)
-        camera, track_id = points.camera[rows], points.track_id[rows]
-        holder, held = np.nonzero(self._track_id[:, camera] == track_id[None, :])
-        self._track_id[holder, camera[held]] = NO_ID
-        self._track_id[target[rows], camera] = track_id
-        self._track_at[target[rows], camera] = self._now
-
-    def _snapshot(self, points: _Points, target: IntArray) -> tuple[FloorTargets, IntArray]:
-        """Confirm and end targets; return the living ones and the ids of those that ended."""
-        config = self.config
-        self._confirmed |= self._log_odds >= config.confirm_log_odds
-        unseen = self._now - self._seen
-        support = self._support(points, target)
-        alive = (self._log_odds > config.end_log_odds) & (unseen <= config.lost_s)
-        snapshot = FloorTargets(
-            target_id=self._target_id[alive],
-            xy=self._mean[alive, :2].copy(),
-            velocity=self._mean[alive, 2:].copy(),
-            covariance=self._covariance[alive],
-            confirmed=self._confirmed[alive].copy(),
-            unseen_s=unseen[alive],
-            existence=1.0 / (1.0 + np.exp(-self._log_odds[alive])),
-            support=support[alive],
-        )
-        ended = self._target_id[~alive]
-        self._target_id, self._mean, self._covariance = (
-            self._target_id[alive],
-            self._mean[alive],
-            self._covariance[alive],
-        )
-        self._log_odds, self._seen = self._log_odds[alive], self._seen[alive]
-        self._confirmed, self._track_id = self._confirmed[alive], self._track_id[alive]
-        self._track_at = self._track_at[alive]
-        return snapshot, ended
+_NO_BOXES: BoxArray = np.empty((0, 4), np.float32)

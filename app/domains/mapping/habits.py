@@ -20,9 +20,10 @@ from typing import ClassVar
 import numpy as np
 from numba import njit
 
-from app.domains.mapping.sight import Sight, cell_of, in_image, on_floor
-from app.domains.mapping.view import CameraView, Habit
-from app.domains.vocabulary import BoxArray, FloatArray
+from app.domains.mapping.rig import Rig, RigArrays, sight_of, stack_views, trust_of
+from app.domains.mapping.sight import Sight, cell_of, compare_feet, in_image, on_floor
+from app.domains.mapping.view import CELLS, CameraView, Habit
+from app.domains.vocabulary import BoxArray, FloatArray, IntArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,88 +51,130 @@ class CameraHabits:
 
     def __init__(self, views: Sequence[CameraView], config: HabitConfig) -> None:
         self.config = config
-        self._views = list(views)
-        self._sights = [view.sight for view in views]
-        self._habits = [view.usual for view in views]
+        self._rig = stack_views(views)
+        usual = [view.usual for view in views]
+        self.general: FloatArray = np.array([habit.general for habit in usual]).reshape(-1, 3)
+        self.ends: FloatArray = np.array([habit.ends for habit in usual]).reshape(-1, *CELLS)
+        self._covered = config.covered_boxes * np.array([views[0].config.covered_hidden if views else 0.0, 1.0])
+        self._counts = config.cell_boxes * np.stack([self.ends, np.ones_like(self.ends)], axis=-1)
         self._variance = np.zeros((len(views), 2))
         self._learnt_at = np.full(len(views), -np.inf)
+        self._middle = np.full((len(views), 2), np.nan)
         self._anchored_at = -np.inf
-        self._middle = np.full((len(views), 2), np.nan)  # where the people were whom each camera saw last, on average
-        # how many boxes ended above the feet, and how many there were
-        self._covered = config.covered_boxes * np.array([views[0].config.covered_hidden if views else 0.0, 1.0])
-        self._ends = [config.cell_boxes * np.stack([h.ends, np.ones_like(h.ends)], axis=-1) for h in self._habits]
 
     def of(self, camera: int) -> Habit:
-        """Return the habit of a camera."""
-        return self._habits[camera]
+        """Return the habit of a camera, which changes while it is learnt."""
+        return Habit(self.general[camera], self.ends[camera])
 
-    def learn(self, now: float, camera: int, xyxy: BoxArray, xy: FloatArray, spread: FloatArray) -> None:
-        """Learn from boxes (N, 4) of one camera: others place their people at (N, 2) metres, give or take (N, 2, 2).
+    def learn(self, now: float, frames: IntArray, xyxy: BoxArray, xy: FloatArray, spread: FloatArray) -> None:
+        """Learn from what cameras see and others say.
 
-        Boxes of people whom nobody else sees are among them, with NaN for a place, because they may hide others.
+        Args:
+            now: seconds.
+            frames: (F, 3) camera of each frame, its first box, and the first one behind.
+            xyxy: (N, 4) pixels.
+            xy: (N, 2) metres, where others place the person of each box; NaN for those whom nobody else sees, who are
+                among them because they may hide others.
+            spread: (N, 2, 2) square metres, of that.
         """
-        sight, habit, variance, config = self._sights[camera], self._habits[camera], self._variance[camera], self.config
-        if sight is None:
-            return
-        away = now - self._learnt_at[camera] if np.isfinite(self._learnt_at[camera]) else 0.0
-        self._learnt_at[camera] = now
-        keep = np.exp(-away / config.fade_s)
-        habit.general[:2] *= keep
-        variance *= keep**2
-        variance += away * (config.wander * sight.focal) ** 2
-        if np.isfinite(xy).any():
-            self._middle[camera] = np.nanmean(xy, axis=0)
-        rows = self._views[camera].compare_feet(xyxy, habit, xy, spread)
-        ends, covered = self._ends[camera], self._covered
-        _learn(sight, rows, xyxy, habit.general, variance, ends, covered, config.outlier, config.memory_boxes)
-        habit.ends[:] = ends[..., 0] / ends[..., 1]
-        for other in self._habits:
-            other.general[2] = covered[0] / covered[1]
+        learnt = self.general, self.ends, self._variance, self._counts, self._covered, self._learnt_at, self._middle
+        config = self.config
+        rates = config.wander, config.fade_s, config.outlier, config.memory_boxes
+        _learn(self._rig, learnt, now, frames, xyxy, xy, spread, rates)
 
     def anchor(self, now: float) -> None:
         """Take from all shifts what moves everybody on the floor alike: the median over cameras."""
-        if now - self._anchored_at < self.config.anchor_s:
-            return
-        self._anchored_at = now
-        places = zip(self._sights, self._middle, self._habits, strict=True)
-        seen = [(sight, at, habit.general) for sight, at, habit in places if sight is not None and np.isfinite(at[0])]
-        moved = np.array([on_floor(sight, at, general[:2]) for sight, at, general in seen]).reshape(-1, 2)
-        if not np.isfinite(moved).any():
-            return
-        common = np.nanmedian(moved, axis=0)
-        for sight, at, general in seen:
-            general[:2] -= np.nan_to_num(in_image(sight, at, common))
+        if now - self._anchored_at >= self.config.anchor_s:
+            self._anchored_at = now
+            _anchor(self._rig, self.general, self._middle)
+
+
+# (C, 3) and (C, GY, GX) habits; (C, 2) variance of the shifts, square pixels; (C, GY, GX, 2) and (2,) how many boxes
+# ended above the feet, and how many there were, in each part of each image and behind nearer boxes anywhere; (C,)
+# seconds when each camera learnt last; (C, 2) metres, where the people were whom it saw then, on average
+_Learnt = tuple[FloatArray, FloatArray, FloatArray, FloatArray, FloatArray, FloatArray, FloatArray]
 
 
 @njit(cache=True, error_model="numpy")
 def _learn(  # noqa: PLR0913 - compiled functions take plain arrays
+    rig: RigArrays,
+    learnt: _Learnt,
+    now: float,
+    frames: IntArray,
+    xyxy: BoxArray,
+    xy: FloatArray,
+    spread: FloatArray,
+    rates: tuple[float, float, float, float],
+) -> None:
+    """Change what has been learnt, frame by frame; rates are `wander`, `fade_s`, `outlier`, `memory_boxes`."""
+    general, ends, variance, counts, covered, learnt_at, middle = learnt
+    wander, fade_s, _, _ = rates
+    cameras = Rig(*rig)
+    for f in range(len(frames)):
+        camera, first, last = frames[f]
+        sight, trust, places = sight_of(cameras, camera), trust_of(cameras, camera), xy[first:last]
+        away = now - learnt_at[camera] if np.isfinite(learnt_at[camera]) else 0.0
+        learnt_at[camera] = now
+        keep = np.exp(-away / fade_s)
+        for axis in range(2):
+            general[camera, axis] *= keep
+            variance[camera, axis] = keep**2 * variance[camera, axis] + away * (wander * sight.focal[axis]) ** 2
+            known = np.flatnonzero(np.isfinite(places[:, axis]))
+            if len(known):
+                middle[camera, axis] = places[known, axis].mean()
+        feet = compare_feet(sight, trust, general[camera], ends[camera], xyxy[first:last], places, spread[first:last])
+        _take_in(sight, feet, xyxy[first:last], general[camera], variance[camera], counts[camera], covered, rates)
+        ends[camera] = counts[camera, :, :, 0] / counts[camera, :, :, 1]
+        general[:, 2] = covered[0] / covered[1]
+
+
+@njit(cache=True, error_model="numpy")
+def _take_in(  # noqa: PLR0913 - compiled functions take plain arrays
     sight: Sight,
-    rows: FloatArray,
+    feet: FloatArray,
     xyxy: BoxArray,
     general: FloatArray,
     variance: FloatArray,
-    ends: FloatArray,
+    counts: FloatArray,
     covered: FloatArray,
-    outlier: float,
-    memory: float,
+    rates: tuple[float, float, float, float],
 ) -> None:
-    """Take in what `compare_feet` has found: changes general, variance (2,), ends (GY, GX, 2), covered (2,)."""
+    """Take in what `compare_feet` has found of one camera: changes general, variance, counts and covered."""
+    _, _, outlier, memory = rates
     moved = np.zeros(2)
-    for i in range(len(rows)):
-        if np.isnan(rows[i, 0]):
+    for i in range(len(feet)):
+        if np.isnan(feet[i, 0]):
             continue
-        hidden, share = rows[i, 4], rows[i, 5]
+        hidden, share = feet[i, 4], feet[i, 5]
         for axis in range(2):
-            gap, noise = rows[i, axis] - moved[axis], rows[i, 2 + axis]
+            gap, noise = feet[i, axis] - moved[axis], feet[i, 2 + axis]
             noise = noise / max(1.0 - hidden, 1e-6) if axis == 1 else noise  # a hidden foot tells nothing of its height
             noise *= max(1.0, gap * gap / (outlier * (variance[axis] + noise)))
             gain = variance[axis] / (variance[axis] + noise)
             moved[axis] += gain * gap
             variance[axis] *= 1.0 - gain
-        row, column = cell_of(sight, ends.shape[:2], xyxy[i])
-        _count(ends[row, column], hidden, 1.0 - share, memory)
+        row, column = cell_of(sight, counts.shape[:2], xyxy[i])
+        _count(counts[row, column], hidden, 1.0 - share, memory)
         _count(covered, hidden, share, memory)
     general[:2] += moved
+
+
+@njit(cache=True, error_model="numpy")
+def _anchor(rig: RigArrays, general: FloatArray, middle: FloatArray) -> None:
+    """Take from the shifts, in place, their median on the floor, seen where each camera saw people last."""
+    cameras = Rig(*rig)
+    moved = np.full((len(middle), 2), np.nan)
+    for camera in range(len(middle)):
+        if np.isfinite(middle[camera, 0]):
+            moved[camera] = on_floor(sight_of(cameras, camera), middle[camera], general[camera, :2])
+    if not np.isfinite(moved).any():
+        return
+    common = np.array([np.nanmedian(moved[:, 0]), np.nanmedian(moved[:, 1])])
+    for camera in range(len(middle)):
+        if np.isfinite(middle[camera, 0]):
+            way = in_image(sight_of(cameras, camera), middle[camera], common)
+            if np.isfinite(way).all():
+                general[camera, :2] -= way
 
 
 @njit(cache=True, error_model="numpy")

@@ -81,11 +81,11 @@ def stand(
         x, y = _to_ideal(sight, u - habit[0], v - habit[1], slope)
         hidden = _hidden_prior(sight, habit, ends, xyxy, i)
         x, y, sigma_v, seen = _ask_head(sight, trust, habit, left + right - u, top, bottom, x, y, sigma_v, hidden)
-        weight = _row(sight.to_floor, 2, x, y)
+        weight = row_times(sight.to_floor, 2, x, y)
         if not seen or not weight > 0.0:
             continue
-        at_x, at_y = _row(sight.to_floor, 0, x, y) / weight, _row(sight.to_floor, 1, x, y) / weight
-        if not _within_range(sight, trust.max_range_m, at_x, at_y):
+        at_x, at_y = row_times(sight.to_floor, 0, x, y) / weight, row_times(sight.to_floor, 1, x, y) / weight
+        if not within_range(sight, trust.max_range_m, at_x, at_y):
             continue
         valid[i] = True
         xy[i, 0], xy[i, 1] = at_x, at_y
@@ -102,63 +102,6 @@ def stand(
                     spread += a * b * sigma**2
                 covariance[i, axis, other] = spread
     return xy, covariance, valid
-
-
-@njit(cache=True, error_model="numpy")
-def expect(
-    sight: Sight, xy: FloatArray, height_m: float, body_width_m: float, max_range_m: float
-) -> tuple[BoxArray, BoolArray]:
-    """Return the boxes (N, 4) of upright people at (N, 2) metres, NaN behind the camera, and who can be seen, (N,)."""
-    box, visible = np.full((len(xy), 4), np.nan, np.float32), np.zeros(len(xy), np.bool_)
-    for i in range(len(xy)):
-        depth = _row(sight.to_plane, 2, xy[i, 0], xy[i, 1])
-        foot_u, foot_v = _to_pixel(sight, xy[i, 0], xy[i, 1], 0.0)
-        head_u, head_v = _to_pixel(sight, xy[i, 0], xy[i, 1], height_m)
-        half = 0.5 * (abs(head_u - foot_u) + body_width_m * sight.focal[0] / depth)
-        middle = 0.5 * (foot_u + head_u)
-        box[i, 0], box[i, 1], box[i, 2], box[i, 3] = middle - half, head_v, middle + half, foot_v
-        visible[i] = _within_range(sight, max_range_m, xy[i, 0], xy[i, 1]) and _upper_half_inside(
-            sight, middle - half, head_v, middle + half, foot_v
-        )
-    return box, visible
-
-
-@njit(cache=True, error_model="numpy")
-def clear_share(
-    sight: Sight,
-    xy: FloatArray,
-    solid: FloatArray,
-    body: tuple[float, float],
-    max_range_m: float,
-    open_from: tuple[float, float],
-) -> FloatArray:
-    """Say how clearly people at (N, 2) spots can be seen past people who stand at (M, 2) others.
-
-    Args:
-        sight: the camera.
-        xy: metres.
-        solid: metres.
-        body: height and width of a person, metres.
-        max_range_m: how far the camera sees.
-        open_from: shares of a box that the others leave open: up to the first it is hidden, from the second on clear.
-
-    Returns:
-        (N,) 1 for a person in full view, 0 for one out of view or well hidden.
-    """
-    result = np.zeros(len(xy))
-    own, seen = expect(sight, xy, body[0], body[1], max_range_m)
-    others, in_view = expect(sight, solid, body[0], body[1], max_range_m)
-    for i in np.flatnonzero(seen):
-        area = max((own[i, 2] - own[i, 0]) * (own[i, 3] - own[i, 1]), 1e-9)
-        left_open = 1.0
-        for j in range(len(others)):
-            if not in_view[j] or others[j, 3] <= own[i, 3] + 1e-3:  # itself, and those behind
-                continue
-            width = min(own[i, 2], others[j, 2]) - max(own[i, 0], others[j, 0])
-            height = min(own[i, 3], others[j, 3]) - max(own[i, 1], others[j, 1])
-            left_open *= 1.0 - min(max(width, 0.0) * max(height, 0.0) / area, 1.0)
-        result[i] = min(max((left_open - open_from[0]) / (open_from[1] - open_from[0]), 0.0), 1.0)
-    return result
 
 
 @njit(cache=True, error_model="numpy")
@@ -186,7 +129,7 @@ def feet_below(sight: Sight, x: float, y: float, height_m: float) -> tuple[float
         ideal units, for each such unit that the head moves down, and for each metre of height.
     """
     row, rise = sight.to_floor[2], sight.rise
-    along = _row(sight.to_floor, 2, x, y)
+    along = row_times(sight.to_floor, 2, x, y)
     per_metre = (row[0] * rise[0] + row[1] * rise[1] + row[2] * rise[2]) / along
     far = 1.0 / along + height_m * per_metre
     depth = far - height_m * rise[2]
@@ -332,12 +275,13 @@ def compare_feet(  # noqa: PLR0913 - compiled functions take plain arrays
     for i in range(len(xyxy)):
         left, top, right, bottom = xyxy[i]
         cut_across = left <= trust.edge_px or right >= sight.size[0] - trust.edge_px
-        if cut_across or top <= trust.edge_px or bottom >= sight.size[1] - trust.edge_px:
+        cut_along = top <= trust.edge_px or bottom >= sight.size[1] - trust.edge_px
+        if cut_across or cut_along or np.isnan(xy[i, 0]):
             continue
-        foot_u, foot_v = _to_pixel(sight, xy[i, 0], xy[i, 1], 0.0)
-        _, head_v = _to_pixel(sight, xy[i, 0], xy[i, 1], trust.person_height_m)
+        foot_u, foot_v = to_pixel(sight, xy[i, 0], xy[i, 1], 0.0)
+        _, head_v = to_pixel(sight, xy[i, 0], xy[i, 1], trust.person_height_m)
         for axis in range(2):
-            moved_u, moved_v = _to_pixel(sight, xy[i, 0] + step * (1 - axis), xy[i, 1] + step * axis, 0.0)
+            moved_u, moved_v = to_pixel(sight, xy[i, 0] + step * (1 - axis), xy[i, 1] + step * axis, 0.0)
             to_pixels[0, axis], to_pixels[1, axis] = (moved_u - foot_u) / step, (moved_v - foot_v) / step
         u, v, sigma_u, sigma_v = _foot(sight, trust, left, top, right, bottom)
         height, whole = bottom - top, foot_v - head_v
@@ -359,18 +303,18 @@ def compare_feet(  # noqa: PLR0913 - compiled functions take plain arrays
 @njit(cache=True, error_model="numpy")
 def on_floor(sight: Sight, xy: FloatArray, shift: FloatArray) -> FloatArray:
     """Return how far (2,) metres a shift of (2,) pixels moves what stands at (2,) metres; NaN out of view."""
-    u, v = _to_pixel(sight, xy[0], xy[1], 0.0)
+    u, v = to_pixel(sight, xy[0], xy[1], 0.0)
     x, y = _to_ideal(sight, u + shift[0], v + shift[1], np.empty((2, 2)))
-    weight = _row(sight.to_floor, 2, x, y)
-    place = np.array([_row(sight.to_floor, 0, x, y) / weight, _row(sight.to_floor, 1, x, y) / weight])
+    weight = row_times(sight.to_floor, 2, x, y)
+    place = np.array([row_times(sight.to_floor, 0, x, y) / weight, row_times(sight.to_floor, 1, x, y) / weight])
     return place - xy if weight > 0.0 else np.full(2, np.nan)
 
 
 @njit(cache=True, error_model="numpy")
 def in_image(sight: Sight, xy: FloatArray, way: FloatArray) -> FloatArray:
     """Return by how many pixels (2,) what stands at (2,) metres moves when it goes (2,) metres; NaN out of view."""
-    u, v = _to_pixel(sight, xy[0], xy[1], 0.0)
-    to_u, to_v = _to_pixel(sight, xy[0] + way[0], xy[1] + way[1], 0.0)
+    u, v = to_pixel(sight, xy[0], xy[1], 0.0)
+    to_u, to_v = to_pixel(sight, xy[0] + way[0], xy[1] + way[1], 0.0)
     return np.array([to_u - u, to_v - v])
 
 
@@ -396,10 +340,10 @@ def _to_ideal(sight: Sight, u: float, v: float, slope: FloatArray) -> tuple[floa
 
 
 @njit(cache=True, error_model="numpy")
-def _to_pixel(sight: Sight, x: float, y: float, height_m: float) -> tuple[float, float]:
+def to_pixel(sight: Sight, x: float, y: float, height_m: float) -> tuple[float, float]:
     """Map a point `height_m` above a floor point to a pixel; NaN behind the camera or off the lens."""
-    depth = _row(sight.to_plane, 2, x, y)
-    across, down = _row(sight.to_plane, 0, x, y), _row(sight.to_plane, 1, x, y)
+    depth = row_times(sight.to_plane, 2, x, y)
+    across, down = row_times(sight.to_plane, 0, x, y), row_times(sight.to_plane, 1, x, y)
     if height_m != 0.0:
         depth += height_m * sight.rise[2]
         across, down = across + height_m * sight.rise[0], down + height_m * sight.rise[1]
@@ -410,25 +354,14 @@ def _to_pixel(sight: Sight, x: float, y: float, height_m: float) -> tuple[float,
 
 
 @njit(cache=True, error_model="numpy")
-def _row(matrix: FloatArray, row: int, x: float, y: float) -> float:
+def row_times(matrix: FloatArray, row: int, x: float, y: float) -> float:
     """Return the product of a row of a (3, 3) matrix with (x, y, 1)."""
     return float(matrix[row, 0] * x + matrix[row, 1] * y + matrix[row, 2])
 
 
 @njit(cache=True, error_model="numpy")
-def _within_range(sight: Sight, max_range_m: float, x: float, y: float) -> bool:
+def within_range(sight: Sight, max_range_m: float, x: float, y: float) -> bool:
     """Tell whether a floor point is finite and near enough to the camera, as far as its place is known."""
     if np.isnan(sight.position[0]):
         return bool(np.isfinite(x + y))
     return bool((x - sight.position[0]) ** 2 + (y - sight.position[1]) ** 2 < max_range_m**2)
-
-
-@njit(cache=True, error_model="numpy")
-def _upper_half_inside(sight: Sight, left: float, top: float, right: float, bottom: float) -> bool:
-    """Tell whether at least half of a box's upper half is inside the image."""
-    middle = 0.5 * (top + bottom)
-    inside_u = min(right, sight.size[0]) - max(left, 0.0)
-    inside_v = min(middle, sight.size[1]) - max(top, 0.0)
-    area = max(inside_u, 0.0) * max(inside_v, 0.0)
-    # False for NaN; a person under the camera may come out upside down, with no area inside
-    return bool(area > 0.0 and area >= 0.5 * (right - left) * (middle - top))

@@ -9,7 +9,80 @@ import numpy as np
 from numba import njit
 
 from app.domains.assignment import assign_sparse
+from app.domains.mapping.gaussian import inverses, squared_distance, times, triples
+from app.domains.mapping.targets import Columns, Limits, LimitValues, PointArrays, Points, first_rows
 from app.domains.vocabulary import BoolArray, FloatArray, IntArray
+
+
+@njit(cache=True, error_model="numpy")
+def continuity(columns: Columns, count: int, now: float, points: PointArrays, limits: LimitValues) -> FloatArray:
+    """Return (N, M) how surely the camera's own tracker links each point to each target: 1 yes, -1 to another."""
+    limit, table, seen = Limits(*limits), first_rows(columns, count), Points(*points)
+    link = np.zeros((len(seen.camera), count))
+    for n in range(len(link)):
+        camera, track_id, certainty = seen.camera[n], seen.track_id[n], seen.certainty[n]
+        if not (table.track_id[:, camera] == track_id).any():
+            continue
+        odds = max(certainty / max(1.0 - certainty, 1e-3), 1e-3)
+        sure = min(max(np.log(odds) / limit.sure_log_odds, 0.0), 1.0)
+        for m in range(count if sure > 0.0 else 0):
+            weight = sure * np.exp((table.track_at[m, camera] - now) / limit.continuity_s)
+            link[n, m] = weight if table.track_id[m, camera] == track_id else -weight
+    return link
+
+
+@njit(cache=True, error_model="numpy")
+def assign(
+    columns: Columns, count: int, points: PointArrays, link: FloatArray, affinity: FloatArray, limits: LimitValues
+) -> IntArray:
+    """Return the target index of each point, -1 for none.
+
+    Args:
+        columns: of the targets' table, predicted to this instant.
+        count: of targets M.
+        points: N of them.
+        link: (N, M), see `continuity`.
+        affinity: (N, M) how much cheaper each pair is by evidence other than geometry.
+        limits: fields of Limits.
+    """
+    limit, table, seen = Limits(*limits), first_rows(columns, count), Points(*points)
+    prior, linked = np.zeros((len(link), count)), np.zeros((len(link), count), np.bool_)
+    likely = -2.0 * np.log1p(np.exp(-table.log_odds))
+    for n in np.flatnonzero(seen.valid):
+        a, b, d = seen.covariance[n, 0, 0], seen.covariance[n, 0, 1], seen.covariance[n, 1, 1]
+        fixed = np.log(a * d - b * b) + limit.accept
+        for m in range(count):
+            bonus = (limit.same_track if link[n, m] > 0.0 else limit.other_track) * link[n, m]
+            prior[n, m] = bonus + affinity[n, m] + likely[m] + fixed
+            linked[n, m] = link[n, m] >= limit.trusted_link
+    rows, begin = _by_sharpness(seen)
+    mean, spread = table.mean[:, :2], table.covariance[:, :2, :2]
+    gates = limit.gate, limit.linked_gate, limit.outlier
+    return sweep(rows, begin, seen.xy, seen.covariance, prior, linked, mean, spread, gates, int(limit.sweeps))
+
+
+@njit(cache=True, error_model="numpy")
+def _by_sharpness(points: Points) -> tuple[IntArray, IntArray]:
+    """Return the valid rows frame by frame, the camera that places people best first, and where each begins."""
+    frames = points.frames
+    spread = np.full(len(points.camera), np.nan)
+    sharpness, size = np.full(len(frames), np.inf), np.zeros(len(frames), np.int64)
+    for n in np.flatnonzero(points.valid):
+        a, b, d = points.covariance[n, 0, 0], points.covariance[n, 0, 1], points.covariance[n, 1, 1]
+        spread[n] = a * d - b * b
+    for f in range(len(frames)):
+        first, last = frames[f, 1], frames[f, 2]
+        spreads = np.sort(spread[first:last][points.valid[first:last]])
+        size[f] = len(spreads)
+        if size[f]:
+            sharpness[f] = spreads[size[f] // 2]
+    rows, begin = np.empty(size.sum(), np.int64), np.zeros(len(frames) + 1, np.int64)
+    order = np.argsort(sharpness, kind="mergesort")
+    for rank in range(len(order)):
+        f = order[rank]
+        begin[rank + 1] = begin[rank] + size[f]
+        rows[begin[rank] : begin[rank + 1]] = frames[f, 1] + np.flatnonzero(points.valid[frames[f, 1] : frames[f, 2]])
+    return rows, begin
 
 
 @njit(cache=True, error_model="numpy")
@@ -42,8 +115,8 @@ def sweep(  # noqa: PLR0913 - compiled functions take plain arrays
     """
     cameras, targets = len(begin) - 1, len(mean)
     target = np.full(len(xy), -1, np.int64)
-    noise, total = _inverses(_triples(covariance)), _inverses(_triples(spread))
-    total_vector = _times(total, mean)
+    noise, total = inverses(triples(covariance)), inverses(triples(spread))
+    total_vector = times(total, mean)
     own, own_vector = np.zeros((cameras, targets, 3)), np.zeros((cameras, targets, 2))
     contested = np.ones(cameras, np.bool_)
     for _ in range(sweeps):
@@ -51,8 +124,8 @@ def sweep(  # noqa: PLR0913 - compiled functions take plain arrays
         for c in np.flatnonzero(contested):  # where each point had one taker at most, another look changes nothing
             mine = rows[begin[c] : begin[c + 1]]
             others, others_vector = total - own[c], total_vector - own_vector[c]
-            around = _inverses(others)
-            centre = _times(around, others_vector)
+            around = inverses(others)
+            centre = times(around, others_vector)
             first, column, cost, contested[c] = _pairs(mine, xy, covariance, prior, linked, centre, around, gates)
             found = assign_sparse(first, column, cost, targets)
             own[c], own_vector[c] = 0.0, 0.0
@@ -62,7 +135,7 @@ def sweep(  # noqa: PLR0913 - compiled functions take plain arrays
                 target[row] = m
                 if m >= 0:
                     own[c, m] = noise[row]
-                    own_vector[c, m] = _times(noise[row : row + 1], xy[row : row + 1])[0]
+                    own_vector[c, m] = times(noise[row : row + 1], xy[row : row + 1])[0]
             total, total_vector = others + own[c], others_vector + own_vector[c]
         if not changed:
             break
@@ -71,40 +144,50 @@ def sweep(  # noqa: PLR0913 - compiled functions take plain arrays
 
 @njit(cache=True, error_model="numpy")
 def others_say(
-    xy: FloatArray, covariance: FloatArray, target: IntArray, mean: FloatArray, spread: FloatArray
-) -> tuple[FloatArray, FloatArray, IntArray]:
+    columns: Columns, count: int, points: PointArrays, target: IntArray, link: FloatArray, trusted_link: float
+) -> tuple[IntArray, FloatArray, FloatArray]:
     """Return where the prediction and the other cameras' points of this instant place each point's target.
 
+    A point that no target took counts for the one that its track surely belongs to.
+
     Args:
-        xy: (N, 2) metres, of all points.
-        covariance: (N, 2, 2) square metres.
+        columns: of the targets' table, predicted to this instant.
+        count: of targets.
+        points: N of them.
         target: (N,) index of the target that has the point, -1 for none.
-        mean: (M, 2) metres, predicted.
-        spread: (M, 2, 2) square metres.
+        link: (N, M), see `continuity`.
+        trusted_link: from which on a link is sure.
 
     Returns:
-        (N, 2) metres and (N, 2, 2) square metres, NaN where no other camera sees the target; and (N,) how many do.
+        (F', 3) the frames in which somebody is seen by other cameras, too, in the order of their cameras; (N, 2)
+        metres and (N, 2, 2) square metres, NaN where no other camera sees the target.
     """
-    noise, total = _inverses(_triples(covariance)), _inverses(_triples(spread))
-    vector, count = _times(total, mean), np.zeros(len(mean), np.int64)
-    own_vector = _times(noise, xy)
-    for i in range(len(xy)):
-        if target[i] >= 0:
-            total[target[i]] += noise[i]
-            vector[target[i]] += own_vector[i]
-            count[target[i]] += 1
-    place, around = np.full((len(xy), 2), np.nan), np.full((len(xy), 2, 2), np.nan)
-    witnesses = np.zeros(len(xy), np.int64)
-    for i in range(len(xy)):
-        m = target[i]
-        if m < 0 or count[m] < 2:
-            continue
-        witnesses[i] = count[m] - 1
-        rest = _inverses((total[m] - noise[i]).reshape(1, 3))
-        place[i] = _times(rest, (vector[m] - own_vector[i]).reshape(1, 2))[0]
-        around[i, 0, 0], around[i, 0, 1] = rest[0, 0], rest[0, 1]
-        around[i, 1, 0], around[i, 1, 1] = rest[0, 1], rest[0, 2]
-    return place, around, witnesses
+    table, seen = first_rows(columns, count), Points(*points)
+    noise, total = inverses(triples(seen.covariance)), inverses(triples(table.covariance))
+    vector, witnesses = times(total, table.mean[:, :2]), np.zeros(count, np.int64)
+    own_vector, target = times(noise, seen.xy), target.copy()
+    for n in range(len(target)):
+        if target[n] < 0 and seen.valid[n] and count:
+            likeliest = link[n].argmax()
+            target[n] = likeliest if link[n, likeliest] >= trusted_link else -1
+        if target[n] >= 0:
+            total[target[n]] += noise[n]
+            vector[target[n]] += own_vector[n]
+            witnesses[target[n]] += 1
+    place, around = np.full((len(target), 2), np.nan), np.full((len(target), 2, 2), np.nan)
+    heard = np.zeros(len(seen.frames), np.bool_)
+    for f in range(len(heard)):
+        for n in range(seen.frames[f, 1], seen.frames[f, 2]):
+            m = target[n]
+            if m < 0 or witnesses[m] < 2:
+                continue
+            heard[f] = True
+            rest = inverses((total[m] - noise[n]).reshape(1, 3))
+            place[n] = times(rest, (vector[m] - own_vector[n]).reshape(1, 2))[0]
+            around[n, 0, 0], around[n, 0, 1] = rest[0, 0], rest[0, 1]
+            around[n, 1, 0], around[n, 1, 1] = rest[0, 1], rest[0, 2]
+    frames = seen.frames[heard]
+    return frames[np.argsort(frames[:, 0])], place, around
 
 
 @njit(cache=True, error_model="numpy")
@@ -132,13 +215,11 @@ def _pairs(  # noqa: PLR0913 - compiled functions take plain arrays
         for m in range(len(centre)):
             a, b, d = covariance[row, 0, 0], covariance[row, 0, 1], covariance[row, 1, 1]
             a, b, d = a + around[m, 0], b + around[m, 1], d + around[m, 2]
-            x, y = xy[row, 0] - centre[m, 0], xy[row, 1] - centre[m, 1]
-            determinant = a * d - b * b
-            distance = (x * (d * x - 2.0 * b * y) + a * y * y) / determinant
+            distance = squared_distance(xy[row, 0] - centre[m, 0], xy[row, 1] - centre[m, 1], a, b, d)
             held = distance <= (linked_gate if linked[row, m] else gate)
             if linked[row, m]:
                 distance = min(distance, outlier)
-            cost = distance + np.log(determinant) - prior[row, m] if held else 0.0
+            cost = distance + np.log(a * d - b * b) - prior[row, m] if held else 0.0
             if cost < 0.0:
                 column[count], price[count] = m, cost
                 count += 1
@@ -147,32 +228,3 @@ def _pairs(  # noqa: PLR0913 - compiled functions take plain arrays
         begin[k + 1] = count
         choice |= count - begin[k] > 1
     return begin, column[:count], price[:count], choice
-
-
-@njit(cache=True, error_model="numpy")
-def _triples(matrix: FloatArray) -> FloatArray:
-    """Return symmetric matrices (N, 2, 2) as their three numbers, (N, 3): xx, xy, yy."""
-    result = np.empty((len(matrix), 3))
-    result[:, 0], result[:, 1], result[:, 2] = matrix[:, 0, 0], matrix[:, 0, 1], matrix[:, 1, 1]
-    return result
-
-
-@njit(cache=True, error_model="numpy")
-def _inverses(matrix: FloatArray) -> FloatArray:
-    """Return the inverses of symmetric matrices; all as three numbers, (N, 3). Those of NaN are NaN."""
-    result = np.empty_like(matrix)
-    for i in range(len(matrix)):
-        a, b, d = matrix[i]
-        scale = 1.0 / (a * d - b * b)
-        result[i, 0], result[i, 1], result[i, 2] = d * scale, -b * scale, a * scale
-    return result
-
-
-@njit(cache=True, error_model="numpy")
-def _times(matrix: FloatArray, vector: FloatArray) -> FloatArray:
-    """Return the products (N, 2) of symmetric matrices, given as three numbers, and (N, 2)."""
-    result = np.empty_like(vector)
-    for i in range(len(matrix)):
-        a, b, d = matrix[i]
-        result[i, 0], result[i, 1] = a * vector[i, 0] + b * vector[i, 1], b * vector[i, 0] + d * vector[i, 1]
-    return result

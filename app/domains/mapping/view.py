@@ -9,7 +9,8 @@ from typing import ClassVar
 import numpy as np
 
 from app.domains.mapping.camera_model import CameraModel
-from app.domains.mapping.sight import Sight, Trust, clear_share, compare_feet, expect, stand
+from app.domains.mapping.sight import Sight, Trust, stand
+from app.domains.mapping.visibility import expect
 from app.domains.vocabulary import BoolArray, BoxArray, CameraId, FloatArray, FloorPoints
 
 BORDER_STEPS = 24  # points along each image side when its outline is carried to the floor
@@ -87,7 +88,7 @@ class CameraView:
     model: CameraModel | None
     config: ViewConfig = ViewConfig()
     sight: Sight | None = field(init=False, repr=False)
-    _trust: Trust = field(init=False, repr=False)
+    trust: Trust = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         if self.model is not None and self.model.size != self.size:
@@ -96,7 +97,7 @@ class CameraView:
                 f"the calibration is for {self.model.size[0]}x{self.model.size[1]}"
             )
         object.__setattr__(self, "sight", None if self.model is None else self.model.sight())
-        object.__setattr__(self, "_trust", Trust(*(float(getattr(self.config, name)) for name in Trust._fields)))
+        object.__setattr__(self, "trust", Trust(*(float(getattr(self.config, name)) for name in Trust._fields)))
 
     @property
     def height_known(self) -> bool:
@@ -134,13 +135,7 @@ class CameraView:
         if self.sight is None or n == 0:
             return FloorPoints(self.camera_id, np.full((n, 2), np.nan), np.full((n, 2, 2), np.nan), np.zeros(n, bool))
         habit = self.usual if habit is None else habit
-        return FloorPoints(self.camera_id, *stand(self.sight, self._trust, habit.general, habit.ends, xyxy))
-
-    def compare_feet(self, xyxy: BoxArray, habit: Habit, xy: FloatArray, spread: FloatArray) -> FloatArray:
-        """Compare boxes with people who stand elsewhere by what others say; see `sight.compare_feet`."""
-        if self.sight is None or not self.height_known or not len(xyxy):
-            return np.full((len(xyxy), 6), np.nan)
-        return compare_feet(self.sight, self._trust, habit.general, habit.ends, xyxy, xy, spread)
+        return FloorPoints(self.camera_id, *stand(self.sight, self.trust, habit.general, habit.ends, xyxy))
 
     def boxes(self, xy: FloatArray, height_m: float) -> tuple[BoxArray, BoolArray]:
         """Predict the boxes of upright people, as a detector would draw them if nothing stood before them.
@@ -159,26 +154,6 @@ class CameraView:
         if self.sight is None or not self.height_known or n == 0:
             return np.full((n, 4), np.nan, dtype=np.float32), np.zeros(n, dtype=bool)
         return expect(self.sight, xy, height_m, self.config.body_width_m, self.config.max_range_m)
-
-    def clear_share(
-        self, xy: FloatArray, solid: FloatArray, height_m: float, open_from: tuple[float, float]
-    ) -> FloatArray:
-        """Say how clearly people can be seen past others who stand nearer to the camera.
-
-        Args:
-            xy: (N, 2) metres, where.
-            solid: (M, 2) metres, the others; a person does not hide himself.
-            height_m: of everybody.
-            open_from: shares of a box that the others leave open: up to the first it is hidden, from the second on
-                clear.
-
-        Returns:
-            (N,) 1 for a person in full view, 0 for one out of view or well hidden.
-        """
-        if self.sight is None or not self.height_known:
-            return np.zeros(len(xy))
-        body = height_m, self.config.body_width_m
-        return clear_share(self.sight, xy, solid, body, self.config.max_range_m, open_from)
 
     def footprint(self, bounds: tuple[float, float, float, float] | None = None) -> FloatArray:
         """Outline the floor that the image shows, for drawing.

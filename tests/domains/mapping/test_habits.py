@@ -36,10 +36,15 @@ def seen(view, xy):
     return boxes[inside], xy[inside]
 
 
+def learn(habits, now, camera, boxes, xy):
+    """Let one camera learn from the boxes of one frame."""
+    habits.learn(now, np.array([[camera, 0, len(boxes)]]), boxes, xy, SURE[: len(boxes)])
+
+
 def taught(habits, camera, boxes, xy, seconds=40.0):
     """Let the camera learn from one box at a time."""
     for k, (box, at) in enumerate(zip(boxes, xy, strict=True)):
-        habits.learn(k * seconds / len(boxes), camera, box[None], at[None], SURE[:1])
+        learn(habits, k * seconds / len(boxes), camera, box[None], at[None])
     return habits.of(camera)
 
 
@@ -60,7 +65,7 @@ def test_a_shift_fades_when_nobody_speaks_for_it():
     boxes, xy = seen(views()[0], crowd(0))
     taught(habits, 0, boxes + np.array([18, -9, 18, -9], np.float32), xy)
     far = np.full((1, 2), np.nan)
-    habits.learn(140.0, 0, boxes[:1], far, SURE[:1])
+    learn(habits, 140.0, 0, boxes[:1], far)
     assert np.abs(habits.of(0).general[:2]).max() < 0.01
 
 
@@ -69,7 +74,7 @@ def test_one_wrong_box_moves_nothing_far():
     boxes, xy = seen(views()[0], crowd(0))
     taught(habits, 0, boxes, xy)
     before = habits.of(0).general[:2].copy()
-    habits.learn(40.1, 0, boxes[:1] + np.array([300, 0, 300, 0], np.float32), xy[:1], SURE[:1])
+    learn(habits, 40.1, 0, boxes[:1] + np.array([300, 0, 300, 0], np.float32), xy[:1])
     assert np.abs(habits.of(0).general[:2] - before).max() < 2.0
 
 
@@ -114,7 +119,7 @@ def test_whether_the_detector_draws_whole_figures_is_learnt_for_the_site(whole, 
         if not whole:
             drawn[3] = nearer[1]
         pair = np.stack([drawn, nearer])
-        habits.learn(0.1 * k, 0, pair, np.stack([at, [np.nan, np.nan]]), SURE[:2])
+        learn(habits, 0.1 * k, 0, pair, np.stack([at, [np.nan, np.nan]]))
     share = habits.of(1).general[2]
     assert least <= share <= most
 
