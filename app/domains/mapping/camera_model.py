@@ -14,7 +14,8 @@ import numpy as np
 
 from app.domains.mapping.homography import Homography
 from app.domains.mapping.lens import Lens, distort, opencv_lens, perfect_lens, tsai_lens, undistort
-from app.domains.mapping.sight import ROUND_TRIP_PX, Sight
+from app.domains.mapping.record import record
+from app.domains.mapping.sight import ROUND_TRIP_PX, SIGHT, Sight
 from app.domains.vocabulary import FloatArray, check_shape
 
 NEGLIGIBLE_PX = 0.01  # a lens that moves no pixel farther than this is taken as perfect; MultiviewX's moves 0.004
@@ -206,15 +207,16 @@ class CameraModel:
     def sight(self) -> Sight:
         """Return the camera for compiled code."""
         unknown = np.full(3, np.nan)
-        return Sight(
-            size=np.array(self.size, dtype=np.float64),
+        return record(
+            SIGHT,
+            image=self.size,
             focal=self.focal,
             centre=self.centre,
             lens=self.lens,
-            to_floor=np.ascontiguousarray(self.plane_to_floor.matrix),
-            to_plane=np.ascontiguousarray(self.floor_to_plane.matrix),
-            rise=unknown if self.rise is None else np.ascontiguousarray(self.rise),
-            position=(unknown if self.position is None else np.ascontiguousarray(self.position))[:2],
+            to_floor=self.plane_to_floor.matrix,
+            to_plane=self.floor_to_plane.matrix,
+            rise=unknown if self.rise is None else self.rise,
+            position=(unknown if self.position is None else self.position)[:2],
         )
 
     def to_image(self, floor: FloatArray, height_m: float = 0.0) -> FloatArray:

@@ -20,7 +20,7 @@ from typing import ClassVar
 import numpy as np
 from numba import njit
 
-from app.domains.mapping.rig import Rig, RigArrays, sight_of, stack_views, trust_of
+from app.domains.mapping.rig import Rig, stack_views
 from app.domains.mapping.sight import Sight, cell_of, compare_feet, in_image, on_floor
 from app.domains.mapping.view import CELLS, CameraView, Habit
 from app.domains.vocabulary import BoxArray, FloatArray, IntArray
@@ -97,7 +97,7 @@ _Learnt = tuple[FloatArray, FloatArray, FloatArray, FloatArray, FloatArray, Floa
 
 @njit(cache=True, error_model="numpy")
 def _learn(  # noqa: PLR0913 - compiled functions take plain arrays
-    rig: RigArrays,
+    rig: Rig,
     learnt: _Learnt,
     now: float,
     frames: IntArray,
@@ -109,10 +109,9 @@ def _learn(  # noqa: PLR0913 - compiled functions take plain arrays
     """Change what has been learnt, frame by frame; rates are `wander`, `fade_s`, `outlier`, `memory_boxes`."""
     general, ends, variance, counts, covered, learnt_at, middle = learnt
     wander, fade_s, _, _ = rates
-    cameras = Rig(*rig)
     for f in range(len(frames)):
         camera, first, last = frames[f]
-        sight, trust, places = sight_of(cameras, camera), trust_of(cameras, camera), xy[first:last]
+        sight, trust, places = rig[camera].sight, rig[camera].trust, xy[first:last]
         away = now - learnt_at[camera] if np.isfinite(learnt_at[camera]) else 0.0
         learnt_at[camera] = now
         keep = np.exp(-away / fade_s)
@@ -160,19 +159,18 @@ def _take_in(  # noqa: PLR0913 - compiled functions take plain arrays
 
 
 @njit(cache=True, error_model="numpy")
-def _anchor(rig: RigArrays, general: FloatArray, middle: FloatArray) -> None:
+def _anchor(rig: Rig, general: FloatArray, middle: FloatArray) -> None:
     """Take from the shifts, in place, their median on the floor, seen where each camera saw people last."""
-    cameras = Rig(*rig)
     moved = np.full((len(middle), 2), np.nan)
     for camera in range(len(middle)):
         if np.isfinite(middle[camera, 0]):
-            moved[camera] = on_floor(sight_of(cameras, camera), middle[camera], general[camera, :2])
+            moved[camera] = on_floor(rig[camera].sight, middle[camera], general[camera, :2])
     if not np.isfinite(moved).any():
         return
     common = np.array([np.nanmedian(moved[:, 0]), np.nanmedian(moved[:, 1])])
     for camera in range(len(middle)):
         if np.isfinite(middle[camera, 0]):
-            way = in_image(sight_of(cameras, camera), middle[camera], common)
+            way = in_image(rig[camera].sight, middle[camera], common)
             if np.isfinite(way).all():
                 general[camera, :2] -= way
 

@@ -4,11 +4,10 @@ OpenCV's model with all its coefficients, and Tsai's. Both planes are in units o
 Knows no pixels and no pose.
 """
 
-from typing import NamedTuple
-
 import numpy as np
 from numba import njit
 
+from app.domains.mapping.record import record, record_type
 from app.domains.vocabulary import FloatArray
 
 PERFECT, OPENCV, TSAI = 0, 1, 2
@@ -21,27 +20,29 @@ FOLD_SEARCH = np.linspace(0.0, 5.0, 2001)  # radii in the ideal plane; 5 is 79 d
 DIRECTIONS = 8  # along which the fold is searched
 
 
-class Lens(NamedTuple):
-    """A lens, for compiled code.
+# A lens: its kind, PERFECT, OPENCV or TSAI; OpenCV's coefficients, or Tsai's kappa and zeros; the tilt of its sensor,
+# the identity for one that is not tilted, and the inverse; and how far from the axis, in the ideal plane, points have a
+# place of their own on the sensor: beyond, the model folds over.
+LENS = record_type(
+    [
+        ("kind", np.int64, ()),
+        ("coefficients", np.float64, (COEFFICIENTS,)),
+        ("tilt", np.float64, (3, 3)),
+        ("untilt", np.float64, (3, 3)),
+        ("max_radius", np.float64, ()),
+    ]
+)
+Lens = np.record  # of type LENS
 
-    Attributes:
-        kind: PERFECT, OPENCV or TSAI.
-        coefficients: (12,) OpenCV's, or Tsai's kappa and zeros.
-        tilt: (3, 3) of a tilted sensor; the identity for one that is not.
-        untilt: (3, 3) its inverse.
-        max_radius: ideal points farther from the axis have no place of their own on the sensor: the model folds over.
-    """
 
-    kind: int
-    coefficients: FloatArray
-    tilt: FloatArray
-    untilt: FloatArray
-    max_radius: float
+def _lens(kind: int, coefficients: FloatArray, tilt: FloatArray, max_radius: float) -> Lens:
+    untilt = np.linalg.inv(tilt)
+    return record(LENS, kind=kind, coefficients=coefficients, tilt=tilt, untilt=untilt, max_radius=max_radius)
 
 
 def perfect_lens() -> Lens:
     """Return the lens that does nothing."""
-    return Lens(PERFECT, np.zeros(COEFFICIENTS), np.eye(3), np.eye(3), np.inf)
+    return _lens(PERFECT, np.zeros(COEFFICIENTS), np.eye(3), np.inf)
 
 
 def opencv_lens(coefficients: FloatArray) -> Lens:
@@ -49,9 +50,9 @@ def opencv_lens(coefficients: FloatArray) -> Lens:
     padded = np.zeros(COEFFICIENTS + 2)
     padded[: len(coefficients)] = coefficients
     tilt = _tilt(padded[-2], padded[-1])
-    untilt = np.asarray(np.linalg.inv(tilt), dtype=np.float64)
-    lens = Lens(OPENCV, padded[:COEFFICIENTS].copy(), tilt, untilt, np.inf)
-    return lens._replace(max_radius=_fold_radius(lens))
+    lens = _lens(OPENCV, padded[:COEFFICIENTS], tilt, np.inf)
+    lens.max_radius = _fold_radius(lens)
+    return lens
 
 
 def tsai_lens(kappa: float) -> Lens:
@@ -64,7 +65,7 @@ def tsai_lens(kappa: float) -> Lens:
     coefficients[0] = kappa
     # with kappa < 0 the ideal radius r (1 + kappa r^2) peaks at r = 1 / sqrt(-3 kappa)
     most = 2.0 / (3.0 * np.sqrt(-3.0 * kappa)) if kappa < 0.0 else np.inf
-    return Lens(TSAI, coefficients, np.eye(3), np.eye(3), float(most))
+    return _lens(TSAI, coefficients, np.eye(3), float(most))
 
 
 def distort(lens: Lens, ideal: FloatArray) -> FloatArray:

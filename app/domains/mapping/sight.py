@@ -4,56 +4,55 @@ Knows no time, and nobody. `view.py` says what the numbers mean and why they are
 """
 
 import math
-from typing import NamedTuple
 
 import numpy as np
 from numba import njit
 
-from app.domains.mapping.lens import Lens, distort_point, undistort_point
+from app.domains.mapping.lens import LENS, distort_point, undistort_point
+from app.domains.mapping.record import record_type
 from app.domains.vocabulary import BoolArray, BoxArray, FloatArray
 
 TOUCHING = 0.1  # share of a box's height; a nearer box that begins no farther below its end may have cut it off
 ROUND_TRIP_PX = 1.0  # a pixel that comes back farther off than this from undistorting and distorting is not trusted
 
 
-class Sight(NamedTuple):
-    """A calibrated camera, for compiled code.
-
-    Attributes:
-        size: (2,) width and height, pixels.
-        focal: (2,) pixels.
-        centre: (2,) pixels.
-        lens: between the ideal and the sensor plane.
-        to_floor: (3, 3) ideal plane to metres; visible where its weight is positive.
-        to_plane: (3, 3) the map back.
-        rise: (3,) shift in the ideal plane for each metre above the floor; NaN where heights are unknown.
-        position: (2,) metres, below the camera; NaN where unknown.
-    """
-
-    size: FloatArray
-    focal: FloatArray
-    centre: FloatArray
-    lens: Lens
-    to_floor: FloatArray
-    to_plane: FloatArray
-    rise: FloatArray
-    position: FloatArray
-
-
-class Trust(NamedTuple):
-    """The fields of ViewConfig that say how far boxes are trusted, for compiled code."""
-
-    sigma_u: float
-    sigma_v: float
-    min_sigma_px: float
-    floor_sigma_m: float
-    edge_px: float
-    max_range_m: float
-    box_aspect: float
-    person_height_m: float
-    height_sigma_m: float
-    sigma_head: float
-    most_hidden: float
+# A calibrated camera: width and height, focal lengths and centre in pixels; its lens; the map from the ideal plane to
+# metres, visible where its weight is positive, and the map back; the shift in the ideal plane for each metre above the
+# floor, NaN where heights are unknown; and the place on the floor below the camera, metres, NaN where unknown.
+SIGHT = record_type(
+    [
+        ("image", np.float64, (2,)),
+        ("focal", np.float64, (2,)),
+        ("centre", np.float64, (2,)),
+        ("lens", LENS, ()),
+        ("to_floor", np.float64, (3, 3)),
+        ("to_plane", np.float64, (3, 3)),
+        ("rise", np.float64, (3,)),
+        ("position", np.float64, (2,)),
+    ]
+)
+# The fields of ViewConfig that say how far boxes are trusted, and how wide people are.
+TRUST = record_type(
+    [
+        (name, np.float64, ())
+        for name in (
+            "sigma_u",
+            "sigma_v",
+            "min_sigma_px",
+            "floor_sigma_m",
+            "edge_px",
+            "max_range_m",
+            "body_width_m",
+            "box_aspect",
+            "person_height_m",
+            "height_sigma_m",
+            "sigma_head",
+            "most_hidden",
+        )
+    ]
+)
+Sight = np.record  # of type SIGHT
+Trust = np.record  # of type TRUST
 
 
 @njit(cache=True, error_model="numpy")
@@ -150,7 +149,7 @@ def _foot(
     width, height = right - left, bottom - top
     limit = 0.5 * max(width, 0.0)  # the foot stays inside the box
     shift = min(max(0.5 * height * lean(sight, 0.5 * (left + right), bottom), -limit), limit)
-    cut = left <= trust.edge_px or right >= sight.size[0] - trust.edge_px
+    cut = left <= trust.edge_px or right >= sight.image[0] - trust.edge_px
     missing = max(trust.box_aspect * height - width, 0.0) if cut else 0.0
     sigma_u = max(trust.min_sigma_px, trust.sigma_u * height) + 0.5 * missing
     return 0.5 * (left + right) - shift, bottom, sigma_u, max(trust.min_sigma_px, trust.sigma_v * height)
@@ -168,7 +167,7 @@ def _hidden_prior(sight: Sight, habit: FloatArray, ends: FloatArray, xyxy: BoxAr
 def cell_of(sight: Sight, shape: tuple[int, int], box: BoxArray) -> tuple[int, int]:
     """Return row and column of the cell of the image, divided into (GY, GX), in which a box (4,) ends."""
     rows, columns = shape
-    row, column = int(box[3] / sight.size[1] * rows), int(0.5 * (box[0] + box[2]) / sight.size[0] * columns)
+    row, column = int(box[3] / sight.image[1] * rows), int(0.5 * (box[0] + box[2]) / sight.image[0] * columns)
     return min(max(row, 0), rows - 1), min(max(column, 0), columns - 1)
 
 
@@ -236,7 +235,7 @@ def _ask_head(  # noqa: PLR0913 - compiled functions take plain numbers
     Returns:
         The foot in the ideal plane, its deviation in pixels, and whether it could be had at all.
     """
-    cut = not bottom < sight.size[1] - trust.edge_px
+    cut = not bottom < sight.image[1] - trust.edge_px
     if not trust.height_sigma_m > 0.0 or np.isnan(sight.rise[0]) or not top > trust.edge_px:
         return x, y, sigma, not cut
     height = bottom - top
@@ -274,8 +273,8 @@ def compare_feet(  # noqa: PLR0913 - compiled functions take plain arrays
     to_pixels = np.empty((2, 2))
     for i in range(len(xyxy)):
         left, top, right, bottom = xyxy[i]
-        cut_across = left <= trust.edge_px or right >= sight.size[0] - trust.edge_px
-        cut_along = top <= trust.edge_px or bottom >= sight.size[1] - trust.edge_px
+        cut_across = left <= trust.edge_px or right >= sight.image[0] - trust.edge_px
+        cut_along = top <= trust.edge_px or bottom >= sight.image[1] - trust.edge_px
         if cut_across or cut_along or np.isnan(xy[i, 0]):
             continue
         foot_u, foot_v = to_pixel(sight, xy[i, 0], xy[i, 1], 0.0)

@@ -3,13 +3,14 @@
 Knows nothing of who the people are, of other cameras, or of time.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import ClassVar
 
 import numpy as np
 
 from app.domains.mapping.camera_model import CameraModel
-from app.domains.mapping.sight import Sight, Trust, stand
+from app.domains.mapping.record import record
+from app.domains.mapping.sight import TRUST, Sight, Trust, stand
 from app.domains.mapping.visibility import expect
 from app.domains.vocabulary import BoolArray, BoxArray, CameraId, FloatArray, FloorPoints
 
@@ -97,7 +98,7 @@ class CameraView:
                 f"the calibration is for {self.model.size[0]}x{self.model.size[1]}"
             )
         object.__setattr__(self, "sight", None if self.model is None else self.model.sight())
-        object.__setattr__(self, "trust", Trust(*(float(getattr(self.config, name)) for name in Trust._fields)))
+        object.__setattr__(self, "trust", record(TRUST, **asdict(self.config)))
 
     @property
     def height_known(self) -> bool:

@@ -63,8 +63,8 @@ def cover(xyxy: BoxArray, visible: BoolArray, solid: BoolArray, open_from: tuple
 def _upper_half_inside(sight: Sight, left: float, top: float, right: float, bottom: float) -> bool:
     """Tell whether at least half of a box's upper half is inside the image."""
     middle = 0.5 * (top + bottom)
-    inside_u = min(right, sight.size[0]) - max(left, 0.0)
-    inside_v = min(middle, sight.size[1]) - max(top, 0.0)
+    inside_u = min(right, sight.image[0]) - max(left, 0.0)
+    inside_v = min(middle, sight.image[1]) - max(top, 0.0)
     area = max(inside_u, 0.0) * max(inside_v, 0.0)
     # False for NaN; a person under the camera may come out upside down, with no area inside
     return bool(area > 0.0 and area >= 0.5 * (right - left) * (middle - top))

@@ -7,6 +7,7 @@ from world import camera as put_camera
 
 from app.domains.mapping.fusion import FloorFusion, FusionConfig
 from app.domains.vocabulary import (
+    NO_FLOOR,
     NO_ID,
     CameraId,
     FloorPoints,
@@ -431,7 +432,7 @@ def test_points_without_floor_are_nobodys():
     targets, (ids,) = fusion.update(
         0.0, [tracks], [FloorPoints(CameraId("a"), xy, covariance, nowhere)], np.zeros((2, 0))
     )
-    assert ids[0] == NO_ID
+    assert ids[0] == NO_FLOOR
     assert ids[1] == targets.target_id[0]
     assert np.isfinite(targets.xy).all()
 
