@@ -3,8 +3,9 @@
 Two things, neither of which a calibration tells:
 - Its image is shifted: somebody has knocked against it, or it was calibrated by a few pixels wrong. A small turn of a
   camera moves the whole image by nearly the same amount, so two numbers say it; each is a Kalman filter that may
-  wander, and falls back to nothing when nobody speaks for it. Cameras can only tell how they differ: what would move
-  everybody on the floor alike, by most cameras' word, is nobody's shift.
+  wander, and falls back to nothing when nobody speaks for it. A few pixels are no shift, because boxes and people are
+  no truer. Cameras can only tell how they differ: what would move everybody on the floor alike, by most cameras' word,
+  is nobody's shift.
 - Its boxes end above the feet: where nearer people or furniture hide them, some detectors draw what they see, others
   the whole figure. Shares say how often, learnt by expectation and maximisation (Dempster, Laird and Rubin 1977): of
   boxes whose end nearer boxes cover, one for the site, because one detector serves it; of others, one for each part of
@@ -35,6 +36,7 @@ class HabitConfig:
     wander: float = 0.0012  # focal lengths per root second, random walk of the shift: 20 px are found in some seconds
     fade_s: float = 60.0  # a shift for which nothing speaks any more falls to 37 % in this time
     outlier: float = 9.0  # squared deviations from which on a foot is believed less, the farther the less
+    doubt: float = 0.006  # focal lengths; so small a shift is put down to people and boxes, and not corrected
     anchor_s: float = 1.0  # how often what all cameras have in common is taken from the shifts
     covered_boxes: float = 30.0  # weight of the share of covered ends that the view's config begins with
     cell_boxes: float = 10.0  # and of the share of other ends, in each part of an image
@@ -57,6 +59,7 @@ class CameraHabits:
         self.ends: FloatArray = np.array([habit.ends for habit in usual]).reshape(-1, *CELLS)
         self._covered = config.covered_boxes * np.array([views[0].config.covered_hidden if views else 0.0, 1.0])
         self._counts = config.cell_boxes * np.stack([self.ends, np.ones_like(self.ends)], axis=-1)
+        self._shift = np.zeros((len(views), 2))
         self._variance = np.zeros((len(views), 2))
         self._learnt_at = np.full(len(views), -np.inf)
         self._middle = np.full((len(views), 2), np.nan)
@@ -77,22 +80,24 @@ class CameraHabits:
                 among them because they may hide others.
             spread: (N, 2, 2) square metres, of that.
         """
-        learnt = self.general, self.ends, self._variance, self._counts, self._covered, self._learnt_at, self._middle
+        shares = self.ends, self._counts, self._covered
+        learnt = self.general, self._shift, self._variance, shares, self._learnt_at, self._middle
         config = self.config
-        rates = config.wander, config.fade_s, config.outlier, config.memory_boxes
+        rates = config.wander, config.fade_s, config.outlier, config.memory_boxes, config.doubt
         _learn(self._rig, learnt, now, frames, xyxy, xy, spread, rates)
 
     def anchor(self, now: float) -> None:
         """Take from all shifts what moves everybody on the floor alike: the median over cameras."""
         if now - self._anchored_at >= self.config.anchor_s:
             self._anchored_at = now
-            _anchor(self._rig, self.general, self._middle)
+            _anchor(self._rig, self.general, self._shift, self._middle, self.config.doubt)
 
 
-# (C, 3) and (C, GY, GX) habits; (C, 2) variance of the shifts, square pixels; (C, GY, GX, 2) and (2,) how many boxes
-# ended above the feet, and how many there were, in each part of each image and behind nearer boxes anywhere; (C,)
-# seconds when each camera learnt last; (C, 2) metres, where the people were whom it saw then, on average
-_Learnt = tuple[FloatArray, FloatArray, FloatArray, FloatArray, FloatArray, FloatArray, FloatArray]
+# (C, 3) habits; (C, 2) shifts as estimated, pixels, and their variance; (C, GY, GX), (C, GY, GX, 2) and (2,) how often
+# boxes end above the feet, and how many did of how many, in each part of each image and behind nearer boxes anywhere;
+# (C,) seconds when each camera learnt last; (C, 2) metres, where the people were whom it saw then, on average
+_Learnt = tuple[FloatArray, FloatArray, FloatArray, tuple[FloatArray, FloatArray, FloatArray], FloatArray, FloatArray]
+_Rates = tuple[float, float, float, float, float]  # `wander`, `fade_s`, `outlier`, `memory_boxes`, `doubt`
 
 
 @njit(cache=True, error_model="numpy")
@@ -104,11 +109,11 @@ def _learn(  # noqa: PLR0913 - compiled functions take plain arrays
     xyxy: BoxArray,
     xy: FloatArray,
     spread: FloatArray,
-    rates: tuple[float, float, float, float],
+    rates: _Rates,
 ) -> None:
-    """Change what has been learnt, frame by frame; rates are `wander`, `fade_s`, `outlier`, `memory_boxes`."""
-    general, ends, variance, counts, covered, learnt_at, middle = learnt
-    wander, fade_s, _, _ = rates
+    """Change what has been learnt, frame by frame."""
+    general, shift, variance, (ends, counts, covered), learnt_at, middle = learnt
+    wander, fade_s, _, _, doubt = rates
     for f in range(len(frames)):
         camera, first, last = frames[f]
         sight, trust, places = rig[camera].sight, rig[camera].trust, xy[first:last]
@@ -116,15 +121,24 @@ def _learn(  # noqa: PLR0913 - compiled functions take plain arrays
         learnt_at[camera] = now
         keep = np.exp(-away / fade_s)
         for axis in range(2):
-            general[camera, axis] *= keep
+            shift[camera, axis] *= keep
             variance[camera, axis] = keep**2 * variance[camera, axis] + away * (wander * sight.focal[axis]) ** 2
             known = np.flatnonzero(np.isfinite(places[:, axis]))
             if len(known):
                 middle[camera, axis] = places[known, axis].mean()
-        feet = compare_feet(sight, trust, general[camera], ends[camera], xyxy[first:last], places, spread[first:last])
-        _take_in(sight, feet, xyxy[first:last], general[camera], variance[camera], counts[camera], covered, rates)
+        habit = np.array([shift[camera, 0], shift[camera, 1], general[camera, 2]])
+        feet = compare_feet(sight, trust, habit, ends[camera], xyxy[first:last], places, spread[first:last])
+        _take_in(sight, feet, xyxy[first:last], shift[camera], variance[camera], counts[camera], covered, rates)
+        general[camera, :2] = _believed(shift[camera], doubt * sight.focal[0])
         ends[camera] = counts[camera, :, :, 0] / counts[camera, :, :, 1]
         general[:, 2] = covered[0] / covered[1]
+
+
+@njit(cache=True, error_model="numpy")
+def _believed(shift: FloatArray, doubt: float) -> FloatArray:
+    """Return what is made of a shift (2,), pixels: nothing up to `doubt`, far beyond it nearly all; James and Stein."""
+    believed: FloatArray = shift * max(1.0 - doubt**2 / max((shift**2).sum(), 1e-12), 0.0)
+    return believed
 
 
 @njit(cache=True, error_model="numpy")
@@ -132,14 +146,14 @@ def _take_in(  # noqa: PLR0913 - compiled functions take plain arrays
     sight: Sight,
     feet: FloatArray,
     xyxy: BoxArray,
-    general: FloatArray,
+    shift: FloatArray,
     variance: FloatArray,
     counts: FloatArray,
     covered: FloatArray,
-    rates: tuple[float, float, float, float],
+    rates: _Rates,
 ) -> None:
-    """Take in what `compare_feet` has found of one camera: changes general, variance, counts and covered."""
-    _, _, outlier, memory = rates
+    """Take in what `compare_feet` has found of one camera: changes shift, variance, counts and covered."""
+    _, _, outlier, memory, _ = rates
     moved = np.zeros(2)
     for i in range(len(feet)):
         if np.isnan(feet[i, 0]):
@@ -155,16 +169,16 @@ def _take_in(  # noqa: PLR0913 - compiled functions take plain arrays
         row, column = cell_of(sight, counts.shape[:2], xyxy[i])
         _count(counts[row, column], hidden, 1.0 - share, memory)
         _count(covered, hidden, share, memory)
-    general[:2] += moved
+    shift += moved
 
 
 @njit(cache=True, error_model="numpy")
-def _anchor(rig: Rig, general: FloatArray, middle: FloatArray) -> None:
+def _anchor(rig: Rig, general: FloatArray, shift: FloatArray, middle: FloatArray, doubt: float) -> None:
     """Take from the shifts, in place, their median on the floor, seen where each camera saw people last."""
     moved = np.full((len(middle), 2), np.nan)
     for camera in range(len(middle)):
         if np.isfinite(middle[camera, 0]):
-            moved[camera] = on_floor(rig[camera].sight, middle[camera], general[camera, :2])
+            moved[camera] = on_floor(rig[camera].sight, middle[camera], shift[camera])
     if not np.isfinite(moved).any():
         return
     common = np.array([np.nanmedian(moved[:, 0]), np.nanmedian(moved[:, 1])])
@@ -172,7 +186,8 @@ def _anchor(rig: Rig, general: FloatArray, middle: FloatArray) -> None:
         if np.isfinite(middle[camera, 0]):
             way = in_image(rig[camera].sight, middle[camera], common)
             if np.isfinite(way).all():
-                general[camera, :2] -= way
+                shift[camera] -= way
+                general[camera, :2] = _believed(shift[camera], doubt * rig[camera].sight.focal[0])
 
 
 @njit(cache=True, error_model="numpy")
