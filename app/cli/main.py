@@ -17,6 +17,7 @@ from app.cli.bench_gpu import bench_gpu_command
 from app.cli.bench_speed import bench_speed_command
 from app.cli.check import calibrate, config
 from app.cli.console import Leave, err, say
+from app.cli.db import db
 from app.cli.demo import demo_command
 from app.cli.evaluate import evaluate
 from app.cli.models import models
@@ -43,6 +44,7 @@ bench.command("gpu")(bench_gpu_command)
 app.add_typer(bench, name="bench")
 app.add_typer(evaluate, name="eval")
 app.add_typer(models, name="models")
+app.add_typer(db, name="db")
 app.add_typer(config, name="config")
 app.add_typer(calibrate, name="calibrate")
 

@@ -73,8 +73,8 @@ def open_database(address: str) -> Database:
     """
     try:
         url = make_url(address)
-    except ArgumentError as error:
-        raise ConfigError("--database", "", f"is no address of a database; expected {EXPECTED}") from error
+    except (ArgumentError, ValueError):  # whose text may hold a part of the password
+        raise ConfigError("--database", "", f"is no address of a database; expected {EXPECTED}") from None
     kind = url.drivername.partition("+")[0]
     if kind not in DRIVERS:
         raise ConfigError("--database", "", f"{kind} is not supported; expected {EXPECTED}")
@@ -83,7 +83,12 @@ def open_database(address: str) -> Database:
         if url.database in {None, "", ":memory:"}:
             raise ConfigError("--database", "", f"names no file; expected {EXPECTED}")
         return SQLite(Path(url.database or ""))
-    return PostgreSQL(url)
+    if "@" in (url.host or ""):
+        raise ConfigError("--database", "", "has an @ in its user or password; write it as %40")
+    query = {("ssl" if key == "sslmode" else key): value for key, value in url.query.items()}
+    if unknown := sorted(set(query) - {"host", "port", "ssl"}):
+        raise ConfigError("--database", "", f"has the parameter {unknown[0]}; only host, port and sslmode are read")
+    return PostgreSQL(url.set(query=query))
 
 
 EXPECTED = "sqlite:///PATH or postgresql://USER@HOST/NAME"

@@ -39,6 +39,20 @@ def upgrade(connection: Connection) -> None:
     command.upgrade(config, "head")
 
 
+def mend(database: Database) -> str:
+    """Bring the tables to the newest revision; returns what was done.
+
+    Raises:
+        ConfigError: tables that no migration has made, or that a newer SpotOn has.
+        StoreError: the database cannot be reached.
+    """
+    before = database.write(revision)
+    if before == FOREIGN or (before != NOTHING and before > HEAD):
+        check(database, "", make=False)
+    database.write(upgrade)
+    return f"revision {HEAD}" if before == HEAD else f"revision {HEAD}, from {before}"
+
+
 def folder() -> Path:
     """Return where the migrations lie: beside the package in a checkout, inside of it once installed."""
     package = Path(app.__file__ or "").resolve().parent

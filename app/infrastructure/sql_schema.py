@@ -199,3 +199,8 @@ DOTS = Table(  # one a person and instant
     Column("certainty", REAL, nullable=False),
     Index(None, "run_id", "person", "at"),
 )
+
+
+def time_of(table: Table) -> Column[float] | None:
+    """Return the column by which the rows of a table are old or new; None for a table without time."""
+    return next((table.c[name] for name in ("at", "begun", "first_seen") if name in table.c), None)

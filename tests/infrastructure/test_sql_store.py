@@ -4,7 +4,6 @@ import sqlite3
 import subprocess
 import sys
 import time
-import uuid
 from contextlib import closing
 from dataclasses import replace
 from functools import partial
@@ -12,7 +11,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from postgres import server
 from sqlalchemy import select
 
 from app.domains.vocabulary import (
@@ -66,20 +64,6 @@ def update(captured_at, places, cameras=None, merges=(), splits=()):
 HERE = Path(__file__).resolve().parent
 TABLES = ("points", "dots", "spans")
 QUICK = StoreConfig(flush_s=0.02, retry_s=0.05, look_s=0.0)
-KINDS = ("sqlite", "postgresql")
-
-
-@pytest.fixture(scope="session")
-def postgres():
-    with server() as running:
-        yield running
-
-
-@pytest.fixture(params=KINDS)
-def address(request, tmp_path):
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path / 'history.sqlite'}"
-    return request.getfixturevalue("postgres").make(f"t{uuid.uuid4().hex[:12]}")
 
 
 @pytest.fixture
