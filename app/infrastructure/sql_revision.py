@@ -9,6 +9,7 @@ from sqlalchemy import inspect, text
 
 import app
 from app.errors import ConfigError
+from app.infrastructure import sql_timescale
 from app.infrastructure.sql_schema import HEAD, METADATA
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ def upgrade(connection: Connection) -> None:
     config = Config(attributes={"connection": connection})
     config.set_main_option("script_location", str(folder()).replace("%", "%%"))
     command.upgrade(config, "head")
+    sql_timescale.apply(connection)
 
 
 def mend(database: Database) -> str:

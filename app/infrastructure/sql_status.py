@@ -6,6 +6,7 @@ from sqlalchemy import Connection, Table, func, select, text
 
 from app.infrastructure.sql_revision import revision
 from app.infrastructure.sql_schema import HEAD, METADATA, time_of
+from app.infrastructure.sql_timescale import EXTENSION
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +52,14 @@ def missing(connection: Connection) -> tuple[str, ...]:
     """Return what a database of this kind could do and does not, a line each."""
     if connection.dialect.name == "sqlite":
         return ()
-    query = text("SELECT installed_version FROM pg_available_extensions WHERE name = 'timescaledb'")
-    found = connection.execute(query).first()
+    found = connection.execute(EXTENSION).first()
     if found is not None and found[0] is not None:
         return ()
-    how = "is not installed on this server" if found is None else "is there; as its owner: CREATE EXTENSION timescaledb"
+    how = (
+        "is not installed on this server"
+        if found is None
+        else "is there, but not in this database; as a superuser: CREATE EXTENSION timescaledb; then: spoton db upgrade"
+    )
     return (f"TimescaleDB {how}. Without it history is not compressed, and old rows are deleted one by one.",)
 
 

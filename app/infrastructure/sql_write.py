@@ -44,6 +44,7 @@ from app.infrastructure.sql_schema import (
     SITES,
     SPANS,
 )
+from app.infrastructure.sql_timescale import hypertables
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +123,10 @@ def take_back(connection: Connection, run_id: int, correction_id: int, at: float
 
 
 def prune(connection: Connection, before: Retention) -> dict[str, int]:
-    """Remove what was captured before the instants of each class (capture times); returns how many rows, by table."""
+    """Remove what was captured before the instants of each class (capture times); returns how many rows, by table.
+
+    What TimescaleDB keeps in chunks is left to its own policies, which drop whole chunks.
+    """
     newer = CAMERA_STATES.alias("newer")
     outdated = exists().where(newer.c.camera_id == CAMERA_STATES.c.camera_id, newer.c.at > CAMERA_STATES.c.at)
     known = exists().where(SPANS.c.run_id == IDENTITIES.c.run_id, SPANS.c.person == IDENTITIES.c.person)
@@ -140,7 +144,12 @@ def prune(connection: Connection, before: Retention) -> dict[str, int]:
         (SPANS, tuple_(SPANS.c.run_id, SPANS.c.person).in_(latest)),
         (IDENTITIES, (IDENTITIES.c.first_seen < before.events_s) & ~known),
     )
-    return {table.name: connection.execute(delete(table).where(old)).rowcount for table, old in rows}
+    chunked = hypertables(connection)
+    return {
+        table.name: connection.execute(delete(table).where(old)).rowcount
+        for table, old in rows
+        if table.name not in chunked
+    }
 
 
 def correction_of(row: RowMapping) -> Correction:
