@@ -5,7 +5,8 @@ of memory (https://www.postgresql.org/docs/current/sql-copy.html, "Binary Format
 """
 
 import io
-from typing import Any
+import sqlite3
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,10 +39,36 @@ def insert_columns(connection: Connection, table: Table, columns: Columns) -> No
     if connection.dialect.name == "sqlite":
         marks = ", ".join("?" * len(columns))
         statement = f"INSERT INTO {table.name} ({', '.join(columns)}) VALUES ({marks})"
-        raw.cursor().executemany(statement, list(zip(*map(_values, columns.values()), strict=True)))
+        cast("sqlite3.Connection", raw).executemany(statement, zip(*map(_values, columns.values()), strict=True))
         return
     block = io.BytesIO(copy_block(table, columns))
     raw.run_async(lambda driver: driver.copy_to_table(table.name, source=block, columns=list(columns), format="binary"))
+
+
+def upsert_columns(connection: Connection, table: Table, columns: Columns, changed: str) -> None:
+    """Add rows to a table, or where their keys are there already change one column of those; no NULLs.
+
+    Args:
+        connection: as for `insert_columns`.
+        table: the table.
+        columns: arrays of one length by the names of the table's columns.
+        changed: the column that may change.
+    """
+    raw = connection.connection.dbapi_connection
+    if raw is None:
+        raise ValueError("the connection is closed")
+    names, keys = ", ".join(columns), ", ".join(column.name for column in table.primary_key)
+    rule = f"ON CONFLICT ({keys}) DO UPDATE SET {changed} = excluded.{changed}"
+    values = [column.tolist() for column in columns.values()]
+    if connection.dialect.name == "sqlite":
+        statement = f"INSERT INTO {table.name} ({names}) VALUES ({', '.join('?' * len(columns))}) {rule}"
+        cast("sqlite3.Connection", raw).executemany(statement, zip(*values, strict=True))
+        return
+    types = ["float8[]" if column.dtype.kind == "f" else "int8[]" for column in columns.values()]
+    arrays = ", ".join(f"${i}::{kind}" for i, kind in enumerate(types, 1))
+    picked = ", ".join(f"to_timestamp({name})" if isinstance(table.c[name].type, Instant) else name for name in columns)
+    statement = f"INSERT INTO {table.name} ({names}) SELECT {picked} FROM unnest({arrays}) AS given({names}) {rule}"
+    raw.run_async(lambda driver: driver.execute(statement, *values))
 
 
 def copy_block(table: Table, columns: Columns) -> bytes:

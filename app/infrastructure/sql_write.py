@@ -23,13 +23,12 @@ from sqlalchemy import (
     tuple_,
     update,
 )
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql.schema import Table
 
 from app.domains.corrections import Span, corrected, source, untouched
 from app.domains.vocabulary import CameraId, Correction, GlobalId, Merge, Split
 from app.infrastructure.sql_batch import Batch, Columns, StateChange
-from app.infrastructure.sql_copy import insert_columns
+from app.infrastructure.sql_copy import insert_columns, upsert_columns
 from app.infrastructure.sql_schema import (
     APPEARANCES,
     CALIBRATIONS,
@@ -210,17 +209,9 @@ def _see(connection: Connection, run_id: int, seen: Columns) -> None:
 
 def _visit(connection: Connection, run_id: int, appearances: Columns) -> None:
     """Enter visits that begin, and how long those have lasted that go on."""
-    rows = [
-        dict(zip(appearances, row, strict=True), run_id=run_id)
-        for row in zip(*(column.tolist() for column in appearances.values()), strict=True)
-    ]
-    if rows:
-        dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
-        statement = dialect.insert(APPEARANCES)
-        key = list(APPEARANCES.primary_key)
-        connection.execute(
-            statement.on_conflict_do_update(index_elements=key, set_={"ended": statement.excluded.ended}), rows
-        )
+    if len(appearances["person"]):
+        columns = {"run_id": np.full(len(appearances["person"]), run_id), **appearances}
+        upsert_columns(connection, APPEARANCES, columns, "ended")
 
 
 def _change(connection: Connection, change: StateChange) -> None:

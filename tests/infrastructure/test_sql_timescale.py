@@ -29,7 +29,7 @@ def test_plain_postgresql_says_what_it_lacks(postgres):
 
 
 @pytest.fixture
-def timescale(monkeypatch):
+def timescale():
     folder = os.environ.get("SPOTON_TIMESCALE_DIR")
     if folder is None or shutil.which("node") is None:
         pytest.skip("TimescaleDB is not here; set SPOTON_TIMESCALE_DIR to run this test")
@@ -67,10 +67,8 @@ def test_timescale_keeps_chunks_compresses_them_and_keeps_aggregates(timescale):
         INSERT INTO dots SELECT to_timestamp(1.7e9) + i * interval '1 minute', {run}, 1 + i % 3, i, 0, 0.1, 1
         FROM generate_series(0, 5999) i"""
     timescale.write(lambda connection: connection.execute(text(fill)))
-    spans = f"""
-        INSERT INTO identities SELECT {run}, p, to_timestamp(1.7e9) FROM generate_series(1, 3) p;
-        """
-    timescale.write(lambda connection: connection.execute(text(spans.strip().rstrip(";"))))
+    people = f"INSERT INTO identities SELECT {run}, p, to_timestamp(1.7e9) FROM generate_series(1, 3) p"
+    timescale.write(lambda connection: connection.execute(text(people)))
     spans = f"INSERT INTO spans SELECT {run}, p, '-infinity', 'infinity', p FROM generate_series(1, 3) p"
     timescale.write(lambda connection: connection.execute(text(spans)))
     assert rows(timescale, "SELECT count(compress_chunk(c)) FROM show_chunks('dots') c")[0][0] >= 5
