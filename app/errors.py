@@ -8,7 +8,8 @@
     │   └── FrameCorrupt       one frame does not decode: counted and skipped
     ├── ModelError             weights missing, or of another shape than the adapter needs
     ├── DeviceError            a graphics card that is missing, full or lost: the run stops
-    └── StoreError             the history cannot be read now; tracking goes on
+    └── StoreError             the history cannot be read or written now; tracking goes on
+        └── StoreRefused       the database will never take it
 
 Knows nothing of how an error is shown.
 """
@@ -71,8 +72,12 @@ class DeviceError(SpotOnError):
 
 
 class StoreError(SpotOnError):
-    """The history cannot be read; the next question may be answered."""
+    """The history cannot be read or written now; the next try may succeed."""
 
     def __init__(self, path: Path | str, problem: str) -> None:
         self.path, self.problem = path, problem
         super().__init__(f"{path}: {problem}")
+
+
+class StoreRefused(StoreError):
+    """The database answers and will never take this: trying again is of no use."""

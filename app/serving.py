@@ -3,13 +3,15 @@
 import asyncio
 import atexit
 import errno
+import json
 import os
 import re
 import signal
 import socket
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -23,13 +25,16 @@ from app.api.site import CameraPlace, LiveSite, PlanPicture
 from app.calibration import build_view
 from app.domains.mapping.view import CameraView
 from app.domains.vocabulary import CameraId, FloatArray, IntArray
-from app.errors import CameraUnavailable, ConfigError, SpotOnError
+from app.errors import CameraUnavailable, ConfigError, SpotOnError, StoreError
 from app.evaluation.live_score import LiveScore
 from app.infrastructure.data_folder import DataFolder
 from app.infrastructure.floor_sheet import read_plan_image
 from app.infrastructure.jpeg_encoder import OpenCVJpegEncoder
 from app.infrastructure.logs import configure_logs
-from app.infrastructure.sqlite_store import SQLiteStore
+from app.infrastructure.sql_database import Database, open_database
+from app.infrastructure.sql_revision import check
+from app.infrastructure.sql_store import SQLStore
+from app.infrastructure.sql_write import Retention, Start
 from app.main import (
     LiveFootage,
     Worlds,
@@ -49,6 +54,7 @@ from app.rehearsal import rehearse
 from app.settings import SiteFile
 
 FIRST_FRAMES_S = 60.0  # how long the start waits for cameras; network cameras give up sooner by themselves
+DATABASE_S, DATABASE_RETRY_S = 30.0, 2.0  # how long the start waits for a server that is starting itself
 NO_FOOTPRINT: FloatArray = np.empty((0, 2))
 STOP_S = 0.7  # for threads to end, and for the history to be written; all within two seconds after Ctrl-C
 SEND_BUFFER = 262_144  # bytes that the system holds back for a slow viewer: a few frames, and not seconds of them
@@ -61,10 +67,11 @@ class ServeOptions:
     Attributes:
         host: address to listen on.
         port: 0 for any free one.
-        data: folder of the history.
+        data: folder of the embedded history, and of what waits for another database.
         models: where named weights lie; None for the default place.
         access: who may speak to the server.
-        keep_s: how long the history remembers people.
+        database: address of the history's database; None for a file in `data`.
+        keep: how long the history keeps rows.
     """
 
     host: str
@@ -72,7 +79,8 @@ class ServeOptions:
     data: Path
     models: Path | None = None
     access: Access = field(default_factory=Access)
-    keep_s: float = 86_400.0
+    database: str | None = None
+    keep: Retention = field(default_factory=Retention)
 
 
 class _PacedTruth:
@@ -180,6 +188,7 @@ def _serve_site(
     with ExitStack() as stack:
         folder = stack.enter_context(DataFolder(options.data))
         listening = stack.enter_context(_listen(options.host, options.port))
+        database = _open_history(options, say)
         recordings, pace = open_recordings(site_file), Pace(SteadyClock())
         footage = LiveFootage(recordings, open_worlds(site_file), pace)
         feeds = [
@@ -196,7 +205,8 @@ def _serve_site(
         views = _views(site_file, runtime, folder, say)
         say("getting ready; the first start on a machine compiles for half a minute")
         rehearse(site_file.site, views)
-        store = SQLiteStore(folder.path / "history.sqlite", site_file.site.site, pace.clock.now(), options.keep_s)
+        start = Start(site_file.site.site, pace.clock.now(), {name: _calibration(v) for name, v in views.items()})
+        store = SQLStore(database, folder.path / "spool", start, options.keep, partial(_states, runtime))
         stack.callback(store.close, STOP_S)
         truth = None if truth_of is None else _PacedTruth(truth_of(footage.worlds), pace)
         site = _live_site(site_file, networks, views, runtime, store, truth)
@@ -213,6 +223,41 @@ def _serve_site(
         asyncio.run(server.run_until_signal(listening))
         if runtime.lost is not None:
             raise runtime.lost
+
+
+def _open_history(options: ServeOptions, say: Callable[[str], None]) -> Database:
+    """Open the history's database and see that its tables are the right ones; waits for a server that is starting.
+
+    Raises:
+        ConfigError: no such database can be, or its tables are of another version.
+        StoreError: a server that does not answer.
+    """
+    address = options.database or f"sqlite:///{options.data / 'history.sqlite'}"
+    given = f"--data {options.data}" if options.database is None else "--database URL"
+    database, end = open_database(address), time.monotonic() + DATABASE_S
+    while True:
+        try:
+            check(database, f"spoton db upgrade {given}", make=options.database is None)
+        except StoreError as error:
+            if options.database is None or time.monotonic() > end:
+                database.close()
+                raise
+            say(f"waiting for the database: {error}")
+            time.sleep(DATABASE_RETRY_S)
+        else:
+            return database
+
+
+def _calibration(view: CameraView) -> str:
+    """Return a camera's calibration as JSON."""
+    model = None if view.model is None else asdict(view.model)
+    return json.dumps(model, default=np.ndarray.tolist, sort_keys=True)
+
+
+def _states(runtime: Runtime) -> tuple[float, list[tuple[CameraId, str, str | None]]]:
+    """Return the time now, and how each camera does and why."""
+    status = runtime.status()
+    return status.at, [(camera.camera_id, str(camera.state), camera.reason) for camera in status.cameras]
 
 
 def _views(
@@ -247,7 +292,7 @@ def _live_site(
     networks: Networks,
     views: Mapping[CameraId, CameraView],
     runtime: Runtime,
-    store: SQLiteStore,
+    store: SQLStore,
     truth: FloorTruth | None,
 ) -> LiveSite:
     plan = build_plan(site_file, views) if has_floor(site_file) else None

@@ -5,6 +5,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from databases import address, postgres  # noqa: F401 - fixtures
 
 ROOT = Path(__file__).resolve().parent.parent
 GPU_STACK = all(find_spec(name) for name in ("torch", "torchvision", "ultralytics", "transformers", "open_clip"))

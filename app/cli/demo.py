@@ -7,6 +7,7 @@ import os
 import sys
 import tempfile
 import webbrowser
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,7 +15,7 @@ import typer
 
 from app.cli.console import progress, say
 from app.cli.options import DetectorOption, EmbedderOption, JsonOption, ModelsOption, load
-from app.cli.serve import DataOption, HostOption, PortOption, UnprotectedOption, leave, options_of
+from app.cli.serve import DatabaseOption, DataOption, HostOption, PortOption, UnprotectedOption, leave, options_of
 
 if TYPE_CHECKING:
     from app.floor_check import Thresholds
@@ -38,6 +39,7 @@ def demo_command(
     without_accounts: UnprotectedOption = False,
     browser: Annotated[bool, typer.Option(help="Open the page in the browser.")] = True,
     data: DataOption = Path("spoton-data/demo"),
+    database: DatabaseOption = None,
     detector: DetectorOption = None,
     embedder: EmbedderOption = None,
     models: ModelsOption = None,
@@ -62,7 +64,8 @@ def demo_command(
 
             _check(site_file, models, Thresholds(min_idf1, min_moda, max_error), json_file)
         else:
-            _watch(site_file, options_of(host, port, data, models, without_accounts=without_accounts), browser)
+            options = options_of(host, port, data, models, without_accounts=without_accounts)
+            _watch(site_file, replace(options, database=database), browser)
     if not check:
         leave()
 

@@ -15,8 +15,10 @@ from rich.text import Text
 from app.cli.bench_accuracy import bench_accuracy_command
 from app.cli.bench_gpu import bench_gpu_command
 from app.cli.bench_speed import bench_speed_command
+from app.cli.bench_store import bench_store_command
 from app.cli.check import calibrate, config
 from app.cli.console import Leave, err, say
+from app.cli.db import db
 from app.cli.demo import demo_command
 from app.cli.evaluate import evaluate
 from app.cli.models import models
@@ -39,10 +41,12 @@ app.command("simulate")(simulate_command)
 bench = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Measure SpotOn beside its peers.")
 bench.command("accuracy")(bench_accuracy_command)
 bench.command("speed")(bench_speed_command)
+bench.command("store")(bench_store_command)
 bench.command("gpu")(bench_gpu_command)
 app.add_typer(bench, name="bench")
 app.add_typer(evaluate, name="eval")
 app.add_typer(models, name="models")
+app.add_typer(db, name="db")
 app.add_typer(config, name="config")
 app.add_typer(calibrate, name="calibrate")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -31,7 +32,17 @@ UnprotectedOption = Annotated[
         help="Let whoever reaches --host see everything: there are no accounts yet, and no encryption.",
     ),
 ]
-DataOption = Annotated[Path, typer.Option(metavar="DIR", help="Folder of the history.")]
+DataOption = Annotated[
+    Path, typer.Option(metavar="DIR", help="Folder of the history, and of what waits for another --database.")
+]
+DatabaseOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="URL",
+        envvar="SPOTON_DATABASE",
+        help="Keep the history there: postgresql://USER@HOST/NAME or sqlite:///PATH; else in a file in --data.",
+    ),
+]
 
 
 def serve_command(
@@ -40,6 +51,7 @@ def serve_command(
     host: HostOption = "127.0.0.1",
     without_accounts: UnprotectedOption = False,
     data: DataOption = Path("spoton-data"),
+    database: DatabaseOption = None,
     detector: DetectorOption = None,
     embedder: EmbedderOption = None,
     models: ModelsOption = None,
@@ -49,7 +61,7 @@ def serve_command(
 
     Cameras are network and USB cameras, simulated ones, or recordings, which play again and again.
     """
-    options = options_of(host, port, data, models, without_accounts=without_accounts)
+    options = replace(options_of(host, port, data, models, without_accounts=without_accounts), database=database)
     site_file = load(site, detector, embedder, device)
 
     def ready(address: str) -> None:

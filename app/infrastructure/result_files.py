@@ -218,7 +218,7 @@ class ResultWriter:
         rows = np.empty(len(floor), _FLOOR_ROW)
         rows["time_s"], rows["id"] = update.captured_at, floor.global_id
         rows["xy"], rows["velocity"] = floor.xy, floor.velocity
-        rows["sigma_m"] = _largest_sigma(floor.covariance)
+        rows["sigma_m"] = largest_sigma(floor.covariance)
         rows["certainty"] = floor.certainty
         rows["seen_by"] = [self._camera_sets.setdefault(seen_by, len(self._camera_sets)) for seen_by in floor.cameras]
         return rows
@@ -365,7 +365,7 @@ def _box_rows(captured_at: float, frame: int, sightings: Sightings) -> NDArray[n
     return rows
 
 
-def _largest_sigma(covariance: FloatArray) -> FloatArray:
+def largest_sigma(covariance: FloatArray) -> FloatArray:
     """Return (N,) the root of the larger eigenvalue of (N, 2, 2) covariances: the deviation along the longest axis."""
     mean = (covariance[:, 0, 0] + covariance[:, 1, 1]) / 2
     spread = np.hypot((covariance[:, 0, 0] - covariance[:, 1, 1]) / 2, covariance[:, 0, 1])

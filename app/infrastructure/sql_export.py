@@ -1,0 +1,54 @@
+"""The rows of one table as text, a page at a time. Runs on SQLite and on PostgreSQL; knows no file."""
+
+import csv
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any, TextIO
+
+import numpy as np
+from sqlalchemy import Connection, Table, select
+
+from app.infrastructure.sql_schema import Instant, time_of
+
+PAGE = 5_000  # rows that are held at once
+FORMATS = ("csv", "jsonl")
+Write = Callable[[list[Any]], object]
+
+
+def export(connection: Connection, table: Table, since: float, until: float, output: TextIO, text: str = "csv") -> int:
+    """Write the rows of a table in order of time; returns how many.
+
+    Args:
+        connection: to a database with tables of the newest revision.
+        table: any.
+        since: capture time from which on, inclusive; a table without time is written whole.
+        until: capture time up to which, exclusive.
+        output: takes the text. Instants are written in UTC, ISO 8601; NULL is nothing in CSV and null in JSON Lines.
+        text: one of FORMATS.
+    """
+    names = list(table.c.keys())
+    instants = [i for i, column in enumerate(table.c) if isinstance(column.type, Instant)]
+    at = time_of(table)
+    query = select(table) if at is None else select(table).where(at >= since, at < until).order_by(at)
+    rows = csv.writer(output)
+    if text == "csv":
+        rows.writerow(names)
+    written = 0
+    for page in connection.execution_options(yield_per=PAGE).execute(query).partitions():
+        for row in page:
+            values = list(row)
+            for i in instants:
+                values[i] = _utc(values[i])
+            if text == "csv":
+                rows.writerow(values)
+            else:
+                output.write(json.dumps(dict(zip(names, values, strict=True))) + "\n")
+            written += 1
+    return written
+
+
+def _utc(at: float | None) -> str | None:
+    if at is None or np.isinf(at):
+        return None if at is None else str(at)
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")

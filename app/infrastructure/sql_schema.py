@@ -1,0 +1,206 @@
+"""The tables of the history, the same in SQLite and in PostgreSQL. Knows no rows, no connection and no migration.
+
+Times are capture times: TIMESTAMPTZ in PostgreSQL, seconds since epoch in SQLite, and seconds since epoch (float) to
+whoever reads or writes through these tables. Rows keep the id that was reported; `spans` say whom it has turned out to
+be, and `corrections` why. Ids of people count from 1 in every run, which is one start of the program.
+"""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+from sqlalchemy import (
+    REAL,
+    BigInteger,
+    Boolean,
+    Column,
+    Dialect,
+    Double,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+from sqlalchemy.types import TypeDecorator, TypeEngine
+
+HEAD = "0001"  # the newest revision in migrations/versions
+NEVER, ALWAYS = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)  # stand for -infinity and infinity
+
+
+class Instant(TypeDecorator[float]):
+    """A capture time in seconds since epoch, kept as TIMESTAMPTZ by PostgreSQL; may be infinite."""
+
+    impl = Double
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        """Return the column's type."""
+        from sqlalchemy.dialects.postgresql import TIMESTAMP
+
+        return dialect.type_descriptor(TIMESTAMP(timezone=True) if dialect.name == "postgresql" else Double())
+
+    def process_bind_param(self, value: float | None, dialect: Dialect) -> float | datetime | None:
+        """Return what the driver takes."""
+        if value is None or dialect.name != "postgresql":
+            return value
+        if np.isinf(value):
+            return NEVER if value < 0 else ALWAYS
+        return datetime.fromtimestamp(value, UTC)
+
+    def process_result_value(self, value: float | datetime | None, _dialect: Dialect) -> float | None:
+        """Return seconds since epoch."""
+        if not isinstance(value, datetime):
+            return value
+        if value.year in {NEVER.year, ALWAYS.year}:
+            return -np.inf if value.year == NEVER.year else np.inf
+        return float(value.timestamp())
+
+
+METADATA = MetaData(
+    naming_convention={
+        "ix": "%(table_name)s_%(column_0_N_name)s",
+        "uq": "%(table_name)s_%(column_0_N_name)s_key",
+        "fk": "%(table_name)s_%(column_0_N_name)s_fkey",
+        "pk": "%(table_name)s_pkey",
+    }
+)
+
+SITES = Table(
+    "sites",
+    METADATA,
+    Column("id", Integer, primary_key=True),
+    Column("name", Text, nullable=False, unique=True),
+)
+CAMERAS = Table(
+    "cameras",
+    METADATA,
+    Column("id", Integer, primary_key=True),
+    Column("site_id", ForeignKey(SITES.c.id), nullable=False),
+    Column("name", Text, nullable=False),
+    UniqueConstraint("site_id", "name"),
+)
+CALIBRATIONS = Table(  # a row for each change
+    "calibrations",
+    METADATA,
+    Column("camera_id", ForeignKey(CAMERAS.c.id), primary_key=True),
+    Column("version", Integer, primary_key=True, autoincrement=False),
+    Column("since", Instant, nullable=False),
+    Column("model", Text, nullable=False),  # JSON, as the site file has it; the word null without calibration
+)
+CAMERA_STATES = Table(  # a row for each change
+    "camera_states",
+    METADATA,
+    Column("camera_id", ForeignKey(CAMERAS.c.id), primary_key=True),
+    Column("at", Instant, primary_key=True),
+    Column("state", Text, nullable=False),
+    Column("reason", Text),
+)
+RUNS = Table(
+    "runs",
+    METADATA,
+    Column("id", Integer, primary_key=True),
+    Column("site_id", ForeignKey(SITES.c.id), nullable=False),
+    Column("begun", Instant, nullable=False),
+    Column("batch", BigInteger, nullable=False),  # the last one that was written, in the same transaction
+)
+IDENTITIES = Table(  # ids that were reported
+    "identities",
+    METADATA,
+    Column("run_id", ForeignKey(RUNS.c.id), primary_key=True),
+    Column("person", BigInteger, primary_key=True, autoincrement=False),
+    Column("first_seen", Instant, nullable=False),
+)
+CORRECTIONS = Table(
+    "corrections",
+    METADATA,
+    Column("id", Integer, primary_key=True),
+    Column("run_id", ForeignKey(RUNS.c.id), nullable=False, index=True),
+    Column("at", Instant, nullable=False),  # capture time of the update that brought it
+    Column("kind", Text, nullable=False),  # merge, split
+    Column("source", BigInteger, nullable=False),  # the identity that something is taken of: gone, mixed
+    Column("target", BigInteger, nullable=False),  # the one that it is given to: kept, apart
+    Column("since", Instant, nullable=False),
+    Column("until", Instant, nullable=False),
+    Column("reported", Text, nullable=False),  # JSON list of the reported ids that a split is limited to
+    Column("certainty", Double, nullable=False),
+    Column("taken_back_at", Instant),
+)
+SPANS = Table(  # what the identities and the corrections that stand amount to
+    "spans",
+    METADATA,
+    Column("run_id", Integer, primary_key=True, autoincrement=False),
+    Column("person", BigInteger, primary_key=True, autoincrement=False),
+    Column("since", Instant, primary_key=True),
+    Column("until", Instant, nullable=False),
+    Column("identity", BigInteger, nullable=False),
+    Column("certainty", Double),  # of the last correction; NULL where none was made
+    Column("first_seen", Instant),
+    Column("last_seen", Instant),
+    ForeignKeyConstraint(["run_id", "person"], [IDENTITIES.c.run_id, IDENTITIES.c.person]),
+    Index(None, "run_id", "identity"),
+    Index(None, "run_id", "last_seen"),
+)
+APPEARANCES = Table(  # a camera saw a person from one instant to another, without a longer gap
+    "appearances",
+    METADATA,
+    Column("run_id", ForeignKey(RUNS.c.id), primary_key=True),
+    Column("person", BigInteger, primary_key=True, autoincrement=False),
+    Column("camera_id", ForeignKey(CAMERAS.c.id), primary_key=True),
+    Column("begun", Instant, primary_key=True),
+    Column("ended", Instant, nullable=False, index=True),
+)
+EVENTS = Table(  # of zones and lines
+    "events",
+    METADATA,
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    Column("site_id", ForeignKey(SITES.c.id), nullable=False),
+    Column("run_id", ForeignKey(RUNS.c.id)),
+    Column("at", Instant, nullable=False),
+    Column("place", Text, nullable=False),
+    Column("place_version", Integer, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("person", BigInteger),
+    Column("inwards", Boolean),
+    Column("dwell_s", Double),
+    Index(None, "site_id", "place", "at"),
+)
+# The two that grow: no foreign keys, and no more indices than questions need.
+POINTS = Table(  # tracks of cameras
+    "points",
+    METADATA,
+    Column("at", Instant, nullable=False, index=True),
+    Column("run_id", Integer, nullable=False),
+    Column("camera_id", Integer, nullable=False),
+    Column("track", BigInteger, nullable=False),
+    Column("person", BigInteger),
+    Column("x_min", REAL, nullable=False),
+    Column("y_min", REAL, nullable=False),
+    Column("x_max", REAL, nullable=False),
+    Column("y_max", REAL, nullable=False),
+    Column("confidence", REAL, nullable=False),
+    Column("certainty", REAL, nullable=False),
+    Column("x", REAL),  # metres, site frame; NULL where the box has no floor point
+    Column("y", REAL),
+    Column("sigma", REAL),  # metres: the larger half axis of the one-sigma ellipse
+)
+DOTS = Table(  # one a person and instant
+    "dots",
+    METADATA,
+    Column("at", Instant, nullable=False, index=True),
+    Column("run_id", Integer, nullable=False),
+    Column("person", BigInteger, nullable=False),
+    Column("x", Double, nullable=False),
+    Column("y", Double, nullable=False),
+    Column("sigma", REAL, nullable=False),
+    Column("certainty", REAL, nullable=False),
+    Index(None, "run_id", "person", "at"),
+)
+
+
+def time_of(table: Table) -> Column[float] | None:
+    """Return the column by which the rows of a table are old or new; None for a table without time."""
+    return next((table.c[name] for name in ("at", "begun", "first_seen") if name in table.c), None)

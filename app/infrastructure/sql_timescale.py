@@ -1,0 +1,77 @@
+"""What TimescaleDB does for the history where a PostgreSQL server has it: chunks, compression, retention, aggregates.
+
+Every step may be repeated, so that a server which gets the extension later takes it up with the next upgrade.
+
+Compression puts rows of one segment side by side. A person's dots are asked for by run and id (a journey), so that is
+their segment; boxes are asked for by camera and time (a replay), and one person's boxes of a day in one camera are too
+few to compress well. Late rows, such as those of an outage, may still go into compressed chunks.
+"""
+
+from sqlalchemy import Connection, text
+from sqlalchemy.exc import DBAPIError
+
+EXTENSION = text("SELECT installed_version FROM pg_available_extensions WHERE name = 'timescaledb'")
+HYPERTABLES = text("SELECT hypertable_name FROM timescaledb_information.hypertables")
+# by table: segment, age from which on chunks are compressed, age at which they are dropped
+CHUNKED = {
+    "points": ("camera_id", "1 day", "30 days"),
+    "dots": ("run_id, person", "7 days", "365 days"),
+}
+AGGREGATES = {
+    "camera_minutes": """
+        SELECT time_bucket('1 minute', at) AS minute, camera_id, count(*) AS boxes, avg(confidence) AS confidence
+        FROM points GROUP BY 1, 2""",
+    "floor_minutes": """
+        SELECT time_bucket('1 minute', at) AS minute, run_id, person, count(*) AS dots, avg(sigma) AS sigma
+        FROM dots GROUP BY 1, 2, 3""",
+}
+
+
+def installed(connection: Connection) -> bool:
+    """Say whether the database has the extension."""
+    return connection.dialect.name == "postgresql" and connection.execute(EXTENSION).scalar() is not None
+
+
+def hypertables(connection: Connection) -> set[str]:
+    """Return the tables that TimescaleDB keeps in chunks, and drops old chunks of by itself."""
+    return set(connection.execute(HYPERTABLES).scalars()) if installed(connection) else set()
+
+
+def apply(connection: Connection) -> None:
+    """Set TimescaleDB up, where it is installed or may be; in the connection's transaction."""
+    if connection.dialect.name != "postgresql" or connection.execute(EXTENSION).first() is None:
+        return
+    if not installed(connection):
+        try:
+            with connection.begin_nested():
+                connection.execute(text("CREATE EXTENSION timescaledb"))
+        except DBAPIError:  # not allowed to; `spoton db status` says so
+            return
+    chunked = hypertables(connection)
+    for table, (segment, compress_after, drop_after) in CHUNKED.items():
+        if table in chunked:
+            continue
+        for step in (
+            f"SELECT create_hypertable('{table}', by_range('at', INTERVAL '1 day'), migrate_data => true)",
+            f"ALTER TABLE {table} SET (timescaledb.compress, timescaledb.compress_orderby = 'at',"
+            f" timescaledb.compress_segmentby = '{segment}')",
+            f"SELECT add_compression_policy('{table}', INTERVAL '{compress_after}')",
+            f"SELECT add_retention_policy('{table}', INTERVAL '{drop_after}')",
+        ):
+            connection.execute(text(step))
+    _aggregate(connection)
+
+
+def _aggregate(connection: Connection) -> None:
+    """Make the continuous aggregates that are not there yet."""
+    views = text("SELECT view_name FROM timescaledb_information.continuous_aggregates")
+    there = set(connection.execute(views).scalars())
+    for name, query in AGGREGATES.items():
+        if name not in there:
+            made = f"CREATE MATERIALIZED VIEW {name} WITH (timescaledb.continuous) AS {query} WITH NO DATA"
+            connection.execute(text(made))
+            policy = (
+                f"SELECT add_continuous_aggregate_policy('{name}', start_offset => INTERVAL '3 days',"
+                " end_offset => INTERVAL '1 minute', schedule_interval => INTERVAL '1 minute')"
+            )
+            connection.execute(text(policy))

@@ -1,0 +1,87 @@
+import json
+import time
+
+import pytest
+
+from app.cli.main import main
+from app.infrastructure.sql_database import open_database
+from app.infrastructure.sql_revision import upgrade
+
+
+@pytest.fixture
+def spoton(monkeypatch, capsys, address):
+    """Runs `spoton db` on a database; returns the exit code and what was printed."""
+    monkeypatch.setenv("COLUMNS", "120")
+
+    def run(*arguments, database=address):
+        with pytest.raises(SystemExit) as left:
+            main(["db", *arguments, *([] if database is None else ["--database", database])])
+        printed = capsys.readouterr()
+        return left.value.code, printed.out, printed.err
+
+    return run
+
+
+@pytest.fixture
+def filled(address):
+    now = time.time()
+    database = open_database(address)
+    instant = {"sqlite": str, "postgresql": lambda at: f"to_timestamp({at})"}[address.partition(":")[0]]
+    database.write(upgrade)
+    for days in (0.0, 1.0, 3.0, 100.0):
+        row = f"{instant(now - 86_400.0 * days)}, 1, 7, 1.5, 2.5, 0.25, 1"
+        database.write(lambda c, row=row: c.exec_driver_sql(f"INSERT INTO dots VALUES ({row})"))
+    database.close()
+    return now
+
+
+def test_a_database_is_made_upgraded_and_told_about(spoton):
+    code, printed, _ = spoton("status")
+    assert (code, "revision nothing, this SpotOn needs 0001" in printed) == (0, True)
+    code, _, said = spoton("upgrade")
+    assert (code, "revision 0001, from nothing" in said) == (0, True)
+    code, printed, _ = spoton("status")
+    assert "revision 0001, up to date" in printed
+    assert "corrections " in printed
+
+
+@pytest.mark.usefixtures("filled")
+def test_old_rows_are_removed_when_asked(spoton):
+    assert "removed 1 of dots" in spoton("prune")[2]
+    assert "removed 1 of dots" in spoton("prune", "--dots-days", "2")[2]
+    assert "removed nothing" in spoton("prune", "--dots-days", "2")[2]
+
+
+def test_rows_are_printed_with_their_times_in_utc(spoton, filled):
+    code, printed, _ = spoton("export", "dots")
+    header, *lines = printed.split()
+    assert (code, header, len(lines)) == (0, "at,run_id,person,x,y,sigma,certainty", 4)
+    assert lines == sorted(lines)
+    since = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(filled - 2 * 86_400.0))
+    rows = [
+        json.loads(line) for line in spoton("export", "dots", "--format", "jsonl", "--since", since)[1].splitlines()
+    ]
+    assert [(row["person"], row["x"], row["y"], row["sigma"]) for row in rows] == [(7, 1.5, 2.5, 0.25)] * 2
+    day = time.strftime("%Y-%m-%d", time.gmtime(filled))
+    assert rows[-1]["at"].startswith(day)
+    assert rows[-1]["at"].endswith("Z")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (("export", "nix"), "there is no nix; expected one of appearances"),
+        (("export", "dots", "--format", "xml"), "there is no xml; expected one of csv, jsonl"),
+        (("export", "dots"), "is empty; run: spoton db upgrade --database URL"),
+        (("prune",), "is empty; run: spoton db upgrade --database URL"),
+    ],
+)
+def test_what_cannot_be_done_is_one_line(spoton, arguments, problem):
+    code, _, said = spoton(*arguments)
+    assert (code, problem in said, said.count("\n")) == (2, True, 1)
+
+
+def test_an_embedded_history_that_is_not_there_is_not_made_by_looking(spoton, tmp_path):
+    code, _, said = spoton("status", "--data", str(tmp_path / "none"), database=None)
+    assert (code, "there is no history yet" in said) == (2, True)
+    assert not (tmp_path / "none").exists()
