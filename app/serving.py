@@ -234,7 +234,7 @@ def _open_history(options: ServeOptions, say: Callable[[str], None]) -> Database
     """
     address = options.database or f"sqlite:///{options.data / 'history.sqlite'}"
     given = f"--data {options.data}" if options.database is None else "--database URL"
-    database, end = open_database(address), time.monotonic() + DATABASE_S
+    database, end, told = open_database(address), time.monotonic() + DATABASE_S, False
     while True:
         try:
             check(database, f"spoton db upgrade {given}", make=options.database is None)
@@ -242,7 +242,9 @@ def _open_history(options: ServeOptions, say: Callable[[str], None]) -> Database
             if options.database is None or time.monotonic() > end:
                 database.close()
                 raise
-            say(f"waiting for the database: {error}")
+            if not told:
+                say(f"waiting for the database: {error}")
+            told = True
             time.sleep(DATABASE_RETRY_S)
         else:
             return database
@@ -251,7 +253,15 @@ def _open_history(options: ServeOptions, say: Callable[[str], None]) -> Database
 def _calibration(view: CameraView) -> str:
     """Return a camera's calibration as JSON."""
     model = None if view.model is None else asdict(view.model)
-    return json.dumps(model, default=np.ndarray.tolist, sort_keys=True)
+    return json.dumps(model, default=_plain, sort_keys=True, allow_nan=False)
+
+
+def _plain(value: np.ndarray | np.record) -> object:
+    """Return what JSON knows; None for a limit that is not there."""
+    if not isinstance(value, np.record):
+        return value.tolist()
+    fields = {name: value[name] for name in value.dtype.names or ()}
+    return {name: None if np.ndim(part) == 0 and np.isinf(part) else part for name, part in fields.items()}
 
 
 def _states(runtime: Runtime) -> tuple[float, list[tuple[CameraId, str, str | None]]]:

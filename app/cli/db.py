@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import astuple
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -54,11 +56,17 @@ def status_command(data: DataOption = DATA, database: DatabaseOption = None) -> 
 
 @db.command("prune")
 def prune_command(
-    boxes_days: Annotated[float, typer.Option(min=0.0, help="Keep boxes of cameras for so many days.")] = 2.0,
-    dots_days: Annotated[float, typer.Option(min=0.0, help="Keep dots on the floor for so many days.")] = 90.0,
+    boxes_days: Annotated[
+        float | None, typer.Option(min=0.0, metavar="DAYS", help="Keep boxes of cameras for so many days; else for 2.")
+    ] = None,
+    dots_days: Annotated[
+        float | None,
+        typer.Option(min=0.0, metavar="DAYS", help="Keep dots on the floor for so many days; else for 90."),
+    ] = None,
     events_days: Annotated[
-        float, typer.Option(min=0.0, help="Keep visits, people and events for so many days.")
-    ] = 365.0,
+        float | None,
+        typer.Option(min=0.0, metavar="DAYS", help="Keep visits, people and events for so many days; else for 365."),
+    ] = None,
     data: DataOption = DATA,
     database: DatabaseOption = None,
 ) -> None:
@@ -67,7 +75,9 @@ def prune_command(
     from app.infrastructure.sql_write import Retention, prune
 
     now = time.time()
-    before = Retention(*(now - days * DAY_S for days in (boxes_days, dots_days, events_days)))
+    kept = [None if days is None else days * DAY_S for days in (boxes_days, dots_days, events_days)]
+    usual = astuple(Retention())
+    before = Retention(*(now - (own if given is None else given) for own, given in zip(usual, kept, strict=True)))
     with _opened(data, database) as opened:
         check(opened, _mend(data, database), make=False)
         removed = opened.write(partial(prune, before=before))
@@ -93,6 +103,7 @@ def export_command(
         raise ConfigError("TABLE", "", f"there is no {table}; expected one of {', '.join(sorted(METADATA.tables))}")
     if text not in FORMATS:
         raise ConfigError("--format", "", f"there is no {text}; expected one of {', '.join(FORMATS)}")
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # such as `| head`: end silently, as other filters do
     first = -float("inf") if since is None else _seconds(since)
     last = float("inf") if until is None else _seconds(until)
     with _opened(data, database) as opened:
