@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import signal
+import os
 import sys
 import time
 from collections.abc import Iterator
@@ -103,13 +103,24 @@ def export_command(
         raise ConfigError("TABLE", "", f"there is no {table}; expected one of {', '.join(sorted(METADATA.tables))}")
     if text not in FORMATS:
         raise ConfigError("--format", "", f"there is no {text}; expected one of {', '.join(FORMATS)}")
-    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # such as `| head`: end silently, as other filters do
     first = -float("inf") if since is None else _seconds(since)
     last = float("inf") if until is None else _seconds(until)
     with _opened(data, database) as opened:
         check(opened, _mend(data, database), make=False)
         of = METADATA.tables[table]
-        opened.write(partial(export, table=of, since=first, until=last, output=sys.stdout, text=text))
+        opened.write(partial(export, table=of, since=first, until=last, output=_Output(), text=text))
+
+
+class _Output:
+    """Standard output, which may be closed by who reads it: `| head` ends the export, and is no fault."""
+
+    def write(self, text: str) -> int:
+        """Write; ends the command where nobody reads any more."""
+        try:
+            return sys.stdout.write(text)
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what is still buffered
+            raise typer.Exit from None
 
 
 @contextmanager

@@ -2,9 +2,8 @@
 
 import csv
 import json
-from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any, TextIO
+from typing import Protocol
 
 import numpy as np
 from sqlalchemy import Connection, Table, select
@@ -13,10 +12,17 @@ from app.infrastructure.sql_schema import Instant, time_of
 
 PAGE = 5_000  # rows that are held at once
 FORMATS = ("csv", "jsonl")
-Write = Callable[[list[Any]], object]
 
 
-def export(connection: Connection, table: Table, since: float, until: float, output: TextIO, text: str = "csv") -> int:
+class Output(Protocol):
+    """Takes text."""
+
+    def write(self, text: str, /) -> object:
+        """Take it."""
+        ...
+
+
+def export(connection: Connection, table: Table, since: float, until: float, output: Output, text: str = "csv") -> int:
     """Write the rows of a table in order of time; returns how many.
 
     Args:
