@@ -140,7 +140,12 @@ def test_dots_boxes_history_and_counts_agree(running):
     journey = running.get(f"/api/v1/sites/a-shop/identities/{known}/journey").json()
     assert journey["points"]
     assert {visit["camera"] for visit in journey["visits"]} <= set("abcd")
-    assert running.get("/api/v1/sites/a-shop/counts").json()["now"] == 2
+    # where the recording begins again, dots of its end are shown for a moment beside those of its beginning
+    counted = []
+    while 2 not in counted and len(counted) < 20:
+        counted.append(running.get("/api/v1/sites/a-shop/counts").json()["now"])
+        time.sleep(0.2)
+    assert counted[-1] == 2
 
 
 def refusal(path, monkeypatch, **options):
