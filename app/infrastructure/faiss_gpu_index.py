@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from app.domains.vocabulary import FloatArray, IntArray, VectorArray
 from app.infrastructure.torch_device import told_of_loss
-from app.infrastructure.vector_keys import check_new_keys, check_vectors
+from app.infrastructure.vector_keys import check_new_keys, check_vectors, nothing_found
 
 ROWS = 1024  # that get memory at first; then it doubles
 Nearest = Callable[[VectorArray, torch.Tensor, int], tuple[VectorArray, IntArray]]
@@ -73,11 +73,7 @@ class FaissGpuIndex:
         Returns:
             Cosine (Q, k) float64 and key (Q, k) int64, best first; -inf and -1 where fewer than k are stored.
         """
-        check_vectors(queries, self.dimension)
-        if k < 1:
-            raise ValueError(f"k is {k}, expected at least 1")
-        cosine = np.full((len(queries), k), -np.inf)
-        key = np.full((len(queries), k), -1, np.int64)
+        cosine, key = nothing_found(queries, self.dimension, k)
         found = min(k, len(self))
         if found and len(queries):
             with told_of_loss(self._device):

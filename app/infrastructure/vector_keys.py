@@ -1,11 +1,11 @@
-"""What indexes of vectors refuse alike. Knows no index."""
+"""What indexes of vectors refuse alike, and what they answer when they are empty. Knows no index."""
 
 from collections.abc import Collection
 
 import numpy as np
 from numpy.typing import NDArray
 
-from app.domains.vocabulary import IntArray
+from app.domains.vocabulary import FloatArray, IntArray
 
 
 def check_vectors(vectors: NDArray[np.float32], dimension: int) -> None:
@@ -25,3 +25,15 @@ def check_new_keys(keys: IntArray, vectors: NDArray[np.float32], used: Collectio
         raise ValueError(f"keys: {min(again)} is in use; remove it first")
     if new and min(new) < 0:
         raise ValueError(f"keys: {min(new)} is negative; -1 stands for 'nothing found'")
+
+
+def nothing_found(queries: NDArray[np.float32], dimension: int, k: int) -> tuple[FloatArray, IntArray]:
+    """Check what is searched for, and return the answer (Q, k) of an empty index: cosines -inf and keys -1.
+
+    Raises:
+        ValueError: the vectors do not fit, or k is below 1.
+    """
+    check_vectors(queries, dimension)
+    if k < 1:
+        raise ValueError(f"k is {k}, expected at least 1")
+    return np.full((len(queries), k), -np.inf), np.full((len(queries), k), -1, np.int64)
