@@ -10,7 +10,7 @@ from app.bench.nearest_floor import NearestFloor
 from app.domains.vocabulary import IntArray
 from app.errors import ConfigError
 from app.evaluation.alignment import AlignedFloor, align_floor
-from app.evaluation.metrics import FloorFrames, identity_scores
+from app.evaluation.metrics import Churn, FloorFrames, TrackingScores, identity_scores
 from app.evaluation.run_folder import FloorResults, RunFolder, read_run
 from app.evaluation.scoring import score_floor
 from app.evaluation.truth import Truth
@@ -73,22 +73,28 @@ def floor_values(run: RunFolder, truth: Truth, gate_m: float) -> dict[str, float
         raise ConfigError(run.path, "floor.csv", "is missing; scores on the floor need calibrated cameras")
     scores = score_floor(aligned)
     gate = next(gate for gate in scores.gates if gate.gate_m == gate_m)
-    tracking = gate.tracking
+    return {
+        **tracking_values(gate.tracking, scores.churn),
+        "moda": 100.0 * gate.detection.moda,
+        "jerk_ratio": scores.jitter.jerk_rms_ratio,
+        "error_m": scores.error.median_m,
+        **_thirds(aligned, gate_m),
+    }
+
+
+def tracking_values(tracking: TrackingScores, churn: Churn) -> dict[str, float]:
+    """Return what is told of a run in its images and on the floor alike; shares in per cent."""
     return {
         "idf1": 100.0 * tracking.idf1,
         "hota": 100.0 * tracking.hota,
-        "moda": 100.0 * gate.detection.moda,
         "mota": 100.0 * tracking.mota,
-        "jerk_ratio": scores.jitter.jerk_rms_ratio,
-        "ids_per_person": scores.churn.ids_per_person,
-        "people_per_id": scores.churn.people_per_id,
-        "error_m": scores.error.median_m,
+        "ids_per_person": churn.ids_per_person,
+        "people_per_id": churn.people_per_id,
         "missed": 100.0 * tracking.false_negatives / max(tracking.true_boxes, 1),
         "false": 100.0 * tracking.false_positives / max(tracking.true_boxes, 1),
         "id_switches": float(tracking.id_switches),
         "people": float(tracking.true_ids),
         "ids": float(tracking.result_ids),
-        **_thirds(aligned, gate_m),
     }
 
 

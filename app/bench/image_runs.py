@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from app.bench.floor_runs import Tracked, silent
+from app.bench.floor_runs import Tracked, silent, tracking_values
 from app.bench.image_peers import INSTALL, Picture, Update, peers
 from app.domains.vocabulary import FloatArray
 from app.evaluation.mot_text import BoxTable
@@ -23,19 +23,7 @@ from app.settings import SiteFile
 def image_values(run: RunFolder, truth: Truth) -> dict[str, float]:
     """Score the boxes of a run in its images; shares in per cent."""
     scores = score_image(run, truth, truth.area)
-    tracking = scores.all
-    return {
-        "idf1": 100.0 * tracking.idf1,
-        "hota": 100.0 * tracking.hota,
-        "mota": 100.0 * tracking.mota,
-        "ids_per_person": scores.churn.ids_per_person,
-        "people_per_id": scores.churn.people_per_id,
-        "missed": 100.0 * tracking.false_negatives / max(tracking.true_boxes, 1),
-        "false": 100.0 * tracking.false_positives / max(tracking.true_boxes, 1),
-        "id_switches": float(tracking.id_switches),
-        "people": float(tracking.true_ids),
-        "ids": float(tracking.result_ids),
-    }
+    return tracking_values(scores.all, scores.churn)
 
 
 def track_peers(tracked: Tracked, models_dir: Path | None) -> tuple[Mapping[str, RunFolder], Mapping[str, str]]:
