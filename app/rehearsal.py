@@ -45,7 +45,7 @@ class _MadeUp:
 
 
 def rehearse(site: Site, views: Mapping[CameraId, CameraView]) -> None:
-    """Run a few made-up steps with the site's settings and views: half a minute on the first start, then a second.
+    """Run a few made-up steps with the site's settings and views: about a minute on the first start, then a second.
 
     They run in a thread of their own, so that Ctrl-C ends the wait for them at once: a compiler that is interrupted
     may swallow the interruption.

@@ -203,7 +203,7 @@ def _serve_site(
             say(note)
         say(f"waiting for {len(feeds)} {'camera' if len(feeds) == 1 else 'cameras'}")
         views = _views(site_file, runtime, folder, say)
-        say("getting ready; the first start on a machine compiles for half a minute")
+        say("getting ready; the first start on a machine compiles for about a minute")
         rehearse(site_file.site, views)
         start = Start(site_file.site.site, pace.clock.now(), {name: _calibration(v) for name, v in views.items()})
         store = SQLStore(database, folder.path / "spool", start, options.keep, partial(_states, runtime))
