@@ -4,13 +4,13 @@ They come with the extra `bench` and are imported when they are asked for, never
 AGPL-3.0.
 """
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from app.bench.peer_trackers import ultralytics_tracker
 from app.domains.vocabulary import FloatArray, IntArray
 
 INSTALL = "not installed: `uv sync --extra bench`"
@@ -40,13 +40,8 @@ def peers(fps: float) -> Mapping[str, Callable[[], Update]]:
 
 
 def _ultralytics(kind: str) -> Update:
-    os.environ.setdefault("YOLO_AUTOINSTALL", "false")  # it would install packages by itself
+    tracker = ultralytics_tracker(kind)
     from ultralytics.engine.results import Boxes
-    from ultralytics.trackers.track import TRACKER_MAP
-    from ultralytics.utils import YAML, IterableSimpleNamespace
-    from ultralytics.utils.checks import check_yaml
-
-    tracker = TRACKER_MAP[kind](args=IterableSimpleNamespace(**YAML.load(check_yaml(f"{kind}.yaml"))))
 
     def update(xyxy: FloatArray, score: FloatArray, picture: Picture) -> tuple[IntArray, FloatArray]:
         kept = score >= ULTRALYTICS_LEAST

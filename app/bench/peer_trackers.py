@@ -58,15 +58,24 @@ class Peer:
         return f"not installed; uv sync --extra bench brings {self.package}"
 
 
-def _byte_track() -> PeerTracker:
+def ultralytics_tracker(kind: str) -> Any:  # noqa: ANN401 - the peer's type
+    """Open one of Ultralytics' trackers with its own defaults; `kind` is bytetrack or botsort.
+
+    Raises:
+        ImportError: it is not installed.
+    """
     for name, value in (("YOLO_AUTOINSTALL", "false"), ("YOLO_OFFLINE", "true")):  # else it installs and asks around
         os.environ.setdefault(name, value)
-    from ultralytics.engine.results import Boxes
-    from ultralytics.trackers.byte_tracker import BYTETracker
+    from ultralytics.trackers.track import TRACKER_MAP
     from ultralytics.utils import YAML, IterableSimpleNamespace
     from ultralytics.utils.checks import check_yaml
 
-    tracker = BYTETracker(IterableSimpleNamespace(**YAML.load(check_yaml("bytetrack.yaml"))))
+    return TRACKER_MAP[kind](args=IterableSimpleNamespace(**YAML.load(check_yaml(f"{kind}.yaml"))))
+
+
+def _byte_track() -> PeerTracker:
+    tracker = ultralytics_tracker("bytetrack")
+    from ultralytics.engine.results import Boxes
 
     def prepare(xyxy: BoxArray, confidence: BoxArray) -> Any:  # noqa: ANN401 - the peer's type
         return Boxes(np.column_stack([xyxy, confidence, np.zeros_like(confidence)]), (1080, 1920))
