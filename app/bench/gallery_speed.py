@@ -224,12 +224,12 @@ def _section(results: Sequence[GalleryTimes]) -> Section:
             ours = r.contender == "SpotOn"
             recalled = [f"{100 * share:.1f}" for share in r.recall.values()]
             goal = verdict(r.search_ms, GOAL_MS[identities, prototypes]) if ours else ""
+            recall = verdict(min(r.recall[f"{c:g}"] for c in COSINES), GOAL_RECALL, at_most=False) if ours else ""
             pause = verdict(r.pause_ms, GOAL_PAUSE_MS) if ours else ""
-            rows.append(
-                [r.contender, f"{r.search_ms:.2f}", goal, *recalled, f"{r.change_ms:.2f}", f"{r.pause_ms:.1f}", pause]
-            )
+            times = [f"{r.change_ms:.2f}", f"{r.pause_ms:.1f}", pause]
+            rows.append([r.contender, f"{r.search_ms:.2f}", goal, *recalled, recall, *times])
         views = [*(f"view {c:g}" for c in COSINES), "strangers"]
-        headings = ["", "search", "goal", *views, "change", "longest", "goal"]
+        headings = ["", "search", "goal", *views, "goal", "change", "longest", "goal"]
         each = "1 prototype" if prototypes == 1 else f"{prototypes} prototypes"
         tables.append(
             Table(f"Gallery, {identities:,} identities with {each} each: ms, and recall@1, %", headings, rows)
