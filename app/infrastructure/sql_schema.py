@@ -20,6 +20,7 @@ from sqlalchemy import (
     ForeignKeyConstraint,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     Table,
     Text,
@@ -27,7 +28,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
-HEAD = "0001"  # the newest revision in migrations/versions
+HEAD = "0002"  # the newest revision in migrations/versions
 NEVER, ALWAYS = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)  # stand for -infinity and infinity
 
 
@@ -166,7 +167,81 @@ EVENTS = Table(  # of zones and lines
     Column("person", BigInteger),
     Column("inwards", Boolean),
     Column("dwell_s", Double),
+    Column("people", Integer),  # how many were there
+    Column("camera_id", Integer),  # that fell silent
     Index(None, "site_id", "place", "at"),
+    Index(None, "site_id", "at"),
+)
+PLACES = Table(  # zones and lines, a row for each time that one was drawn anew or removed
+    "places",
+    METADATA,
+    Column("site_id", ForeignKey(SITES.c.id), primary_key=True),
+    Column("place", Text, primary_key=True),
+    Column("version", Integer, primary_key=True, autoincrement=False),
+    Column("since", Instant, nullable=False),
+    Column("definition", Text),  # JSON; NULL where it was removed
+)
+STAYS = Table(  # a person was at a place from one instant to another
+    "stays",
+    METADATA,
+    Column("run_id", ForeignKey(RUNS.c.id), primary_key=True),
+    Column("place", Text, primary_key=True),  # empty for the whole floor
+    Column("person", BigInteger, primary_key=True, autoincrement=False),
+    Column("begun", Instant, primary_key=True),
+    Column("ended", Instant, nullable=False),
+    Column("place_version", Integer, nullable=False),
+    Column("ending", Text, nullable=False),  # here, left, lost
+    Index(None, "place", "ended"),
+    Index(None, "run_id", "person"),
+)
+TAGS = Table(  # what operators say about identities, such as staff
+    "tags",
+    METADATA,
+    Column("run_id", ForeignKey(RUNS.c.id), primary_key=True),
+    Column("identity", BigInteger, primary_key=True, autoincrement=False),
+    Column("tag", Text, primary_key=True),
+)
+# Roll-ups: sums over minutes (step 60) and hours (step 3600), which every batch adds to in its own transaction.
+OCCUPANCY = Table(
+    "occupancy",
+    METADATA,
+    Column("site_id", Integer, primary_key=True, autoincrement=False),
+    Column("place", Text, primary_key=True),  # empty for the whole floor
+    Column("step", Integer, primary_key=True, autoincrement=False),
+    Column("at", Instant, primary_key=True),
+    Column("observed_s", Double, nullable=False),  # seconds times the share of the area that running cameras saw
+    Column("person_s", Double, nullable=False),
+    Column("distance_m", Double, nullable=False),  # walked by everybody together
+    Column("sigma_s", Double, nullable=False),  # sum of sigma in metres times seconds
+    Column("certainty_s", Double, nullable=False),  # sum of certainty times seconds
+    Column("peak", Integer, nullable=False),
+    Column("entered", Integer, nullable=False),
+    Column("gone", Integer, nullable=False),
+)
+HEAT = Table(  # person-seconds by cells of the floor: of the hour that goes on cell by cell, of those before packed
+    "heat",
+    METADATA,
+    Column("site_id", Integer, primary_key=True, autoincrement=False),
+    Column("at", Instant, primary_key=True),  # begin of the hour
+    Column("cells", LargeBinary, nullable=False),
+)
+HEAT_CELLS = Table(
+    "heat_cells",
+    METADATA,
+    Column("site_id", Integer, primary_key=True, autoincrement=False),
+    Column("at", Instant, primary_key=True),  # begin of the minute
+    Column("cell", Integer, primary_key=True, autoincrement=False),
+    Column("seconds", REAL, nullable=False),
+)
+CAMERA_LOAD = Table(
+    "camera_load",
+    METADATA,
+    Column("camera_id", Integer, primary_key=True, autoincrement=False),
+    Column("step", Integer, primary_key=True, autoincrement=False),
+    Column("at", Instant, primary_key=True),
+    Column("frames", Integer, nullable=False),
+    Column("boxes", Integer, nullable=False),
+    Column("confidence", Double, nullable=False),  # sum over boxes
 )
 # The two that grow: no foreign keys, and no more indices than questions need.
 POINTS = Table(  # tracks of cameras

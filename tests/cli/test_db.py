@@ -37,11 +37,11 @@ def filled(address):
 
 def test_a_database_is_made_upgraded_and_told_about(spoton):
     code, printed, _ = spoton("status")
-    assert (code, "revision nothing, this SpotOn needs 0001" in printed) == (0, True)
+    assert (code, "revision nothing, this SpotOn needs 0002" in printed) == (0, True)
     code, _, said = spoton("upgrade")
-    assert (code, "revision 0001, from nothing" in said) == (0, True)
+    assert (code, "revision 0002, from nothing" in said) == (0, True)
     code, printed, _ = spoton("status")
-    assert "revision 0001, up to date" in printed
+    assert "revision 0002, up to date" in printed
     assert "corrections " in printed
 
 

@@ -43,8 +43,8 @@ def test_an_empty_database_is_made_only_where_that_is_meant(database):
 @pytest.mark.parametrize(
     ("version", "problem"),
     [
-        ("0000", r"has tables of revision 0000, this SpotOn needs 0001; run: mend it"),
-        ("0999", r"has tables of revision 0999, this SpotOn knows none after 0001; upgrade SpotOn"),
+        ("0000", r"has tables of revision 0000, this SpotOn needs 0002; run: mend it"),
+        ("0999", r"has tables of revision 0999, this SpotOn knows none after 0002; upgrade SpotOn"),
     ],
     ids=["too old", "too new"],
 )
@@ -56,8 +56,8 @@ def test_tables_of_another_version_are_refused(database, version, problem):
 
 
 def test_upgrading_says_what_it_did_and_refuses_what_is_newer(database):
-    assert mend(database) == "revision 0001, from nothing"
-    assert mend(database) == "revision 0001"
+    assert mend(database) == "revision 0002, from nothing"
+    assert mend(database) == "revision 0002"
     database.write(lambda c: c.exec_driver_sql("UPDATE alembic_version SET version_num = '0999'"))
     with pytest.raises(ConfigError, match="upgrade SpotOn"):
         mend(database)
