@@ -13,8 +13,6 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import openvino as ov
-from openvino import opset13
 
 from app.domains.vocabulary import BoxArray, Detections, Frame, FrameBatch, IntArray
 from app.errors import ModelError
@@ -28,6 +26,7 @@ from app.infrastructure.openvino_network import (
     read_network,
     take_bgr_pixels,
 )
+from app.infrastructure.openvino_quiet import opset13, ov
 from app.infrastructure.regions import (
     DetectorConfig,
     RegionBoxes,

@@ -15,13 +15,13 @@ boxes that nobody covers, and across PETS09's time:
 from pathlib import Path
 
 import numpy as np
-import openvino as ov
 
 from app.domains.vocabulary import Crops, Embeddings, FrameBatch
 from app.errors import ModelError
 from app.infrastructure.crops import cut_out, has_pixels, unit_rows, visible_windows
 from app.infrastructure.model_files import ModelFile
 from app.infrastructure.openvino_network import OpenVINONetwork, describe, one_image, read_network, take_bgr_pixels
+from app.infrastructure.openvino_quiet import ov
 
 # torchreid data/transforms.py, times 255
 IMAGENET_MEAN = (123.675, 116.28, 103.53)

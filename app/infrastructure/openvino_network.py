@@ -6,12 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import openvino as ov
 from numpy.typing import NDArray
-from openvino.preprocess import ColorFormat, PrePostProcessor
 
 from app.errors import ModelError
 from app.infrastructure.model_files import whole_weights
+from app.infrastructure.openvino_quiet import ColorFormat, PrePostProcessor, ov
 
 Image = NDArray[np.uint8]  # (height, width, 3) BGR
 Outputs = list[NDArray[Any]]  # one array per output of the network, first axis the image

@@ -4,14 +4,13 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import openvino as ov
 import pytest
-from openvino import opset13
 
 from app.domains.vocabulary import CameraId, Frame, FrameBatch
 from app.errors import ModelError
 from app.infrastructure.model_files import WHEEL_DETECTOR, ModelFile, find_model
 from app.infrastructure.openvino_detector import OpenVINODetector
+from app.infrastructure.openvino_quiet import opset13, ov
 from app.infrastructure.regions import DetectorConfig
 from app.infrastructure.tiling import Tiles
 

@@ -3,15 +3,14 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import openvino as ov
 import pytest
-from openvino import opset13
 
 from app.domains.vocabulary import CameraId, Crops, Frame, FrameBatch
 from app.errors import ModelError
 from app.infrastructure.hsv_embedder import HsvEmbedder
 from app.infrastructure.model_files import ModelFile, find_model
 from app.infrastructure.openvino_embedder import OpenVINOEmbedder
+from app.infrastructure.openvino_quiet import opset13, ov
 
 RED, GREEN, BLUE = (0, 0, 255), (0, 255, 0), (255, 0, 0)
 
