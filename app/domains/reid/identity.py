@@ -159,7 +159,7 @@ class IdentityResolver:
         rows = _stack(tracks, target_of)
         appearance = self._appearance(rows)
         nameable = targets.confirmed & watched & in_sight
-        self._inherit(now, rows, targets.target_id[nameable])
+        self._inherit(now, rows, targets, nameable)
         newcomers = self._new_targets(targets, nameable, appearance) + self._new_tracks(now, rows, appearance)
         if newcomers:
             self._name(now, newcomers, self._present(now, rows))
@@ -198,18 +198,22 @@ class IdentityResolver:
             found[key] = found[key] + look if key in found else look
         return {key: total / max(math.sqrt(total @ total), 1e-12) for key, total in found.items()}
 
-    def _inherit(self, now: float, rows: _Rows, target_id: IntArray) -> None:
+    def _inherit(self, now: float, rows: _Rows, targets: FloorTargets, nameable: BoolArray) -> None:
         """Give a nameless target the identity that its camera track has had, unless a target in sight holds it."""
         held = set(self._supported)
-        nameless = set(target_id.tolist()) - self._people.of_target.keys()
+        of_target = self._people.of_target
+        nameless = {
+            target: m for m, target in enumerate(targets.target_id.tolist()) if nameable[m] and target not in of_target
+        }
         if not nameless:
             return
         for camera_id, track, target in zip(rows.camera, rows.track, rows.target, strict=True):
             if target not in nameless:
                 continue
             identity = self._remembered(camera_id, track, now)
-            if identity is not None and identity not in held and target not in self._people.of_target:
+            if identity is not None and identity not in held:
                 self._people.rename_target(target, identity)
+                self._people.land(identity, now, targets.xy[nameless.pop(target)])
                 held.add(identity)
 
     def _remembered(self, camera_id: CameraId, track_id: int, now: float) -> GlobalId | None:
@@ -273,7 +277,8 @@ class IdentityResolver:
             if identity not in present:
                 before = self._people[identity].where if n in matched else None
                 own = float(score[n, matched[n]]) if n in matched else 0.0
-                claim = Claim(now, self._begin, newcomer.xy, before, absent=absent)
+                landed_at = np.inf if newcomer.xy is None else now
+                claim = Claim(now, self._begin, newcomer.xy, landed_at, before, absent=absent)
                 self._people.claim(identity, claim, share(own, score[n]))
             if isinstance(newcomer.key, int):
                 self._people.rename_target(newcomer.key, identity)

@@ -37,7 +37,8 @@ class Claim:
     Attributes:
         at: when it was given.
         since: capture time from which on rows belong to it.
-        entered_at: (2,) metres, where the newcomer was; None without floor.
+        entered_at: (2,) metres, where the newcomer first stood on the floor; None as long as that is nowhere.
+        landed_at: when that was; infinity for not yet.
         before: where the identity was before, if somebody remembered; None for a new one.
         beside: whom one camera has seen at one instant with the newcomer since.
         absent: (OCTAVES,) how many people were absent for how long then.
@@ -48,6 +49,7 @@ class Claim:
     at: float
     since: float
     entered_at: FloatArray | None
+    landed_at: float
     before: Whereabouts | None = None
     beside: set[GlobalId] = field(default_factory=set)
     absent: FloatArray = field(default_factory=lambda: np.zeros(OCTAVES))
@@ -140,6 +142,12 @@ class People:
         self.claims[identity] = claim
         self[identity].certainty = certainty
         self._gallery.doubt(identity)
+
+    def land(self, identity: GlobalId, now: float, xy: FloatArray) -> None:
+        """Note that somebody who has been seen without a place on the floor stands at one (2,)."""
+        claim = self.claims.get(identity)
+        if claim is not None and claim.entered_at is None:
+            claim.entered_at, claim.landed_at = xy, now
 
     def keep_targets(self, target_id: IntArray, in_sight: BoolArray) -> set[GlobalId]:
         """Let go of targets that are not among these (M,); return the identities of those in sight."""

@@ -46,12 +46,14 @@ class Reviewer:
         fresh = [(identity, *self._gallery.looks_since_doubt(identity)) for identity in due]
         looks = [(identity, vector, crops) for identity, vector, crops in fresh if vector is not None]
         corrections: list[Correction] = []
+        standing = set(self._people.of_target.values())
         if looks:
             alike = self._gallery.nearest(np.stack([vector for _, vector, _ in looks]), self.config.candidates)
             for (identity, look, crops), candidates in zip(looks, alike, strict=True):
                 claim = claims[identity]
                 claim.review_at = now + REVIEW_GROWTH * (now - claim.at)
-                known = [i for i in candidates if i != identity and i not in supported and self._might_be(claim, i)]
+                apart = supported if identity in standing else ()
+                known = [i for i in candidates if i != identity and i not in apart and self._might_be(claim, i)]
                 corrections += self._weigh(identity, (look, crops), known, begin)
         return (*corrections, *self._compare(now))
 
@@ -77,12 +79,15 @@ class Reviewer:
             self._gallery.doubt(self._taught)
 
     def _might_be(self, claim: Claim, other: GlobalId) -> bool:
-        """Say whether somebody remembered was gone when a newcomer came, and can have walked there."""
+        """Say whether somebody remembered was gone when a newcomer came to the floor, and can have walked there.
+
+        Until then it may be anybody whom no camera has seen at the same instant: one camera sees the feet, another not.
+        """
         if other not in self._people or other in claim.beside:
             return False
         where = self._people[other].where
-        return where.last_seen <= claim.at + self.config.split_s and self._evidence.within_reach(
-            claim.entered_at, where, claim.at
+        return where.last_seen <= claim.landed_at + self.config.split_s and self._evidence.within_reach(
+            claim.entered_at, where, claim.landed_at
         )
 
     def _weigh(

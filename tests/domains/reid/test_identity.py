@@ -378,6 +378,25 @@ def test_a_track_without_feet_is_known_by_looks_though_another_camera_sees_the_p
     assert answer.rows == {"a": [1, 2], "b": [2]}
 
 
+@pytest.mark.parametrize(
+    ("floor", "rows", "expected"),
+    [
+        ({1: HERE}, {"a": [(5, 1, RED)], "b": [(7, NO_FLOOR, RED)]}, [1]),
+        ({1: HERE}, {"a": [(5, 1, RED)], "b": [(7, NO_FLOOR, RED), (8, 1, RED)]}, [2, 1]),
+        ({1: HERE, 2: FAR}, {"a": [(5, 1, RED)], "b": [(7, 2, RED)]}, [2]),
+    ],
+    ids=["is the one on the floor", "is nobody who stands beside in one image", "is nobody who stands elsewhere"],
+)
+def test_a_track_that_was_named_before_its_feet_and_looks_were_seen(site, floor, rows, expected):
+    site.watch(0.0, 5.0, {1: HERE}, {"a": [(5, 1, RED)], "b": []})
+    unseen = {"b": [(track, NO_FLOOR if track == 7 else 1, None) for track, _, _ in rows["b"]]}
+    assert 2 in site.watch(5.5, 7.0, {1: HERE}, {"a": [(5, 1, RED)], **unseen}).rows["b"]
+    answer = site.watch(7.5, 15.0, floor, rows)
+    assert answer.rows["b"] == expected
+    assert [c.gone for c in answer.corrections] == ([2] if expected == [1] else [])
+    assert answer.targets[1] == 1
+
+
 def test_cameras_without_calibration_hand_people_over_by_looks(site):
     hall = [(1, NO_CALIBRATION, RED), (2, NO_CALIBRATION, BLUE)]
     assert site.watch(0.0, 5.0, {}, {"hall": hall}).rows == {"hall": [1, 2]}
