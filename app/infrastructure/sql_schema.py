@@ -210,6 +210,7 @@ OCCUPANCY = Table(
     Column("step", Integer, primary_key=True, autoincrement=False),
     Column("at", Instant, primary_key=True),
     Column("observed_s", Double, nullable=False),  # seconds times the share of the area that running cameras saw
+    Column("watched_s", Double, nullable=False),  # seconds in which a running camera saw any of it: what means are over
     Column("person_s", Double, nullable=False),
     Column("distance_m", Double, nullable=False),  # walked by everybody together
     Column("sigma_s", Double, nullable=False),  # sum of sigma in metres times seconds

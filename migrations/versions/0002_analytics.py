@@ -46,6 +46,7 @@ def upgrade() -> None:
         sa.Column("step", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("at", INSTANT, nullable=False),
         sa.Column("observed_s", sa.Double(), nullable=False),
+        sa.Column("watched_s", sa.Double(), nullable=False),
         sa.Column("person_s", sa.Double(), nullable=False),
         sa.Column("distance_m", sa.Double(), nullable=False),
         sa.Column("sigma_s", sa.Double(), nullable=False),
