@@ -2,7 +2,7 @@
 
 Times are capture times: TIMESTAMPTZ in PostgreSQL, seconds since epoch in SQLite, and seconds since epoch (float) to
 whoever reads or writes through these tables. Rows keep the id that was reported; `spans` say whom it has turned out to
-be, and `corrections` why. Ids of people count from 1 in every run, which is one start of the program.
+be, and `corrections` why. A run is one start of the program; its ids of people follow the largest of the runs before.
 """
 
 from datetime import UTC, datetime
@@ -25,6 +25,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    text,
 )
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
@@ -100,6 +101,13 @@ CAMERA_STATES = Table(  # a row for each change
     Column("state", Text, nullable=False),
     Column("reason", Text),
 )
+FOOTAGE = Table(  # a camera gave frames from one instant to another, without a longer gap
+    "footage",
+    METADATA,
+    Column("camera_id", Integer, primary_key=True, autoincrement=False),
+    Column("begun", Instant, primary_key=True),
+    Column("ended", Instant, nullable=False),
+)
 RUNS = Table(
     "runs",
     METADATA,
@@ -107,6 +115,13 @@ RUNS = Table(
     Column("site_id", ForeignKey(SITES.c.id), nullable=False),
     Column("begun", Instant, nullable=False),
     Column("batch", BigInteger, nullable=False),  # the last one that was written, in the same transaction
+    Column("last_id", BigInteger, nullable=False, server_default=text("0")),  # the largest id of a person so far
+)
+INSTANTS = Table(  # capture times of a run's updates, also of those in which nobody was on the floor
+    "instants",
+    METADATA,
+    Column("run_id", Integer, primary_key=True, autoincrement=False),
+    Column("at", Instant, primary_key=True),
 )
 IDENTITIES = Table(  # ids that were reported
     "identities",
@@ -210,6 +225,7 @@ OCCUPANCY = Table(
     Column("step", Integer, primary_key=True, autoincrement=False),
     Column("at", Instant, primary_key=True),
     Column("observed_s", Double, nullable=False),  # seconds times the share of the area that running cameras saw
+    Column("watched_s", Double, nullable=False),  # seconds in which a running camera saw any of it: what means are over
     Column("person_s", Double, nullable=False),
     Column("distance_m", Double, nullable=False),  # walked by everybody together
     Column("sigma_s", Double, nullable=False),  # sum of sigma in metres times seconds

@@ -25,6 +25,13 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("camera_id", "step", "at", name="camera_load_pkey"),
     )
     op.create_table(
+        "footage",
+        sa.Column("camera_id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("begun", INSTANT, nullable=False),
+        sa.Column("ended", INSTANT, nullable=False),
+        sa.PrimaryKeyConstraint("camera_id", "begun", name="footage_pkey"),
+    )
+    op.create_table(
         "heat",
         sa.Column("site_id", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("at", INSTANT, nullable=False),
@@ -40,12 +47,19 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("site_id", "at", "cell", name="heat_cells_pkey"),
     )
     op.create_table(
+        "instants",
+        sa.Column("run_id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("at", INSTANT, nullable=False),
+        sa.PrimaryKeyConstraint("run_id", "at", name="instants_pkey"),
+    )
+    op.create_table(
         "occupancy",
         sa.Column("site_id", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("place", sa.Text(), nullable=False),
         sa.Column("step", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("at", INSTANT, nullable=False),
         sa.Column("observed_s", sa.Double(), nullable=False),
+        sa.Column("watched_s", sa.Double(), nullable=False),
         sa.Column("person_s", sa.Double(), nullable=False),
         sa.Column("distance_m", sa.Double(), nullable=False),
         sa.Column("sigma_s", sa.Double(), nullable=False),
@@ -90,3 +104,5 @@ def upgrade() -> None:
     op.add_column("events", sa.Column("people", sa.Integer(), nullable=True))
     op.add_column("events", sa.Column("camera_id", sa.Integer(), nullable=True))
     op.create_index("events_site_id_at", "events", ["site_id", "at"], unique=False)
+    op.add_column("runs", sa.Column("last_id", sa.BigInteger(), nullable=False, server_default=sa.text("0")))
+    op.execute("UPDATE runs SET last_id = coalesce((SELECT max(person) FROM identities WHERE run_id = runs.id), 0)")
