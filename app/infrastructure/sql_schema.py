@@ -107,6 +107,7 @@ RUNS = Table(
     Column("site_id", ForeignKey(SITES.c.id), nullable=False),
     Column("begun", Instant, nullable=False),
     Column("batch", BigInteger, nullable=False),  # the last one that was written, in the same transaction
+    Column("ended", Instant),  # capture time of that batch's last update; NULL before the first
 )
 IDENTITIES = Table(  # ids that were reported
     "identities",
@@ -142,8 +143,8 @@ SPANS = Table(  # what the identities and the corrections that stand amount to
     Column("first_seen", Instant),
     Column("last_seen", Instant),
     ForeignKeyConstraint(["run_id", "person"], [IDENTITIES.c.run_id, IDENTITIES.c.person]),
-    Index(None, "run_id", "identity"),
-    Index(None, "run_id", "last_seen"),
+    Index(None, "identity"),
+    Index(None, "last_seen"),
 )
 APPEARANCES = Table(  # a camera saw a person from one instant to another, without a longer gap
     "appearances",
@@ -171,6 +172,7 @@ EVENTS = Table(  # of zones and lines
     Column("camera_id", Integer),  # that fell silent
     Index(None, "site_id", "place", "at"),
     Index(None, "site_id", "at"),
+    Index(None, "person", "at"),
 )
 PLACES = Table(  # zones and lines, a row for each time that one was drawn anew or removed
     "places",
@@ -209,7 +211,8 @@ OCCUPANCY = Table(
     Column("place", Text, primary_key=True),  # empty for the whole floor
     Column("step", Integer, primary_key=True, autoincrement=False),
     Column("at", Instant, primary_key=True),
-    Column("observed_s", Double, nullable=False),  # seconds times the share of the area that running cameras saw
+    Column("watched_s", Double, nullable=False),  # seconds in which running cameras saw anything of the area
+    Column("observed_s", Double, nullable=False),  # those seconds times the share of the area that running cameras saw
     Column("person_s", Double, nullable=False),
     Column("distance_m", Double, nullable=False),  # walked by everybody together
     Column("sigma_s", Double, nullable=False),  # sum of sigma in metres times seconds

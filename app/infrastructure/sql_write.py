@@ -91,7 +91,8 @@ def write(connection: Connection, batch: Batch) -> bool:
         UnknownRun: the batch belongs to another database.
     """
     mine = RUNS.c.id == batch.run_id
-    fresh = connection.execute(update(RUNS).where(mine, RUNS.c.batch < batch.number).values(batch=batch.number))
+    written = {"batch": batch.number, "ended": batch.until}
+    fresh = connection.execute(update(RUNS).where(mine, RUNS.c.batch < batch.number).values(written))
     if not fresh.rowcount:
         if connection.execute(select(RUNS.c.id).where(mine)).scalar() is None:
             raise UnknownRun(f"no run {batch.run_id}")
