@@ -116,6 +116,7 @@ RUNS = Table(
     Column("begun", Instant, nullable=False),
     Column("batch", BigInteger, nullable=False),  # the last one that was written, in the same transaction
     Column("last_id", BigInteger, nullable=False, server_default=text("0")),  # the largest id of a person so far
+    Column("ended", Instant),  # capture time of that batch's last update; NULL before the first
 )
 INSTANTS = Table(  # capture times of a run's updates, also of those in which nobody was on the floor
     "instants",
@@ -157,8 +158,8 @@ SPANS = Table(  # what the identities and the corrections that stand amount to
     Column("first_seen", Instant),
     Column("last_seen", Instant),
     ForeignKeyConstraint(["run_id", "person"], [IDENTITIES.c.run_id, IDENTITIES.c.person]),
-    Index(None, "run_id", "identity"),
-    Index(None, "run_id", "last_seen"),
+    Index(None, "identity"),
+    Index(None, "last_seen"),
 )
 APPEARANCES = Table(  # a camera saw a person from one instant to another, without a longer gap
     "appearances",
@@ -186,6 +187,7 @@ EVENTS = Table(  # of zones and lines
     Column("camera_id", Integer),  # that fell silent
     Index(None, "site_id", "place", "at"),
     Index(None, "site_id", "at"),
+    Index(None, "person", "at"),
 )
 PLACES = Table(  # zones and lines, a row for each time that one was drawn anew or removed
     "places",
@@ -224,8 +226,8 @@ OCCUPANCY = Table(
     Column("place", Text, primary_key=True),  # empty for the whole floor
     Column("step", Integer, primary_key=True, autoincrement=False),
     Column("at", Instant, primary_key=True),
-    Column("observed_s", Double, nullable=False),  # seconds times the share of the area that running cameras saw
-    Column("watched_s", Double, nullable=False),  # seconds in which a running camera saw any of it: what means are over
+    Column("watched_s", Double, nullable=False),  # seconds in which running cameras saw anything of the area
+    Column("observed_s", Double, nullable=False),  # those seconds times the share of the area that running cameras saw
     Column("person_s", Double, nullable=False),
     Column("distance_m", Double, nullable=False),  # walked by everybody together
     Column("sigma_s", Double, nullable=False),  # sum of sigma in metres times seconds

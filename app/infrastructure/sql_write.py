@@ -1,10 +1,9 @@
-"""What is done to the tables in one transaction: a start, a batch, a correction taken back, old rows removed.
+"""What is done to the tables in one transaction: a start, a batch, old rows removed.
 
 Runs on SQLite and on PostgreSQL. Knows no threads, and no connection but the one that it is given.
 """
 
-import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,8 +11,6 @@ import numpy as np
 from sqlalchemy import (
     ColumnElement,
     Connection,
-    RowMapping,
-    and_,
     bindparam,
     delete,
     exists,
@@ -25,16 +22,15 @@ from sqlalchemy import (
 )
 from sqlalchemy.sql.schema import Table
 
-from app.domains.corrections import Span, corrected, source, untouched
-from app.domains.vocabulary import CameraId, Correction, GlobalId, Merge, Split
+from app.domains.vocabulary import CameraId
 from app.infrastructure.sql_batch import Batch, Columns, StateChange
 from app.infrastructure.sql_copy import insert_columns, upsert_columns
+from app.infrastructure.sql_corrections import correct
 from app.infrastructure.sql_schema import (
     APPEARANCES,
     CALIBRATIONS,
     CAMERA_STATES,
     CAMERAS,
-    CORRECTIONS,
     DOTS,
     EVENTS,
     IDENTITIES,
@@ -91,7 +87,8 @@ def write(connection: Connection, batch: Batch) -> bool:
         UnknownRun: the batch belongs to another database.
     """
     mine = RUNS.c.id == batch.run_id
-    fresh = connection.execute(update(RUNS).where(mine, RUNS.c.batch < batch.number).values(batch=batch.number))
+    written = {"batch": batch.number, "ended": batch.until}
+    fresh = connection.execute(update(RUNS).where(mine, RUNS.c.batch < batch.number).values(written))
     if not fresh.rowcount:
         if connection.execute(select(RUNS.c.id).where(mine)).scalar() is None:
             raise UnknownRun(f"no run {batch.run_id}")
@@ -101,23 +98,9 @@ def write(connection: Connection, batch: Batch) -> bool:
     insert_columns(connection, POINTS, batch.points)
     insert_columns(connection, DOTS, batch.dots)
     for at, correction in batch.corrections:
-        _correct(connection, batch.run_id, at, correction)
+        correct(connection, batch.run_id, at, correction)
     for change in batch.states:
         _change(connection, change)
-    return True
-
-
-def take_back(connection: Connection, run_id: int, correction_id: int, at: float) -> bool:
-    """Take a correction back: from now on history reads as if it had never been made; returns whether it stood."""
-    standing = CORRECTIONS.c.taken_back_at.is_(None), CORRECTIONS.c.run_id == run_id
-    taken = update(CORRECTIONS).where(CORRECTIONS.c.id == correction_id, *standing).values(taken_back_at=at)
-    if not connection.execute(taken).rowcount:
-        return False
-    before = _spans(connection, SPANS.c.run_id == run_id)
-    spans = [untouched(GlobalId(person)) for person in sorted({span.reported for span in before})]
-    for row in connection.execute(select(CORRECTIONS).where(*standing).order_by(CORRECTIONS.c.id)).mappings():
-        spans = list(corrected(spans, correction_of(row)))
-    _replace(connection, run_id, before, spans)
     return True
 
 
@@ -149,15 +132,6 @@ def prune(connection: Connection, before: Retention) -> dict[str, int]:
         for table, old in rows
         if table.name not in chunked
     }
-
-
-def correction_of(row: RowMapping) -> Correction:
-    """Return the correction that a row keeps."""
-    gone, kept = GlobalId(row["source"]), GlobalId(row["target"])
-    if row["kind"] == "merge":
-        return Merge(gone, kept, row["certainty"])
-    reported = tuple(GlobalId(person) for person in json.loads(row["reported"]))
-    return Split(gone, kept, row["since"], row["until"], reported, row["certainty"])
 
 
 def _id_of(connection: Connection, table: Table, row: Mapping[str, Any]) -> int:
@@ -217,67 +191,3 @@ def _visit(connection: Connection, run_id: int, appearances: Columns) -> None:
 def _change(connection: Connection, change: StateChange) -> None:
     row = {"camera_id": change.camera_id, "at": change.at, "state": change.state, "reason": change.reason}
     connection.execute(insert(CAMERA_STATES), row)
-
-
-def _correct(connection: Connection, run_id: int, at: float, correction: Correction) -> None:
-    """Enter a correction, and say anew whom the ids that it concerns have been."""
-    row = {
-        "run_id": run_id,
-        "at": at,
-        "kind": "merge" if isinstance(correction, Merge) else "split",
-        "source": source(correction),
-        "target": correction.kept if isinstance(correction, Merge) else correction.apart,
-        "since": -np.inf if isinstance(correction, Merge) else correction.since,
-        "until": np.inf if isinstance(correction, Merge) else correction.until,
-        "reported": json.dumps([] if isinstance(correction, Merge) else correction.reported),
-        "certainty": correction.certainty,
-    }
-    connection.execute(insert(CORRECTIONS), row)
-    concerned = select(SPANS.c.person).where(SPANS.c.run_id == run_id, SPANS.c.identity == source(correction))
-    before = _spans(connection, and_(SPANS.c.run_id == run_id, SPANS.c.person.in_(concerned)))
-    _replace(connection, run_id, before, list(corrected(before, correction)))
-
-
-def _spans(connection: Connection, which: ColumnElement[bool]) -> list[Span]:
-    """Return spans by reported id and time."""
-    columns = (SPANS.c.person, SPANS.c.since, SPANS.c.until, SPANS.c.identity, SPANS.c.certainty)
-    rows = connection.execute(select(*columns).where(which).order_by(SPANS.c.person, SPANS.c.since))
-    return [Span(*row[:4], certainty=np.nan if row.certainty is None else row.certainty) for row in rows]
-
-
-def _replace(connection: Connection, run_id: int, before: Iterable[Span], after: Sequence[Span]) -> None:
-    """Put the spans of those whose spans have changed in place of theirs."""
-    old, new = ({repr(span): span for span in spans} for spans in (before, after))  # repr: NaN is not itself
-    people = sorted(
-        {span.reported for spans in (old, new) for key, span in spans.items() if key not in old or key not in new}
-    )
-    if not people:
-        return
-    connection.execute(delete(SPANS).where(SPANS.c.run_id == run_id, SPANS.c.person.in_(people)))
-    rows = []
-    for span in (span for span in after if span.reported in people):
-        first, last = _seen_within(connection, run_id, span)
-        certainty = None if np.isnan(span.certainty) else span.certainty
-        row = {"run_id": run_id, "person": span.reported, "since": span.since, "until": span.until}
-        rows.append({**row, "identity": span.identity, "certainty": certainty, "first_seen": first, "last_seen": last})
-    connection.execute(insert(SPANS), rows)
-
-
-def _seen_within(connection: Connection, run_id: int, span: Span) -> tuple[float | None, float | None]:
-    """Return when the id of a span was seen first and last within it; None where it was not."""
-    dots, visits = DOTS.c, APPEARANCES.c
-    mine = dots.run_id == run_id, dots.person == span.reported, dots.at >= span.since, dots.at < span.until
-    on_floor = connection.execute(select(func.min(dots.at), func.max(dots.at)).where(*mine)).one()
-    mine = (
-        visits.run_id == run_id,
-        visits.person == span.reported,
-        visits.ended >= span.since,
-        visits.begun < span.until,
-    )
-    in_view = connection.execute(select(func.min(visits.begun), func.max(visits.ended)).where(*mine)).one()
-    first = [on_floor[0]] if in_view[0] is None else [on_floor[0], max(in_view[0], span.since)]
-    last = [on_floor[1]] if in_view[1] is None else [on_floor[1], min(in_view[1], span.until)]
-    return (
-        min((at for at in first if at is not None), default=None),
-        max((at for at in last if at is not None), default=None),
-    )

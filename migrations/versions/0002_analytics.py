@@ -58,8 +58,8 @@ def upgrade() -> None:
         sa.Column("place", sa.Text(), nullable=False),
         sa.Column("step", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("at", INSTANT, nullable=False),
-        sa.Column("observed_s", sa.Double(), nullable=False),
         sa.Column("watched_s", sa.Double(), nullable=False),
+        sa.Column("observed_s", sa.Double(), nullable=False),
         sa.Column("person_s", sa.Double(), nullable=False),
         sa.Column("distance_m", sa.Double(), nullable=False),
         sa.Column("sigma_s", sa.Double(), nullable=False),
@@ -106,3 +106,9 @@ def upgrade() -> None:
     op.create_index("events_site_id_at", "events", ["site_id", "at"], unique=False)
     op.add_column("runs", sa.Column("last_id", sa.BigInteger(), nullable=False, server_default=sa.text("0")))
     op.execute("UPDATE runs SET last_id = coalesce((SELECT max(person) FROM identities WHERE run_id = runs.id), 0)")
+    op.create_index("events_person_at", "events", ["person", "at"], unique=False)
+    op.add_column("runs", sa.Column("ended", INSTANT, nullable=True))
+    op.drop_index("spans_run_id_identity", "spans")
+    op.drop_index("spans_run_id_last_seen", "spans")
+    op.create_index("spans_identity", "spans", ["identity"], unique=False)
+    op.create_index("spans_last_seen", "spans", ["last_seen"], unique=False)

@@ -25,11 +25,12 @@ from app.domains.vocabulary import (
     Tracks,
 )
 from app.errors import StoreError
+from app.infrastructure.sql_corrections import take_back
 from app.infrastructure.sql_database import open_database
 from app.infrastructure.sql_revision import check
 from app.infrastructure.sql_schema import DOTS
 from app.infrastructure.sql_store import SQLStore, StoreConfig
-from app.infrastructure.sql_write import Retention, Start, take_back
+from app.infrastructure.sql_write import Retention, Start
 
 T0 = 1_767_261_600.0
 
