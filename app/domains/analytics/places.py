@@ -1,12 +1,20 @@
 """Places on the floor that people draw: zones and tripwires. Knows nobody who walks there."""
 
+import re
 from dataclasses import dataclass
 from typing import NewType
 
-from app.domains.vocabulary import FloatArray, check_shape
+import numpy as np
+
+from app.domains.vocabulary import BoolArray, FloatArray, check_shape
 
 PlaceId = NewType("PlaceId", str)  # a word of a-z, 0-9 and -, unique at a site
 FLOOR = PlaceId("")  # the whole watched floor, which is a place that nobody draws
+
+MAX_CORNERS = 200
+MIN_AREA_M2 = 0.05  # of a zone; a person stands on more
+MIN_LINE_M = 0.1
+MAX_REACH_M = 8000.0  # from the site's origin: as far as the cells of heat maps go
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -68,3 +76,71 @@ class PlaceVersion:
     version: int
     since: float
     place: Place | None
+
+
+def check_place(place: Place) -> None:
+    """Raise ValueError, with the field's name first, for a place that nobody could have meant."""
+    if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", place.place_id) or len(place.place_id) > 64:
+        raise ValueError("place_id: must be a word of a-z, 0-9 and -, of at most 64 characters")
+    if not place.name.strip() or len(place.name) > 200 or not place.name.isprintable():
+        raise ValueError("name: must have 1 to 200 printable characters")
+    if isinstance(place, Line):
+        _check_points("ends", place.ends)
+        if np.linalg.norm(place.ends[1] - place.ends[0]) < MIN_LINE_M:
+            raise ValueError(f"ends: must be at least {MIN_LINE_M:g} m apart")
+        return
+    _check_polygon(place.polygon)
+    if place.capacity is not None and place.capacity < 1:
+        raise ValueError("capacity: must be at least 1; leave it out for a zone without limit")
+    if place.max_dwell_s is not None and not 0.0 < place.max_dwell_s < np.inf:
+        raise ValueError("max_dwell_s: must be above 0 and finite; leave it out for a zone without limit")
+
+
+def _check_points(field: str, points: FloatArray) -> None:
+    if not np.isfinite(points).all():
+        raise ValueError(f"{field}: every coordinate must be a finite number")
+    if np.abs(points).max(initial=0.0) > MAX_REACH_M:
+        raise ValueError(f"{field}: must be within {MAX_REACH_M:g} m of the site's origin")
+
+
+def _check_polygon(polygon: FloatArray) -> None:
+    if not 3 <= len(polygon) <= MAX_CORNERS:
+        raise ValueError(f"polygon: has {len(polygon)} corners, expected 3 to {MAX_CORNERS}")
+    _check_points("polygon", polygon)
+    following = np.roll(polygon, -1, axis=0)
+    if not (np.abs(following - polygon) > 1e-9).any(axis=1).all():
+        raise ValueError("polygon: has a corner twice in a row; leave one of them out, and the last if it is the first")
+    crossing = np.argwhere(_meet(polygon, following))
+    if len(crossing):
+        first, second = sorted(crossing[0] + 1)
+        raise ValueError(f"polygon: the edges from corner {first} and from corner {second} cross or touch")
+    x, y = polygon[:, 0] - polygon[0, 0], polygon[:, 1] - polygon[0, 1]  # shoelace formula
+    area = 0.5 * abs(float(x @ np.roll(y, -1) - y @ np.roll(x, -1)))
+    if area < MIN_AREA_M2:
+        raise ValueError(f"polygon: has an area of {area:.3g} m2, expected at least {MIN_AREA_M2:g}")
+
+
+def _meet(begin: FloatArray, end: FloatArray) -> BoolArray:
+    """Tell which edges of a polygon cross or touch, (K, K), other than neighbours in their common corner."""
+
+    def side(point: FloatArray) -> FloatArray:
+        """Return on which side of each edge (rows) each point (columns) is, (K, K): -1, 0 or 1."""
+        off = point[None] - begin[:, None]
+        along = (end - begin)[:, None]
+        turned: FloatArray = along[..., 0] * off[..., 1] - along[..., 1] * off[..., 0]
+        return np.sign(turned)
+
+    of_begin, of_end = side(begin), side(end)
+    low, high = np.minimum(begin, end), np.maximum(begin, end)
+    near = ((low[:, None] <= high[None]) & (low[None] <= high[:, None])).all(axis=2)
+    apart = (of_begin * of_end > 0) | (of_begin * of_end > 0).T
+    meet: BoolArray = near & ~apart
+    k = np.arange(len(begin))
+    meet[k, k] = False
+    for step in (1, -1):  # neighbours may share their corner, but must not fold back on each other
+        other = (k + step) % len(begin)
+        fold = (side(begin if step == -1 else end)[k, other] == 0) & (
+            ((end - begin)[k] * (end - begin)[other]).sum(axis=1) < 0
+        )
+        meet[k, other] = fold
+    return meet
