@@ -9,6 +9,10 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from app.domains.analytics.coverage import Coverage
+from app.domains.analytics.places import Line, PlaceId, PlaceVersion, Zone
+from app.domains.analytics.watch import FloorWatch
+from app.domains.analytics.watched import DotRows
 from app.domains.mapping.habits import CameraHabits, HabitConfig
 from app.domains.mapping.view import CameraView
 from app.domains.reid.likelihood import CosinePrior
@@ -78,6 +82,7 @@ def _walk(site: Site, views: Mapping[CameraId, CameraView]) -> None:
             history.write(batch, pipeline.step(batch))
         history.finish()
     _learn(pipeline)
+    _watch()
 
 
 def _learn(pipeline: Pipeline) -> None:
@@ -89,3 +94,13 @@ def _learn(pipeline: Pipeline) -> None:
         floor = pipeline.views[camera].project(box)
         habits.learn(0.0, np.array([[number, 0, 1]]), box, floor.xy, floor.covariance)
     habits.anchor(0.0)
+
+
+def _watch() -> None:
+    """Let somebody walk over a made-up zone and a line, on a floor that one camera sees."""
+    square = np.array([[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0]])
+    places = Zone(PlaceId("zone"), "zone", square), Line(PlaceId("line"), "line", square[:2])
+    coverage = Coverage((), {CameraId("camera"): square}, (0.0, 0.0, 1.0, 1.0))
+    watch = FloorWatch([PlaceVersion(place.place_id, 1, 0.0, place) for place in places], coverage)
+    at, xy = PERIOD_S * np.arange(2.0), np.array([0.0, 0.5])
+    watch.update(at, DotRows(at, np.ones(2, np.int64), xy, xy, xy, xy), [frozenset({CameraId("camera")})] * 2)

@@ -9,6 +9,8 @@ from app.rehearsal import rehearse
 from app.settings import Site
 
 MODULES = [
+    "analytics.membership",
+    "analytics.polygon",
     "assignment",
     "detection.association",
     "detection.motion",
@@ -25,11 +27,13 @@ MODULES = [
     "mapping.visibility",
     "mapping.walking",
 ]
+FOLDERS = "tests/orchestration", "tests/domains/analytics", "tests", ""
 # in a process of its own, where nothing else has compiled or loaded anything
 LOADED_LATER = """
 import importlib
 from numba.core.dispatcher import Dispatcher
 from frame_path import pipeline
+import test_watch
 from test_pipeline import strollers, track
 from test_rehearsal import MODULES, site, world
 from app.rehearsal import rehearse
@@ -44,6 +48,7 @@ before = loaded()
 people = strollers()
 track(people, people.batches(3.0, 5.0))
 track(people, people.batches(3.0, 5.0), pipeline(people, appearance=False))
+test_watch.test_bit_by_bit_is_all_at_once(0)
 print(len(before) > 10, sorted(loaded() - before))
 """
 
@@ -57,7 +62,7 @@ def site() -> Site:
 
 
 def test_nothing_is_compiled_or_loaded_after_the_rehearsal(pytestconfig):
-    path = os.pathsep.join(str(pytestconfig.rootpath / folder) for folder in ("tests/orchestration", "tests", ""))
+    path = os.pathsep.join(str(pytestconfig.rootpath / folder) for folder in FOLDERS)
     run = subprocess.run(
         [sys.executable, "-c", LOADED_LATER],
         env={**os.environ, "PYTHONPATH": path},
