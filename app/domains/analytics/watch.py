@@ -145,25 +145,25 @@ class FloorWatch:
         return self._watched(np.concatenate(notes), ended, (minutes, totals), heat)
 
     def redraw(self, places: Sequence[PlaceVersion], at: float) -> Watched:
-        """Take up new versions of places, from an instant on that is not before the last one.
+        """Take up new versions of places from a capture time on, or from the last instant if that is later.
 
-        Stays at places that were changed or removed end with the last dot, as of somebody who was lost. Who is inside
-        a new outline has not come in: the stay begins with the next dot, and no event.
-
-        Raises:
-            ValueError: the instant lies before one that has been watched.
+        Stays at places that were changed or removed end with the last dot, as of somebody who was lost, and a crowd in
+        them is over. Who is inside a new outline has not come in: the stay begins with the next dot, and no event.
         """
-        if at < self._clock["at"][0]:
-            raise ValueError(f"places cannot be redrawn at {at:.3f} s, before {self._clock['at'][0]:.3f} s")
         zones, over = len(self._areas), self._areas["over"]
         drawn = {key: i for i, key in enumerate(zip(self._ids, self._versions.tolist(), strict=True))}
-        before, ids, versions = self._standing, self._ids, self._versions
+        ids, versions, people = self._ids, self._versions, self._standing.inside().sum(axis=0)
         self._draw(places)
         kept = np.array([drawn.get(key, 0) for key in zip(self._ids, self._versions.tolist(), strict=True)], np.int64)
         kept_zones, kept_lines = np.split(kept[1:] - 1, [len(self._areas)])
-        ended = before.redraw(kept_zones, np.where(kept_lines >= 0, kept_lines - zones, -1))
+        ended = self._standing.redraw(kept_zones, np.where(kept_lines >= 0, kept_lines - zones, -1))
         self._areas["over"][kept_zones >= 0] = over[kept_zones[kept_zones >= 0]]
-        return Watched((), _cut(ended, ids, versions), no_occupancy(), no_heat())
+        since = float(np.fmax(at, self._clock["at"][0]))
+        calm = tuple(
+            Event(0, since, ids[zone + 1], int(versions[zone + 1]), EventKind.CALM, people=int(people[zone + 1]))
+            for zone in np.setdiff1d(np.flatnonzero(over), kept_zones)
+        )
+        return Watched(calm, _cut(ended, ids, versions), no_occupancy(), no_heat())
 
     def camera(self, at: float, camera: CameraId, running: bool) -> tuple[Event, ...]:
         """Take note whether a camera runs; return an event for the floor and each place that it sees, if that changes.
@@ -182,8 +182,11 @@ class FloorWatch:
         )
 
     def close(self, at: float) -> Watched:
-        """Stop watching at an instant: stays end with their last dot, as of people who were lost, without events."""
-        del at
+        """Stop watching until a capture time: stays end with their last dot, as of people who were lost.
+
+        Nobody has left, so that there are no events.
+        """
+        self._clock["at"] = np.fmax(at, self._clock["at"])
         ended = self._standing.empty()
         return Watched((), _cut(ended, self._ids, self._versions), no_occupancy(), no_heat())
 

@@ -289,8 +289,18 @@ def test_a_place_that_is_removed_has_nobody() -> None:
     cut = watch.redraw((*drawn(DESK), PlaceVersion(DOOR.place_id, 2, BEGUN, None)), BEGUN)
     assert [*stays_of(cut)] == [("door", 1, BEGUN)]
     assert watch.now() == {FLOOR: 1, "desk": 0}
-    with pytest.raises(ValueError, match="before"):
-        watch.redraw((), BEGUN - 1.0)
+
+
+def test_a_crowd_in_a_place_that_is_changed_is_over() -> None:
+    full = zone("full", 0.0, 0.0, 4.0, 4.0, capacity=1)
+    watch = FloorWatch(drawn(full), coverage())
+    see(watch, passing(1, (2.0, 2.0)) + passing(2, (2.0, 3.0)))
+    later = watch.redraw(drawn(full, version=2), BEGUN - 9.0)
+    assert [(event.kind, event.at, event.place_version, event.people) for event in later.events] == [
+        (EventKind.CALM, BEGUN, 1, 2)
+    ]
+    again = see(watch, passing(1, (2.0, 2.0), begun=BEGUN + 0.5) + passing(2, (2.0, 3.0), begun=BEGUN + 0.5))
+    assert told(again) == [(EventKind.CAPACITY, "full", None)]
 
 
 def test_lines_and_crowds_are_remembered_where_others_are_redrawn() -> None:
