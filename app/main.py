@@ -9,6 +9,9 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Protocol
 
+import numpy as np
+
+from app.domains.analytics.places import Line, Place, PlaceId, Zone, check_place
 from app.domains.detection.tracker import CameraTrackers
 from app.domains.mapping.fusion import FloorFusion
 from app.domains.mapping.view import CameraView
@@ -166,14 +169,18 @@ class TimesStages(Protocol):
 
 
 def build_pipeline(
-    site: Site, views: Mapping[CameraId, CameraView], networks: Networks, clock: TimesStages | None = None
+    site: Site,
+    views: Mapping[CameraId, CameraView],
+    networks: Networks,
+    clock: TimesStages | None = None,
+    last_id: int = 0,
 ) -> Pipeline:
-    """Join the frame path's parts, each with the site's settings."""
+    """Join the frame path's parts, each with the site's settings; people get ids above `last_id`."""
     tracker, likelihood = site.tracker, CosineLikelihood(networks.cosines, site.identity.likelihood)
     if networks.sure is not None and tracker.high_score is None:
         tracker = replace(tracker, high_score=networks.sure)
     fusion = FloorFusion({camera: view for camera, view in views.items() if view.model is not None}, site.fusion)
-    gallery = Gallery(networks.index(), site.identity.gallery)
+    gallery = Gallery(networks.index(), site.identity.gallery, last_id)
     return Pipeline(
         detector=networks.detector,
         embedder=networks.embedder,
@@ -184,6 +191,32 @@ def build_pipeline(
         bounds=site.floor.bounds if site.floor else None,
         **({} if clock is None else {"timed": clock.time}),
     )
+
+
+def build_places(site_file: SiteFile) -> tuple[Place, ...]:
+    """Return the zones and lines of a site file.
+
+    Raises:
+        ConfigError: one that nobody could have meant, or two with one id; names the key.
+    """
+    places: dict[str, Place] = {}
+    for i, zone in enumerate(site_file.site.zones):
+        key, place_id = f"zones[{i}]", PlaceId(zone.place_id)
+        if not place_id or place_id in places:
+            problem = "is used twice" if place_id else "cannot be made of this name"
+            raise ConfigError(site_file.path, f"{key}.id", f"{problem}; give an id of a-z, 0-9 and - of its own")
+        if zone.line is not None:
+            place: Place = Line(place_id, zone.name, np.array(zone.line, np.float64))
+        else:
+            limits = zone.capacity, zone.max_dwell_s, zone.restricted, zone.queue
+            place = Zone(place_id, zone.name, np.array(zone.polygon, np.float64), *limits)
+        try:
+            check_place(place)
+        except ValueError as error:
+            field, _, problem = str(error).partition(": ")
+            raise ConfigError(site_file.path, f"{key}.{'line' if field == 'ends' else field}", problem) from error
+        places[place_id] = place
+    return tuple(places.values())
 
 
 def build_history(site: Site, pipeline: Pipeline, output: Output) -> History:

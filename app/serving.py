@@ -32,14 +32,16 @@ from app.infrastructure.floor_sheet import read_plan_image
 from app.infrastructure.jpeg_encoder import OpenCVJpegEncoder
 from app.infrastructure.logs import configure_logs
 from app.infrastructure.sql_database import Database, open_database
+from app.infrastructure.sql_retention import Retention
 from app.infrastructure.sql_revision import check
-from app.infrastructure.sql_store import SQLStore
-from app.infrastructure.sql_write import Retention, Start
+from app.infrastructure.sql_store import SQLStore, StoreConfig
+from app.infrastructure.sql_write import Start
 from app.main import (
     LiveFootage,
     Worlds,
     build_history,
     build_pipeline,
+    build_places,
     open_live_source,
     open_recordings,
     open_worlds,
@@ -205,13 +207,14 @@ def _serve_site(
         views = _views(site_file, runtime, folder, say)
         say("getting ready; the first start on a machine compiles for about a minute")
         rehearse(site_file.site, views)
-        start = Start(site_file.site.site, pace.clock.now(), {name: _calibration(v) for name, v in views.items()})
-        store = SQLStore(database, folder.path / "spool", start, options.keep, partial(_states, runtime))
+        start = _start(site_file, views, pace.clock.now())
+        keeping = StoreConfig(keep=options.keep)
+        store = SQLStore(database, folder.path / "spool", start, partial(_states, runtime), keeping)
         stack.callback(store.close, STOP_S)
         truth = None if truth_of is None else _PacedTruth(truth_of(footage.worlds), pace)
         site = _live_site(site_file, networks, views, runtime, store, truth)
         application = build_api(site, options.access)
-        pipeline = build_pipeline(site_file.site, views, networks, runtime.stages)
+        pipeline = build_pipeline(site_file.site, views, networks, runtime.stages, store.last_id)
         history = build_history(site_file.site, pipeline, lambda _batch, update: store.append(update))
         stack.callback(history.finish)
         # nothing may be added to a history that has ended, so the frame path stops first
@@ -248,6 +251,15 @@ def _open_history(options: ServeOptions, say: Callable[[str], None]) -> Database
             time.sleep(DATABASE_RETRY_S)
         else:
             return database
+
+
+def _start(site_file: SiteFile, views: Mapping[CameraId, CameraView], begun: float) -> Start:
+    """Say what the history should know of this start."""
+    plan = build_plan(site_file, views) if has_floor(site_file) else None
+    calibrations = {name: _calibration(view) for name, view in views.items()}
+    footprints = {} if plan is None else {CameraId(camera.camera_id): camera.view for camera in plan.cameras}
+    bounds = None if plan is None else plan.bounds
+    return Start(site_file.site.site, begun, calibrations, build_places(site_file), footprints, bounds)
 
 
 def _calibration(view: CameraView) -> str:

@@ -8,6 +8,7 @@ in quotes.
 import math
 import os
 import re
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
 from datetime import datetime
@@ -178,17 +179,41 @@ class Camera(SiteModel):
 
 
 class Zone(SiteModel):
-    """A named polygon, or a tripwire of two points, in metres."""
+    """A named polygon, or a tripwire of two points, in metres; people may redraw it later on the page."""
 
-    name: str
+    name: Annotated[str, StringConstraints(min_length=1)]
+    id: Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=64)] | None = None
     polygon: Annotated[tuple[Point, ...], Field(min_length=3)] | None = None
     line: tuple[Point, Point] | None = None
+    capacity: PositiveInt | None = None  # more people than this at once are an event
+    max_dwell_s: PositiveFloat | None = None  # staying longer is an event
+    restricted: bool = False  # anybody's entering is an event of its own
+    queue: bool = False  # people wait here for their turn
 
     @model_validator(mode="after")
     def _exactly_one(self) -> "Zone":
         if (self.polygon is None) == (self.line is None):
             raise ValueError("give exactly one of polygon and line")
+        limits = {"capacity", "max_dwell_s", "restricted", "queue"} & self.model_fields_set
+        if self.line is not None and limits:
+            raise ValueError(f"{min(limits)} belongs to a polygon; this is a line")
         return self
+
+    @property
+    def place_id(self) -> str:
+        """The id, or else the name as a word of a-z, 0-9 and -; empty where nothing of the name is left."""
+        plain = unicodedata.normalize("NFKD", self.name).encode("ascii", "ignore").decode().lower()
+        return self.id or re.sub(r"[^a-z0-9]+", "-", plain).strip("-")
+
+
+class Keep(SiteModel):
+    """For how many days the history keeps what it has, by class."""
+
+    boxes: PositiveFloat = 2.0  # of cameras: most of the bytes
+    dots: PositiveFloat = 90.0  # on the floor
+    events: PositiveFloat = 365.0  # visits, stays, people, events
+    minutes: PositiveFloat = 90.0  # sums over minutes
+    hours: PositiveFloat = 1095.0  # sums over hours, heat maps
 
 
 class Site(SiteModel):
@@ -206,6 +231,7 @@ class Site(SiteModel):
     fusion: FusionConfig = FusionConfig()
     identity: IdentityConfig = IdentityConfig()
     history: HistoryConfig = HistoryConfig()
+    keep: Keep = Keep()
 
     @model_validator(mode="after")
     def _cameras_agree(self) -> "Site":

@@ -25,9 +25,10 @@ from app.domains.vocabulary import (
     Tracks,
     TrackState,
 )
-from app.infrastructure.sql_batch import Batch, Batches, Columns
+from app.infrastructure.sql_batch import Batch, Columns
 from app.infrastructure.sql_copy import copy_block, insert_columns
 from app.infrastructure.sql_database import Database, open_database
+from app.infrastructure.sql_join import Batches
 from app.infrastructure.sql_revision import upgrade
 from app.infrastructure.sql_schema import POINTS
 from app.infrastructure.sql_write import Start, begin, write
@@ -123,8 +124,8 @@ def _core(database: Database, embedded: bool, seconds: float) -> float | None:
         return None
     database.write(upgrade)
     cameras = {CameraId(f"c{i}"): "null" for i in range(CAMERAS)}
-    run, ids = database.write(partial(begin, start=Start("bench", T0, cameras)))
-    batches = Batches(run, ids)
+    run = database.write(partial(begin, start=Start("bench", T0, cameras)))
+    batches = Batches(run.run_id, run.cameras)
     updates = [_update(T0 + i / FPS, list(cameras)) for i in range(int(seconds * FPS))]
     step = max(1, round(BATCH_S * FPS))
     begun = time.thread_time()

@@ -7,7 +7,6 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import astuple
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -17,6 +16,14 @@ import typer
 from rich.text import Text
 
 from app.cli.console import out, say
+from app.cli.keep import (
+    KeepBoxesOption,
+    KeepDotsOption,
+    KeepEventsOption,
+    KeepHoursOption,
+    KeepMinutesOption,
+    retention,
+)
 from app.cli.serve import DatabaseOption, DataOption
 from app.errors import ConfigError
 
@@ -26,7 +33,6 @@ if TYPE_CHECKING:
 
 db = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Look after the history's database.")
 DATA = Path("spoton-data")
-DAY_S = 86_400.0
 Instant = Annotated[
     datetime | None,
     typer.Option(metavar="TIME", formats=["%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%d"], show_default=False, help="In UTC."),
@@ -56,28 +62,20 @@ def status_command(data: DataOption = DATA, database: DatabaseOption = None) -> 
 
 @db.command("prune")
 def prune_command(
-    boxes_days: Annotated[
-        float | None, typer.Option(min=0.0, metavar="DAYS", help="Keep boxes of cameras for so many days; else for 2.")
-    ] = None,
-    dots_days: Annotated[
-        float | None,
-        typer.Option(min=0.0, metavar="DAYS", help="Keep dots on the floor for so many days; else for 90."),
-    ] = None,
-    events_days: Annotated[
-        float | None,
-        typer.Option(min=0.0, metavar="DAYS", help="Keep visits, people and events for so many days; else for 365."),
-    ] = None,
+    boxes: KeepBoxesOption = None,
+    dots: KeepDotsOption = None,
+    events: KeepEventsOption = None,
+    minutes: KeepMinutesOption = None,
+    hours: KeepHoursOption = None,
     data: DataOption = DATA,
     database: DatabaseOption = None,
 ) -> None:
     """Remove old rows now; a running site does so by itself, once a minute."""
+    from app.infrastructure.sql_retention import prune
     from app.infrastructure.sql_revision import check
-    from app.infrastructure.sql_write import Retention, prune
+    from app.settings import Keep
 
-    now = time.time()
-    kept = [None if days is None else days * DAY_S for days in (boxes_days, dots_days, events_days)]
-    usual = astuple(Retention())
-    before = Retention(*(now - (own if given is None else given) for own, given in zip(usual, kept, strict=True)))
+    before = retention(Keep(), boxes, dots, events, minutes, hours).before(time.time())
     with _opened(data, database) as opened:
         check(opened, _mend(data, database), make=False)
         removed = opened.write(partial(prune, before=before))

@@ -12,6 +12,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from app.cli.console import say
+from app.cli.keep import (
+    KeepBoxesOption,
+    KeepDotsOption,
+    KeepEventsOption,
+    KeepHoursOption,
+    KeepMinutesOption,
+    retention,
+)
 from app.cli.options import DetectorOption, DeviceOption, EmbedderOption, ModelsOption, load
 from app.errors import ConfigError
 
@@ -52,6 +60,11 @@ def serve_command(
     without_accounts: UnprotectedOption = False,
     data: DataOption = Path("spoton-data"),
     database: DatabaseOption = None,
+    keep_boxes: KeepBoxesOption = None,
+    keep_dots: KeepDotsOption = None,
+    keep_events: KeepEventsOption = None,
+    keep_minutes: KeepMinutesOption = None,
+    keep_hours: KeepHoursOption = None,
     detector: DetectorOption = None,
     embedder: EmbedderOption = None,
     models: ModelsOption = None,
@@ -61,8 +74,10 @@ def serve_command(
 
     Cameras are network and USB cameras, simulated ones, or recordings, which play again and again.
     """
-    options = replace(options_of(host, port, data, models, without_accounts=without_accounts), database=database)
     site_file = load(site, detector, embedder, device)
+    keep = retention(site_file.site.keep, keep_boxes, keep_dots, keep_events, keep_minutes, keep_hours)
+    options = options_of(host, port, data, models, without_accounts=without_accounts)
+    options = replace(options, database=database, keep=keep)
 
     def ready(address: str) -> None:
         say(f"{address} shows {site_file.site.site}; Ctrl-C stops")

@@ -2,25 +2,15 @@
 
 import io
 import json
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from app.domains.vocabulary import (
-    NO_ID,
-    CameraId,
-    Correction,
-    GlobalId,
-    Merge,
-    Sightings,
-    Split,
-    TrackingUpdate,
-    TrackState,
-)
-from app.infrastructure.result_files import largest_sigma
+from app.domains.analytics.figures import Event, EventKind
+from app.domains.vocabulary import Correction, GlobalId, Merge, Split
 
 Columns = dict[str, NDArray[Any]]  # by name, all of one length; NaN and NO_ID stand for NULL
 
@@ -50,7 +40,42 @@ APPEARANCES: Columns = {
     "begun": np.empty(0),
     "ended": np.empty(0),
 }
-EMPTY = {"points": POINTS, "dots": DOTS, "seen": SEEN, "appearances": APPEARANCES}
+INSTANTS: Columns = {"at": np.empty(0)}
+FOOTAGE: Columns = {"camera_id": np.empty(0, np.int64), "begun": np.empty(0), "ended": np.empty(0)}
+LOAD: Columns = {  # to be added to what is there
+    "camera_id": np.empty(0, np.int64),
+    "at": np.empty(0),
+    "frames": np.empty(0, np.int64),
+    "boxes": np.empty(0, np.int64),
+    "confidence": np.empty(0),
+}
+STAYS: Columns = {
+    "place": np.empty(0, np.str_),
+    "person": np.empty(0, np.int64),
+    "begun": np.empty(0),
+    "ended": np.empty(0),
+    "place_version": np.empty(0, np.int64),
+    "ending": np.empty(0, np.str_),
+}
+OCCUPANCY: Columns = {  # to be added to what is there
+    "place": np.empty(0, np.str_),
+    "at": np.empty(0),
+    **{name: np.empty(0) for name in ("observed_s", "watched_s", "person_s", "distance_m", "sigma_s", "certainty_s")},
+    **{name: np.empty(0, np.int64) for name in ("peak", "entered", "gone")},
+}
+HEAT: Columns = {"at": np.empty(0), "cell": np.empty(0, np.int64), "seconds": np.empty(0)}  # the same
+EMPTY = {
+    "points": POINTS,
+    "dots": DOTS,
+    "seen": SEEN,
+    "appearances": APPEARANCES,
+    "instants": INSTANTS,
+    "footage": FOOTAGE,
+    "load": LOAD,
+    "stays": STAYS,
+    "occupancy": OCCUPANCY,
+    "heat": HEAT,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +101,15 @@ class Batch:
         dots: places on the floor.
         seen: ids with the first and the last capture time that has them.
         appearances: visits that began or went on.
+        instants: capture times of the updates.
+        footage: of cameras, that began or went on.
+        load: of cameras, by minute.
+        stays: that began, went on or ended.
+        occupancy: of places, by minute.
+        heat: person-seconds of cells, by minute.
         corrections: with the capture time of the update that brought each.
         states: of cameras.
+        events: at places.
     """
 
     run_id: int
@@ -88,12 +120,25 @@ class Batch:
     dots: Columns
     seen: Columns
     appearances: Columns
+    instants: Columns
+    footage: Columns
+    load: Columns
+    stays: Columns
+    occupancy: Columns
+    heat: Columns
     corrections: tuple[tuple[float, Correction], ...]
     states: tuple[StateChange, ...]
+    events: tuple[Event, ...]
 
     def __len__(self) -> int:
         """Return the number of rows that grow the history."""
         return len(self.points["at"]) + len(self.dots["at"])
+
+    @property
+    def last_id(self) -> int:
+        """The largest id of a person in it; 0 without any."""
+        ids = [int(person) for _, correction in self.corrections for person in ids_of(correction)]
+        return max([*self.seen["person"].tolist(), *ids], default=0)
 
     def pack(self) -> bytes:
         """Return it as bytes."""
@@ -104,6 +149,7 @@ class Batch:
             "updates": self.updates,
             "corrections": [[at, _plain(correction)] for at, correction in self.corrections],
             "states": [[s.camera_id, s.at, s.state, s.reason] for s in self.states],
+            "events": [asdict(event) for event in self.events],
         }
         arrays = {f"{table}.{name}": c for table in EMPTY for name, c in getattr(self, table).items()}
         packed = io.BytesIO()
@@ -127,8 +173,16 @@ def unpack(packed: bytes) -> Batch:
         updates=facts["updates"],
         corrections=tuple((at, _correction(plain)) for at, plain in facts["corrections"]),
         states=tuple(StateChange(*row) for row in facts["states"]),
+        events=tuple(Event(**{**event, "kind": EventKind(event["kind"])}) for event in facts["events"]),
         **tables,
     )
+
+
+def ids_of(correction: Correction) -> tuple[GlobalId, ...]:
+    """Return the ids of all people whom a correction names."""
+    if isinstance(correction, Merge):
+        return correction.gone, correction.kept
+    return correction.mixed, correction.apart, *correction.reported
 
 
 def _plain(correction: Correction) -> dict[str, Any]:
@@ -139,93 +193,3 @@ def _correction(plain: Mapping[str, Any]) -> Correction:
     return (
         Merge(**plain) if "gone" in plain else Split(**{**plain, "reported": tuple(map(GlobalId, plain["reported"]))})
     )
-
-
-class Batches:
-    """Makes the batches of one run; remembers which visits go on.
-
-    Args:
-        run_id: of the run.
-        cameras: the database's ids of the site's cameras.
-    """
-
-    def __init__(self, run_id: int, cameras: Mapping[CameraId, int]) -> None:
-        self._run_id, self._cameras = run_id, cameras
-        self._number = 0
-        self._visits: dict[tuple[int, int], list[float]] = {}  # begin and end, by person and camera
-
-    def join(self, updates: Sequence[TrackingUpdate], states: Sequence[StateChange]) -> Batch:
-        """Return the next batch."""
-        self._number += 1
-        until = updates[-1].captured_at if updates else max(change.at for change in states)
-        tracks = [
-            self._points(sightings) for update in updates for sightings in update.sightings if len(sightings.tracks)
-        ]
-        dots = [self._dots(update) for update in updates if len(update.floor)]
-        return Batch(
-            run_id=self._run_id,
-            number=self._number,
-            until=until,
-            updates=len(updates),
-            points=_joined(tracks, POINTS),
-            dots=_joined(dots, DOTS),
-            seen=_seen(updates),
-            appearances=self._appearances(updates, until),
-            corrections=tuple((update.captured_at, c) for update in updates for c in update.corrections),
-            states=tuple(states),
-        )
-
-    def _points(self, sightings: Sightings) -> Columns:
-        """Return the rows of a frame: boxes that somebody has been seen in, or a track that is no mere attempt."""
-        tracks, floor = sightings.tracks, sightings.floor
-        kept = np.flatnonzero((sightings.global_id != NO_ID) | (tracks.state != TrackState.TENTATIVE))
-        n, xyxy = len(kept), tracks.xyxy[kept]
-        valid = floor.valid[kept]
-        xy = np.where(valid[:, None], floor.xy[kept], np.nan)
-        sigma = np.full(n, np.nan)
-        sigma[valid] = largest_sigma(floor.covariance[kept][valid])
-        values = (tracks.captured_at, self._run_id, self._cameras[tracks.camera_id])
-        per_box = (sightings.global_id[kept], *xyxy.T, tracks.confidence[kept], sightings.certainty[kept], *xy.T, sigma)
-        columns = [np.full(n, value) for value in values] + [tracks.track_id[kept], *per_box]
-        return dict(zip(POINTS, columns, strict=True))
-
-    def _dots(self, update: TrackingUpdate) -> Columns:
-        floor, n = update.floor, len(update.floor)
-        columns = (np.full(n, update.captured_at), np.full(n, self._run_id), floor.global_id, *floor.xy.T)
-        return dict(zip(DOTS, (*columns, largest_sigma(floor.covariance), floor.certainty), strict=True))
-
-    def _appearances(self, updates: Iterable[TrackingUpdate], until: float) -> Columns:
-        """Lengthen the visits by what was seen, and return those that it concerns."""
-        rows: dict[tuple[int, int, float], float] = {}
-        for update in updates:
-            for sightings in update.sightings:
-                camera, at = self._cameras[sightings.tracks.camera_id], sightings.tracks.captured_at
-                for person in sightings.global_id[sightings.global_id != NO_ID].tolist():
-                    visit = self._visits.get((person, camera))
-                    if visit is None or at - visit[1] > VISIT_GAP_S:
-                        visit = self._visits[person, camera] = [at, at]
-                    visit[1] = at
-                    rows[person, camera, visit[0]] = at
-        self._visits = {key: visit for key, visit in self._visits.items() if until - visit[1] <= VISIT_GAP_S}
-        columns = [*zip(*rows, strict=True), tuple(rows.values())] if rows else [()] * 4
-        return {name: np.array(c, like.dtype) for (name, like), c in zip(APPEARANCES.items(), columns, strict=True)}
-
-
-def _joined(parts: Sequence[Columns], like: Columns) -> Columns:
-    """Return the parts one below the other, in the types of `like`."""
-    return {
-        name: np.concatenate([part[name] for part in parts]).astype(empty.dtype) if parts else empty
-        for name, empty in like.items()
-    }
-
-
-def _seen(updates: Iterable[TrackingUpdate]) -> Columns:
-    """Return for each person of the updates the capture times of the first and the last that has them."""
-    spans: dict[int, tuple[float, float]] = {}
-    for update in updates:
-        columns = [update.floor.global_id, *(sightings.global_id for sightings in update.sightings)]
-        for person in np.unique(np.concatenate(columns)).tolist():
-            if person != NO_ID:
-                spans[person] = (spans.get(person, (update.captured_at,))[0], update.captured_at)
-    times = np.array(list(spans.values()), dtype=np.float64).reshape(-1, 2)
-    return {"person": np.array(list(spans), np.int64), "first_seen": times[:, 0], "last_seen": times[:, 1]}

@@ -6,7 +6,8 @@ of memory (https://www.postgresql.org/docs/current/sql-copy.html, "Binary Format
 
 import io
 import sqlite3
-from typing import Any, cast
+from collections.abc import Mapping
+from typing import Any, Literal, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,8 @@ SIGNATURE = b"PGCOPY\n\xff\r\n\0" + bytes(8)  # no flags, no extension of the he
 TRAILER = b"\xff\xff"
 EPOCH_S = 946_684_800  # 2000-01-01, from which PostgreSQL counts microseconds
 NULL = -1  # in place of a field's length
+ARRAYS = {"f": "float8[]", "i": "int8[]", "U": "text[]"}  # of PostgreSQL, by the kind of a numpy type
+Merging = Literal["put", "add", "most"]
 
 
 def insert_columns(connection: Connection, table: Table, columns: Columns) -> None:
@@ -45,27 +48,36 @@ def insert_columns(connection: Connection, table: Table, columns: Columns) -> No
     raw.run_async(lambda driver: driver.copy_to_table(table.name, source=block, columns=list(columns), format="binary"))
 
 
-def upsert_columns(connection: Connection, table: Table, columns: Columns, changed: str) -> None:
-    """Add rows to a table, or where their keys are there already change one column of those; no NULLs.
+def upsert_columns(connection: Connection, table: Table, columns: Columns, merge: Mapping[str, Merging]) -> None:
+    """Add rows to a table, or where their keys are there already change those rows; no NULLs.
 
     Args:
         connection: as for `insert_columns`.
         table: the table.
-        columns: arrays of one length by the names of the table's columns.
-        changed: the column that may change.
+        columns: arrays of one length by the names of the table's columns; no key twice.
+        merge: what becomes of the columns of rows that are there.
     """
+    if not len(next(iter(columns.values()))):
+        return
     raw = connection.connection.dbapi_connection
     if raw is None:
         raise ValueError("the connection is closed")
     names, keys = ", ".join(columns), ", ".join(column.name for column in table.primary_key)
-    rule = f"ON CONFLICT ({keys}) DO UPDATE SET {changed} = excluded.{changed}"
+    sqlite = connection.dialect.name == "sqlite"
+    most = "max" if sqlite else "greatest"
+    changed = {
+        "put": "excluded.{name}",
+        "add": "{table}.{name} + excluded.{name}",
+        "most": most + "({table}.{name}, excluded.{name})",
+    }
+    changes = (f"{name} = " + changed[how].format(table=table.name, name=name) for name, how in merge.items())
+    rule = f"ON CONFLICT ({keys}) DO {'UPDATE SET ' if merge else 'NOTHING'}{', '.join(changes)}"
     values = [column.tolist() for column in columns.values()]
-    if connection.dialect.name == "sqlite":
+    if sqlite:
         statement = f"INSERT INTO {table.name} ({names}) VALUES ({', '.join('?' * len(columns))}) {rule}"
         cast("sqlite3.Connection", raw).executemany(statement, zip(*values, strict=True))
         return
-    types = ["float8[]" if column.dtype.kind == "f" else "int8[]" for column in columns.values()]
-    arrays = ", ".join(f"${i}::{kind}" for i, kind in enumerate(types, 1))
+    arrays = ", ".join(f"${i}::{ARRAYS[column.dtype.kind]}" for i, column in enumerate(columns.values(), 1))
     picked = ", ".join(f"to_timestamp({name})" if isinstance(table.c[name].type, Instant) else name for name in columns)
     statement = f"INSERT INTO {table.name} ({names}) SELECT {picked} FROM unnest({arrays}) AS given({names}) {rule}"
     raw.run_async(lambda driver: driver.execute(statement, *values))

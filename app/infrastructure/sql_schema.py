@@ -92,6 +92,7 @@ CALIBRATIONS = Table(  # a row for each change
     Column("version", Integer, primary_key=True, autoincrement=False),
     Column("since", Instant, nullable=False),
     Column("model", Text, nullable=False),  # JSON, as the site file has it; the word null without calibration
+    Column("footprint", Text),  # JSON, the corners of the floor that the camera sees; NULL where nobody knows
 )
 CAMERA_STATES = Table(  # a row for each change
     "camera_states",
@@ -117,6 +118,7 @@ RUNS = Table(
     Column("batch", BigInteger, nullable=False),  # the last one that was written, in the same transaction
     Column("last_id", BigInteger, nullable=False, server_default=text("0")),  # the largest id of a person so far
     Column("ended", Instant),  # capture time of that batch's last update; NULL before the first
+    Column("bounds", Text),  # JSON, x_min, y_min, x_max and y_max of the floor; NULL without floor
 )
 INSTANTS = Table(  # capture times of a run's updates, also of those in which nobody was on the floor
     "instants",

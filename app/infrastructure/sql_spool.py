@@ -18,8 +18,8 @@ import structlog
 
 from app.infrastructure.sql_batch import Batch, unpack
 
-HEAD = struct.Struct("<4sIII")  # magic, updates in the batch, bytes that follow, their CRC-32
-MAGIC = b"SPB1"
+HEAD = struct.Struct("<4sIQII")  # magic, updates in the batch, its largest id, bytes that follow, their CRC-32
+MAGIC = b"SPB2"
 SPILL_S = 0.4  # a batch that has waited for so long goes to disk
 SEGMENT = 16_000_000  # bytes; a longer file is followed by another
 MEMORY = 2_000_000  # rows that may wait in memory while the disk is full: about 150 MB
@@ -47,7 +47,9 @@ class Spool:
         self._offset = 0  # where the next record of the oldest file begins
         self._head: tuple[Batch, int] | None = None  # that record and where it ends
         self._made = 0  # files of this start
-        self._updates = sum(_count(path) for path in self._files)
+        counted = [_count(path) for path in self._files]
+        self._updates = sum(updates for updates, _ in counted)
+        self.last_id = max((last_id for _, last_id in counted), default=0)  # of people in batches of earlier starts
         self._closed = False
         self.lost = 0  # updates that neither memory nor disk could hold
 
@@ -171,7 +173,7 @@ class Spool:
 def _packed(batch: Batch) -> bytes:
     """Return a batch as a record."""
     packed = batch.pack()
-    return HEAD.pack(MAGIC, batch.updates, len(packed), zlib.crc32(packed)) + packed
+    return HEAD.pack(MAGIC, batch.updates, batch.last_id, len(packed), zlib.crc32(packed)) + packed
 
 
 def _record(path: Path, offset: int) -> tuple[Batch, int] | None:
@@ -181,27 +183,27 @@ def _record(path: Path, offset: int) -> tuple[Batch, int] | None:
         head = file.read(HEAD.size)
         if len(head) < HEAD.size:
             return None
-        magic, _, length, checksum = HEAD.unpack(head)
+        magic, _, _, length, checksum = HEAD.unpack(head)
         packed = file.read(length) if magic == MAGIC else b""
     if len(packed) < length or not packed or zlib.crc32(packed) != checksum:
         return None
     return unpack(packed), offset + HEAD.size + length
 
 
-def _count(path: Path) -> int:
-    """Return how many updates the whole records of a file have."""
-    updates, offset, size = 0, 0, path.stat().st_size
+def _count(path: Path) -> tuple[int, int]:
+    """Return how many updates the whole records of a file have, and the largest id of a person in them."""
+    updates, last_id, offset, size = 0, 0, 0, path.stat().st_size
     with path.open("rb") as file:
         while True:
             file.seek(offset)
             head = file.read(HEAD.size)
             if len(head) < HEAD.size:
-                return updates
-            magic, count, length, _ = HEAD.unpack(head)
+                return updates, last_id
+            magic, count, largest, length, _ = HEAD.unpack(head)
             offset += HEAD.size + length
             if magic != MAGIC or offset > size:
-                return updates
-            updates += count
+                return updates, last_id
+            updates, last_id = updates + count, max(last_id, largest)
 
 
 def _write_all(descriptor: int, data: bytes) -> None:

@@ -8,20 +8,27 @@ wait.
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import structlog
 
+from app.domains.analytics.coverage import Coverage
+from app.domains.analytics.places import PlaceId, PlaceVersion
+from app.domains.analytics.watch import FloorWatch
 from app.domains.vocabulary import CameraId, GlobalId, TrackingUpdate
 from app.errors import StoreError, StoreRefused
-from app.infrastructure.sql_batch import Batches, StateChange
+from app.infrastructure.sql_batch import Batch, StateChange
 from app.infrastructure.sql_database import Database
+from app.infrastructure.sql_join import Batches, moment
 from app.infrastructure.sql_read import read_counts, read_journey
+from app.infrastructure.sql_retention import Retention, tidy
 from app.infrastructure.sql_spool import Spool
-from app.infrastructure.sql_write import Retention, Start, UnknownRun, begin, prune, write
+from app.infrastructure.sql_write import Start, UnknownRun, begin, write
+from app.orchestration.floor_record import FloorRecord, Redraw
 from app.orchestration.ports import Counts, Journey
 
 CameraStates = Callable[[], tuple[float, Iterable[tuple[CameraId, str, str | None]]]]
@@ -33,13 +40,14 @@ def _no_states() -> tuple[float, Iterable[tuple[CameraId, str, str | None]]]:
 
 @dataclass(frozen=True, slots=True)
 class StoreConfig:
-    """The store's rhythm; seconds."""
+    """The store's rhythm, seconds, and how long rows are kept."""
 
     flush_s: float = 0.25  # how often what has come is put together; with `Spool`'s patience less than a second in all
     retry_s: float = 1.0  # after a write that failed
     look_s: float = 1.0  # how often cameras are asked for their state
     tidy_s: float = 60.0  # how often what is older than the history should be is removed
     memory: int = 20_000  # updates that may wait for a disk that hangs: an hour at 5 a second
+    keep: Retention = field(default_factory=Retention)
 
 
 class SQLStore:
@@ -48,10 +56,12 @@ class SQLStore:
     Args:
         database: with tables of the newest revision.
         spool: the folder for what waits; others than this database's must not be in it.
-        start: the site and its cameras.
-        keep: how long rows are kept.
+        start: the site, its cameras and places.
         states: asked once a second for the time now and each camera's state, and why it has it.
-        config: the rhythm.
+        config: the rhythm, and how long rows are kept.
+
+    Attributes:
+        last_id: the largest id of a person in earlier runs; those of this one must be larger.
 
     Raises:
         StoreError: the database cannot be written now.
@@ -62,22 +72,28 @@ class SQLStore:
         database: Database,
         spool: Path,
         start: Start,
-        keep: Retention | None = None,
         states: CameraStates = _no_states,
         config: StoreConfig | None = None,
     ) -> None:
         self.config = config or StoreConfig()
-        self._database, self._keep, self._states = database, keep or Retention(), states
+        self._database, self._states = database, states
         self._log = structlog.get_logger("history")
-        self._run, self._cameras = database.write(partial(begin, start=start))
-        self._batches = Batches(self._run, self._cameras)
         self._spool = Spool(spool / database.digest)
+        run = database.write(partial(begin, start=start))
+        self.last_id = max(run.last_id, self._spool.last_id)
+        self._run, self._cameras = run.run_id, run.cameras
+        self._floor = None
+        if start.bounds is not None:
+            coverage = Coverage((), start.footprints, start.bounds)
+            self._floor = FloorRecord(FloorWatch(run.places, coverage))
+        self._batches = Batches(self._run, self._cameras, self._floor)
         self._observed_since: float | None = None
         self._fresh: deque[TrackingUpdate] = deque()
         self._joining = self._lost = 0
         self._state: dict[CameraId, str] = {}
         self._tidied_at = start.begun
         self._look_at = 0.0  # monotonic
+        self._now = -np.inf  # capture time when cameras were looked at last
         self._closing = threading.Event()
         self._ended = threading.Event()  # nothing more comes into the spool
         self._joiner = threading.Thread(target=self._join, name="history-join", daemon=True)
@@ -98,6 +114,20 @@ class SQLStore:
         if len(self._fresh) > self.config.memory:
             self._fresh.popleft()
             self._lost += 1
+
+    def redraw(self, places: Sequence[PlaceVersion], at: float) -> None:
+        """Watch other places from a capture time on; any thread may say so.
+
+        Args:
+            places: the newest version of each place that is in use, as the database has them.
+            at: capture time.
+        """
+        if self._floor is not None:
+            self._floor.tell(Redraw(moment(at), tuple(places)))
+
+    def people_now(self) -> Mapping[PlaceId, int]:
+        """Return how many people are at each place, where the record is now: some seconds ago."""
+        return {} if self._floor is None else self._floor.people()
 
     def waiting(self) -> int:
         """Return how many updates are not in the database yet."""
@@ -144,26 +174,34 @@ class SQLStore:
             closing = self._closing.wait(self.config.flush_s)
             self._joining = len(self._fresh)  # before they are taken, so that they never count as written
             updates = [self._fresh.popleft() for _ in range(self._joining)]
-            changes = self._changes()
-            if updates or changes:
-                self._spool.put(self._batches.join(updates, changes))
-            else:
+            batch = self._batch(updates, self._changes(), last=closing)
+            if batch is None:
                 self._spool.spill()
+            else:
+                self._spool.put(batch)
             self._joining = 0
             if closing:
                 return
+
+    def _batch(self, updates: list[TrackingUpdate], changes: list[StateChange], *, last: bool) -> Batch | None:
+        """Return the next batch; None where nothing happened."""
+        if last:
+            return self._batches.finish(updates, changes)
+        if updates or changes or self._batches.overdue(self._now):
+            return self._batches.join(updates, changes, self._now)
+        return None
 
     def _changes(self) -> list[StateChange]:
         """Return which cameras changed since they were asked last."""
         if time.monotonic() < self._look_at:
             return []
         self._look_at = time.monotonic() + self.config.look_s
-        at, states = self._states()
-        changes = []
+        now, states = self._states()
+        self._now, changes = moment(now), []
         for camera, state, reason in states:
             if self._state.get(camera) != state:
                 self._state[camera] = state
-                changes.append(StateChange(self._cameras[camera], at, state, reason))
+                changes.append(StateChange(self._cameras[camera], self._now, state, reason))
         return changes
 
     def _write(self) -> None:
@@ -192,6 +230,4 @@ class SQLStore:
         if now - self._tidied_at < self.config.tidy_s:
             return
         self._tidied_at = now
-        keep = self._keep
-        before = Retention(now - keep.points_s, now - keep.dots_s, now - keep.events_s)
-        self._database.write(partial(prune, before=before))
+        self._database.write(partial(tidy, now=now, keep=self.config.keep))

@@ -1,45 +1,48 @@
-"""What is done to the tables in one transaction: a start, a batch, old rows removed.
+"""What is done to the tables in one transaction: a start, a batch.
 
 Runs on SQLite and on PostgreSQL. Knows no threads, and no connection but the one that it is given.
 """
 
+import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from sqlalchemy import (
-    ColumnElement,
     Connection,
     bindparam,
-    delete,
-    exists,
     func,
     insert,
     select,
-    tuple_,
     update,
 )
 from sqlalchemy.sql.schema import Table
 
-from app.domains.vocabulary import CameraId
+from app.domains.analytics.coverage import Bounds
+from app.domains.analytics.figures import Ending
+from app.domains.analytics.places import Place, PlaceVersion
+from app.domains.vocabulary import CameraId, FloatArray
 from app.infrastructure.sql_batch import Batch, Columns, StateChange
 from app.infrastructure.sql_copy import insert_columns, upsert_columns
 from app.infrastructure.sql_corrections import correct
+from app.infrastructure.sql_places import draw_described, in_force, read_places
+from app.infrastructure.sql_rollup import add_events, add_heat, add_load, add_occupancy, put_stays
 from app.infrastructure.sql_schema import (
     APPEARANCES,
     CALIBRATIONS,
     CAMERA_STATES,
     CAMERAS,
     DOTS,
-    EVENTS,
+    FOOTAGE,
     IDENTITIES,
+    INSTANTS,
     POINTS,
     RUNS,
     SITES,
     SPANS,
+    STAYS,
 )
-from app.infrastructure.sql_timescale import hypertables
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,34 +53,56 @@ class Start:
         site: name of the site.
         begun: capture time.
         calibrations: of each camera, as JSON.
+        places: that the site's description has.
+        footprints: (P, 2) metres of the cameras that see the floor.
+        bounds: x_min, y_min, x_max, y_max of the floor, in metres; None for a site without floor.
     """
 
     site: str
     begun: float
     calibrations: Mapping[CameraId, str]
+    places: tuple[Place, ...] = ()
+    footprints: Mapping[CameraId, FloatArray] = field(default_factory=dict)
+    bounds: Bounds | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Retention:
-    """How long rows are kept after their capture time, seconds, by class."""
+class Run:
+    """What the database knows of a start.
 
-    points_s: float = 2 * 86_400.0  # boxes: most of the bytes
-    dots_s: float = 90 * 86_400.0
-    events_s: float = 365 * 86_400.0  # visits, identities, corrections, events, states
+    Attributes:
+        run_id: of the start.
+        site_id: of the site.
+        cameras: ids of the site's cameras.
+        places: in force.
+        last_id: the largest id of a person in earlier runs; 0 without any.
+    """
+
+    run_id: int
+    site_id: int
+    cameras: Mapping[CameraId, int]
+    places: tuple[PlaceVersion, ...]
+    last_id: int
 
 
 class UnknownRun(ValueError):
     """The database has no such run: it is another one, or the run has been removed."""
 
 
-def begin(connection: Connection, start: Start) -> tuple[int, dict[CameraId, int]]:
-    """Enter a start of the program; returns the run's id, and the cameras'."""
+def begin(connection: Connection, start: Start) -> Run:
+    """Enter a start of the program."""
     site = _id_of(connection, SITES, {"name": start.site})
     cameras = {name: _id_of(connection, CAMERAS, {"site_id": site, "name": name}) for name in start.calibrations}
     for name, model in start.calibrations.items():
-        _calibrate(connection, cameras[name], start.begun, model)
-    row = {"site_id": site, "begun": start.begun, "batch": 0}
-    return int(connection.execute(insert(RUNS).returning(RUNS.c.id), row).scalar_one()), cameras
+        footprint = start.footprints.get(name)
+        told = {"model": model, "footprint": None if footprint is None else json.dumps(footprint.tolist())}
+        _calibrate(connection, cameras[name], start.begun, told)
+    draw_described(connection, site, start.places, start.begun)
+    last = connection.execute(select(func.max(RUNS.c.last_id)).where(RUNS.c.site_id == site)).scalar() or 0
+    bounds = None if start.bounds is None else json.dumps(start.bounds)
+    row = {"site_id": site, "begun": start.begun, "batch": 0, "last_id": last, "bounds": bounds}
+    run = int(connection.execute(insert(RUNS).returning(RUNS.c.id), row).scalar_one())
+    return Run(run, site, cameras, in_force(read_places(connection, site)), int(last))
 
 
 def write(connection: Connection, batch: Batch) -> bool:
@@ -86,13 +111,19 @@ def write(connection: Connection, batch: Batch) -> bool:
     Raises:
         UnknownRun: the batch belongs to another database.
     """
-    mine = RUNS.c.id == batch.run_id
-    written = {"batch": batch.number, "ended": batch.until}
-    fresh = connection.execute(update(RUNS).where(mine, RUNS.c.batch < batch.number).values(written))
-    if not fresh.rowcount:
-        if connection.execute(select(RUNS.c.id).where(mine)).scalar() is None:
-            raise UnknownRun(f"no run {batch.run_id}")
+    found = connection.execute(select(RUNS).where(RUNS.c.id == batch.run_id).with_for_update()).first()
+    if found is None:
+        raise UnknownRun(f"no run {batch.run_id}")
+    if found.batch >= batch.number:
         return False
+    told = {
+        "batch": batch.number,
+        "ended": batch.until,
+        "last_id": max(found.last_id, batch.last_id),
+    }
+    connection.execute(update(RUNS).where(RUNS.c.id == batch.run_id).values(told))
+    if batch.number == 1:
+        _end_stays(connection, found.site_id, batch.run_id)
     _see(connection, batch.run_id, batch.seen)
     _visit(connection, batch.run_id, batch.appearances)
     insert_columns(connection, POINTS, batch.points)
@@ -101,37 +132,15 @@ def write(connection: Connection, batch: Batch) -> bool:
         correct(connection, batch.run_id, at, correction)
     for change in batch.states:
         _change(connection, change)
+    instants = {"run_id": np.full(len(batch.instants["at"]), batch.run_id), **batch.instants}
+    upsert_columns(connection, INSTANTS, instants, {})
+    upsert_columns(connection, FOOTAGE, batch.footage, {"ended": "put"})
+    add_load(connection, batch.load)
+    put_stays(connection, batch.run_id, batch.stays)
+    add_events(connection, found.site_id, batch.run_id, batch.events)
+    add_occupancy(connection, found.site_id, batch.occupancy)
+    add_heat(connection, found.site_id, batch.heat)
     return True
-
-
-def prune(connection: Connection, before: Retention) -> dict[str, int]:
-    """Remove what was captured before the instants of each class (capture times); returns how many rows, by table.
-
-    What TimescaleDB keeps in chunks is left to its own policies, which drop whole chunks.
-    """
-    newer = CAMERA_STATES.alias("newer")
-    outdated = exists().where(newer.c.camera_id == CAMERA_STATES.c.camera_id, newer.c.at > CAMERA_STATES.c.at)
-    known = exists().where(SPANS.c.run_id == IDENTITIES.c.run_id, SPANS.c.person == IDENTITIES.c.person)
-    latest = (
-        select(SPANS.c.run_id, SPANS.c.person)
-        .group_by(SPANS.c.run_id, SPANS.c.person)
-        .having(func.max(SPANS.c.last_seen) < bindparam("before", before.events_s, SPANS.c.since.type))
-    )
-    rows: tuple[tuple[Table, ColumnElement[bool]], ...] = (
-        (POINTS, POINTS.c.at < before.points_s),
-        (DOTS, DOTS.c.at < before.dots_s),
-        (EVENTS, EVENTS.c.at < before.events_s),
-        (APPEARANCES, APPEARANCES.c.ended < before.events_s),
-        (CAMERA_STATES, (CAMERA_STATES.c.at < before.events_s) & outdated),
-        (SPANS, tuple_(SPANS.c.run_id, SPANS.c.person).in_(latest)),
-        (IDENTITIES, (IDENTITIES.c.first_seen < before.events_s) & ~known),
-    )
-    chunked = hypertables(connection)
-    return {
-        table.name: connection.execute(delete(table).where(old)).rowcount
-        for table, old in rows
-        if table.name not in chunked
-    }
 
 
 def _id_of(connection: Connection, table: Table, row: Mapping[str, Any]) -> int:
@@ -140,15 +149,13 @@ def _id_of(connection: Connection, table: Table, row: Mapping[str, Any]) -> int:
     return int(connection.execute(insert(table).returning(table.c.id), row).scalar_one() if found is None else found)
 
 
-def _calibrate(connection: Connection, camera: int, since: float, model: str) -> None:
+def _calibrate(connection: Connection, camera: int, since: float, told: Mapping[str, str | None]) -> None:
     """Enter a calibration if it is another than the last."""
-    columns = CALIBRATIONS.c.version, CALIBRATIONS.c.model
-    query = select(*columns).where(CALIBRATIONS.c.camera_id == camera).order_by(CALIBRATIONS.c.version.desc())
-    last = connection.execute(query.limit(1)).first()
-    if last is None or last.model != model:
-        version = 1 if last is None else last.version + 1
-        row = {"camera_id": camera, "version": version, "since": since, "model": model}
-        connection.execute(insert(CALIBRATIONS), row)
+    query = select(CALIBRATIONS).where(CALIBRATIONS.c.camera_id == camera).order_by(CALIBRATIONS.c.version.desc())
+    last = connection.execute(query.limit(1)).mappings().first()
+    if last is None or any(last[name] != value for name, value in told.items()):
+        version = 1 if last is None else last["version"] + 1
+        connection.execute(insert(CALIBRATIONS), {"camera_id": camera, "version": version, "since": since, **told})
 
 
 def _see(connection: Connection, run_id: int, seen: Columns) -> None:
@@ -183,9 +190,15 @@ def _see(connection: Connection, run_id: int, seen: Columns) -> None:
 
 def _visit(connection: Connection, run_id: int, appearances: Columns) -> None:
     """Enter visits that begin, and how long those have lasted that go on."""
-    if len(appearances["person"]):
-        columns = {"run_id": np.full(len(appearances["person"]), run_id), **appearances}
-        upsert_columns(connection, APPEARANCES, columns, "ended")
+    columns = {"run_id": np.full(len(appearances["person"]), run_id), **appearances}
+    upsert_columns(connection, APPEARANCES, columns, {"ended": "put"})
+
+
+def _end_stays(connection: Connection, site_id: int, run_id: int) -> None:
+    """End what earlier runs left open, having ended without a word; all of theirs is written by now."""
+    earlier = select(RUNS.c.id).where(RUNS.c.site_id == site_id, RUNS.c.id < run_id)
+    left = STAYS.c.ending == str(Ending.HERE), STAYS.c.run_id.in_(earlier)
+    connection.execute(update(STAYS).where(*left).values(ending=str(Ending.LOST)))
 
 
 def _change(connection: Connection, change: StateChange) -> None:

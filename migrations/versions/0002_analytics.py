@@ -104,6 +104,8 @@ def upgrade() -> None:
     op.add_column("events", sa.Column("people", sa.Integer(), nullable=True))
     op.add_column("events", sa.Column("camera_id", sa.Integer(), nullable=True))
     op.create_index("events_site_id_at", "events", ["site_id", "at"], unique=False)
+    op.add_column("calibrations", sa.Column("footprint", sa.Text(), nullable=True))
+    op.add_column("runs", sa.Column("bounds", sa.Text(), nullable=True))
     op.add_column("runs", sa.Column("last_id", sa.BigInteger(), nullable=False, server_default=sa.text("0")))
     op.execute("UPDATE runs SET last_id = coalesce((SELECT max(person) FROM identities WHERE run_id = runs.id), 0)")
     op.create_index("events_person_at", "events", ["person", "at"], unique=False)

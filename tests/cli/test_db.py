@@ -48,8 +48,8 @@ def test_a_database_is_made_upgraded_and_told_about(spoton):
 @pytest.mark.usefixtures("filled")
 def test_old_rows_are_removed_when_asked(spoton):
     assert "removed 1 of dots" in spoton("prune")[2]
-    assert "removed 1 of dots" in spoton("prune", "--dots-days", "2")[2]
-    assert "removed nothing" in spoton("prune", "--dots-days", "2")[2]
+    assert "removed 1 of dots" in spoton("prune", "--keep-dots", "2")[2]
+    assert "removed nothing" in spoton("prune", "--keep-dots", "2")[2]
 
 
 def test_rows_are_printed_with_their_times_in_utc(spoton, filled):

@@ -3,6 +3,8 @@ import os
 import numpy as np
 import pytest
 
+from app.domains.analytics.figures import Event, EventKind
+from app.domains.analytics.places import PlaceId
 from app.domains.vocabulary import GlobalId, Merge, Split
 from app.infrastructure import sql_spool
 from app.infrastructure.sql_batch import EMPTY, Batch, StateChange, unpack
@@ -11,13 +13,14 @@ from app.infrastructure.sql_spool import Spool
 
 def batch(number, rows=2):
     tables = {
-        table: {name: np.arange(rows).astype(column.dtype) + number for name, column in columns.items()}
+        table: {name: (np.arange(rows) + number).astype(column.dtype.type) for name, column in columns.items()}
         for table, columns in EMPTY.items()
     }
     split = Split(GlobalId(1), GlobalId(2), -np.inf, 5.5, (GlobalId(3),), 0.9)
     corrections = ((1.0, Merge(GlobalId(4), GlobalId(1), 0.8)), (2.0, split))
     states = (StateChange(1, 3.0, "lost", None),)
-    return Batch(1, number, float(number), 3, **tables, corrections=corrections, states=states)
+    events = (Event(0, 4.0, PlaceId("till"), 2, EventKind.CROSS, GlobalId(3), inwards=True),)
+    return Batch(1, number, float(number), 3, **tables, corrections=corrections, states=states, events=events)
 
 
 def drain(spool):
@@ -32,7 +35,7 @@ def test_a_batch_survives_being_packed():
     before = batch(7)
     after = unpack(before.pack())
     assert (after.run_id, after.number, after.until, after.updates) == (1, 7, 7.0, 3)
-    assert (after.corrections, after.states) == (before.corrections, before.states)
+    assert (after.corrections, after.states, after.events) == (before.corrections, before.states, before.events)
     for table in EMPTY:
         for name, column in getattr(before, table).items():
             kept = getattr(after, table)[name]

@@ -27,10 +27,11 @@ from app.domains.vocabulary import (
 from app.errors import StoreError
 from app.infrastructure.sql_corrections import take_back
 from app.infrastructure.sql_database import open_database
+from app.infrastructure.sql_retention import Retention
 from app.infrastructure.sql_revision import check
 from app.infrastructure.sql_schema import DOTS
 from app.infrastructure.sql_store import SQLStore, StoreConfig
-from app.infrastructure.sql_write import Retention, Start
+from app.infrastructure.sql_write import Start
 
 T0 = 1_767_261_600.0
 
@@ -72,11 +73,11 @@ def path(tmp_path):
     return tmp_path / "history.sqlite"
 
 
-def opened(address, folder, begun=T0, keep=None, config=QUICK, make=True, **more):
+def opened(address, folder, begun=T0, config=QUICK, make=True, **more):
     database = open_database(address)
     check(database, "spoton db upgrade", make=make)
     start = Start("shop", begun, {CameraId(camera): "null" for camera in ("a", "b")})
-    return SQLStore(database, folder / "spool", start, keep, config=config, **more)
+    return SQLStore(database, folder / "spool", start, config=config, **more)
 
 
 @pytest.fixture
@@ -272,7 +273,9 @@ def test_instants_are_kept_to_the_microsecond(address, tmp_path):
 
 
 def test_each_class_of_rows_is_removed_when_it_is_old(address, tmp_path):
-    store = opened(address, tmp_path, keep=Retention(points_s=100.0, dots_s=300.0, events_s=500.0))
+    store = opened(
+        address, tmp_path, config=replace(QUICK, keep=Retention(points_s=100.0, dots_s=300.0, events_s=500.0))
+    )
     walk(store, 1, 1.0)
     written(store)
     for gone, begin in (("points", 150.0), ("dots", 350.0), ("spans", 550.0)):

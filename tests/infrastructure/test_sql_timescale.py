@@ -13,10 +13,11 @@ from sqlalchemy import text
 
 from app.infrastructure.sql_database import open_database
 from app.infrastructure.sql_read import read_journey
+from app.infrastructure.sql_retention import Retention, prune
 from app.infrastructure.sql_revision import upgrade
 from app.infrastructure.sql_status import missing
 from app.infrastructure.sql_timescale import hypertables
-from app.infrastructure.sql_write import Retention, Start, begin, prune
+from app.infrastructure.sql_write import Start, begin
 
 
 def test_plain_postgresql_says_what_it_lacks(postgres):
@@ -62,7 +63,7 @@ def test_timescale_keeps_chunks_compresses_them_and_keeps_aggregates(timescale):
     views = "SELECT view_name FROM timescaledb_information.continuous_aggregates ORDER BY 1"
     assert rows(timescale, views) == [("camera_minutes",), ("floor_minutes",)]
 
-    run, _ = timescale.write(partial(begin, start=Start("shop", 0.0, {"a": "null"})))
+    run = timescale.write(partial(begin, start=Start("shop", 0.0, {"a": "null"}))).run_id
     fill = f"""
         INSERT INTO dots SELECT to_timestamp(1.7e9) + i * interval '1 minute', {run}, 1 + i % 3, i, 0, 0.1, 1
         FROM generate_series(0, 5999) i"""
@@ -74,5 +75,5 @@ def test_timescale_keeps_chunks_compresses_them_and_keeps_aggregates(timescale):
     assert rows(timescale, "SELECT count(compress_chunk(c)) FROM show_chunks('dots') c")[0][0] >= 5
     journey = timescale.write(partial(read_journey, run_id=run, person=2, since=1.7e9))
     assert (len(journey.time_s), journey.xy[0, 0], journey.xy[-1, 0]) == (2000, 1.0, 5998.0)
-    assert "dots" not in timescale.write(partial(prune, before=Retention(2e9, 2e9, 2e9))), "policies do that"
+    assert "dots" not in timescale.write(partial(prune, before=Retention(*[2e9] * 5))), "policies do that"
     assert rows(timescale, "SELECT count(*) FROM dots") == [(6000,)]

@@ -46,15 +46,21 @@ class GalleryEntry:
 
 
 class Gallery:
-    """Identities and their prototypes. The only place where a GlobalId is minted."""
+    """Identities and their prototypes. The only place where a GlobalId is minted.
 
-    def __init__(self, index: VectorIndex, config: GalleryConfig) -> None:
+    Args:
+        index: of the prototypes.
+        config: how much is remembered.
+        last_id: the largest id that was ever minted for the site.
+    """
+
+    def __init__(self, index: VectorIndex, config: GalleryConfig, last_id: int = 0) -> None:
         self.config = config
         self._index = index
         self._entries: dict[GlobalId, GalleryEntry] = {}
         self._changed: set[GlobalId] = set()  # identities whose means are newer than their prototype
         self._unindexed: set[GlobalId] = set()  # identities whose prototype the index does not have yet
-        self._next_id = 1
+        self._next_id = last_id + 1
 
     def __len__(self) -> int:
         return len(self._entries)
