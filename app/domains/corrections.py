@@ -68,6 +68,16 @@ class CorrectedHistory:
         self._corrected_at: dict[GlobalId, float] = {}
         self.corrections = 0
 
+    @classmethod
+    def of(cls, spans: Iterable[Span]) -> "CorrectedHistory":
+        """Return the history in which these spans are what was corrected; those of one id in order of time, no gaps."""
+        history = cls()
+        for span in spans:
+            history._spans.setdefault(span.reported, []).append(span)
+        for reported, own in history._spans.items():
+            history._index(reported, (), own)
+        return history
+
     def follow(self, captured_at: float, corrections: Iterable[Correction]) -> None:
         """Take in the corrections of one update."""
         for correction in corrections:

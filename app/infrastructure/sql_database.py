@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import sqlite3
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -40,7 +41,7 @@ class Database(Protocol):
     digest: str  # tells databases apart
 
     def write(self, work: Callable[[Connection], T]) -> T:
-        """Do work in one transaction, whole or not at all; blocks. Called by one thread at a time.
+        """Do work in one transaction, whole or not at all; blocks, one thread after the other.
 
         Raises:
             StoreRefused: the database will never take it.
@@ -52,6 +53,15 @@ class Database(Protocol):
         """Do work that changes nothing, in a thread of its own.
 
         Raises:
+            StoreError: it failed.
+        """
+        ...
+
+    async def change(self, work: Callable[[Connection], T]) -> T:
+        """Do work in one transaction as `write` does, in a thread of its own; waits for a write that goes on.
+
+        Raises:
+            StoreRefused: the database will never take it.
             StoreError: it failed.
         """
         ...
@@ -113,16 +123,22 @@ class SQLite:
         event.listen(self._engine, "begin", _begin)
         self._reader = ThreadPoolExecutor(1, thread_name_prefix="history-read")
         self._writing: Connection | None = None
+        self._lock = threading.Lock()  # of the connection that writes
 
     def write(self, work: Callable[[Connection], T]) -> T:
         """Do work in one transaction."""
         try:
-            if self._writing is None:
-                self._writing = self._engine.connect().execution_options(writes=True)
-            with self._writing.begin():
-                return work(self._writing)
+            with self._lock:
+                if self._writing is None:
+                    self._writing = self._engine.connect().execution_options(writes=True)
+                with self._writing.begin():
+                    return work(self._writing)
         except FAILURES as error:
             raise failure(self.name, error) from error
+
+    async def change(self, work: Callable[[Connection], T]) -> T:
+        """Do work in one transaction, in a thread of its own."""
+        return await asyncio.get_running_loop().run_in_executor(self._reader, self.write, work)
 
     async def read(self, work: Callable[[Connection], T]) -> T:
         """Do work in a thread of its own."""
@@ -162,6 +178,10 @@ class PostgreSQL:
         """Do work in one transaction."""
         return self._run(self._writing, work)
 
+    async def change(self, work: Callable[[Connection], T]) -> T:
+        """Do work in one transaction, in a thread of its own."""
+        return await asyncio.get_running_loop().run_in_executor(self._reader, self.write, work)
+
     async def read(self, work: Callable[[Connection], T]) -> T:
         """Do work in a thread of its own."""
         return await asyncio.get_running_loop().run_in_executor(self._reader, self._run, self._reading, work)
@@ -180,16 +200,18 @@ class PostgreSQL:
 
 
 class _Session:
-    """One connection and the event loop that it lives in. Used by one thread at a time."""
+    """One connection and the event loop that it lives in; one thread after the other."""
 
     def __init__(self, url: URL) -> None:
         self._runner = asyncio.Runner()
+        self._lock = threading.Lock()
         patience = {"timeout": CONNECT_S, "command_timeout": ANSWER_S}
         self._engine = create_async_engine(url, pool_size=1, max_overflow=0, connect_args=patience)
 
     def run(self, work: Callable[[Connection], T]) -> T:
         """Do work in one transaction."""
-        return self._runner.run(self._transact(work))
+        with self._lock:
+            return self._runner.run(self._transact(work))
 
     def close(self) -> None:
         """Let go of the connection."""

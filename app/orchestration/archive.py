@@ -139,6 +139,35 @@ class EventFilter:
     identity: GlobalId | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Dashboard:
+    """What is asked most, of one place and period, read in one go.
+
+    Attributes:
+        visitors: different people.
+        entered: times that somebody came in; of a line, crossings inwards; None where nothing was observed, and so
+            the next two.
+        left: times that somebody went out.
+        peak: the most people at once, and the begin of the hour in which they were.
+        mean_dwell_s: of the stays that have ended; None without any.
+        hours: whole hours of UTC, the one with the period's begin first.
+        cameras: how each did.
+        events: the newest, newest first.
+    """
+
+    place_id: PlaceId
+    period: Period
+    visitors: int
+    entered: int | None
+    left: int | None
+    peak: tuple[int, float] | None
+    mean_dwell_s: float | None
+    hours: OccupancySeries
+    cameras: tuple[CameraUptime, ...]
+    events: tuple[Event, ...]
+    quality: Quality
+
+
 class Archive(Protocol):
     """The history of one site over all its runs. Asked by the event loop; every call may raise StoreError."""
 
@@ -160,6 +189,10 @@ class Archive(Protocol):
 
     async def occupancy(self, place: PlaceId, period: Period, bucket_s: float) -> OccupancySeries:
         """Return how many people were at a place; `bucket_s` is a multiple of 60, the period's ends of the bucket."""
+        ...
+
+    async def dashboard(self, place: PlaceId, period: Period, events: int = 10) -> Dashboard:
+        """Return what is asked most; events are those of the whole site."""
         ...
 
     async def quality(self, place: PlaceId, period: Period) -> Quality:
@@ -217,7 +250,13 @@ class Archive(Protocol):
         ...
 
     async def correct(self, correction: Correction, at: float) -> RecordedCorrection | None:
-        """Enter an operator's correction; None where it names somebody unknown."""
+        """Enter an operator's correction, the ids in it being any that were reported for the people meant.
+
+        A Split whose `apart` is NO_ID makes a new person, whose id the answer has.
+
+        Returns:
+            None where it names somebody unknown, or changes nothing.
+        """
         ...
 
     async def take_back(self, correction_id: int, at: float) -> RecordedCorrection | None:

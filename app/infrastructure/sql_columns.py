@@ -1,0 +1,54 @@
+"""Answers of the database as columns, and instants within questions as seconds. Knows no table.
+
+An answer of many rows costs most where each row becomes an object. PostgreSQL puts columns together by itself
+(`array_agg`), and SQLite's driver hands out plain tuples.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from sqlalchemy import Connection, Double, Select, func, select
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
+from sqlalchemy.types import NullType
+
+from app.domains.vocabulary import FloatArray, IntArray
+
+
+class Seconds(FunctionElement[float]):
+    """An instant as seconds since epoch, a double precision number in both databases."""
+
+    type = Double()
+    inherit_cache = True
+
+
+@compiles(Seconds, "postgresql")
+def _of_timestamp(element: Seconds, compiler: SQLCompiler, **options: object) -> str:
+    return f"CAST(EXTRACT(EPOCH FROM {compiler.process(element.clauses, **options)}) AS DOUBLE PRECISION)"
+
+
+@compiles(Seconds, "sqlite")
+def _of_number(element: Seconds, compiler: SQLCompiler, **options: object) -> str:
+    return compiler.process(element.clauses, **options)
+
+
+def fetch(connection: Connection, query: Select[Any]) -> list[Sequence[Any]]:
+    """Return the columns of an answer, in its order; instants must be wrapped in `Seconds`."""
+    if connection.dialect.name == "sqlite":
+        rows = connection.execute(query).all()
+        return list(zip(*rows, strict=True)) if rows else [()] * len(query.selected_columns)
+    inner = query.subquery()
+    columns = [func.array_agg(column, type_=NullType()) for column in inner.c]  # the driver's lists as they are
+    return [column or () for column in connection.execute(select(*columns)).one()]
+
+
+def floats(column: Sequence[Any]) -> FloatArray:
+    """Return a column as (N,) numbers, NULL as NaN."""
+    return np.array(column, dtype=np.float64)
+
+
+def integers(column: Sequence[Any]) -> IntArray:
+    """Return a column without NULLs as (N,) whole numbers."""
+    return np.array(column, dtype=np.int64)

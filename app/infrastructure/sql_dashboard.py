@@ -1,0 +1,76 @@
+"""What is asked most of a place, in one go: figures and how far they can be trusted. Runs on SQLite and PostgreSQL."""
+
+import numpy as np
+from sqlalchemy import Connection, func, select
+
+from app.domains.analytics.figures import Ending, OccupancySeries, Period, Quality
+from app.domains.analytics.places import PlaceId
+from app.domains.vocabulary import CameraId
+from app.infrastructure.sql_corrections import runs_of
+from app.infrastructure.sql_events import read_events
+from app.infrastructure.sql_rollups import (
+    HOUR,
+    quality_of,
+    read_occupancy,
+    read_totals,
+    series_of,
+)
+from app.infrastructure.sql_schema import CAMERA_STATES, CAMERAS, DOTS
+from app.infrastructure.sql_stays import read_stays, read_visitors
+from app.infrastructure.sql_uptime import read_uptime
+from app.orchestration.archive import CameraUptime, Dashboard, EventFilter, Page
+
+
+def read_begin(connection: Connection, site_id: int) -> float | None:
+    """Return the capture time of the oldest dot or state that is kept; None for an empty history."""
+    # an expression in place of the column, or SQLite would take the index of runs and read them whole
+    dots = select(DOTS.c.at).where((DOTS.c.run_id + 0).in_(runs_of(site_id))).order_by(DOTS.c.at).limit(1)
+    cameras = select(CAMERAS.c.id).where(CAMERAS.c.site_id == site_id)
+    states = select(func.min(CAMERA_STATES.c.at)).where(CAMERA_STATES.c.camera_id.in_(cameras))
+    oldest = (connection.execute(query).scalar() for query in (dots, states))
+    return min((at for at in oldest if at is not None), default=None)
+
+
+def read_quality(connection: Connection, site_id: int, place: PlaceId, period: Period) -> Quality:
+    """Return how far figures of a place can be trusted."""
+    totals = read_totals(connection, site_id, place, period)
+    return quality_of(totals, period, _out(read_uptime(connection, site_id, period)))
+
+
+def read_series(
+    connection: Connection, site_id: int, place: PlaceId, period: Period, bucket_s: float
+) -> OccupancySeries:
+    """Return how many people were at a place."""
+    sums = read_occupancy(connection, site_id, place, period, bucket_s)
+    return series_of(sums, period, bucket_s, read_quality(connection, site_id, place, period))
+
+
+def read_dashboard(connection: Connection, site_id: int, place: PlaceId, period: Period, events: int) -> Dashboard:
+    """Return what is asked most; events are those of the whole site."""
+    cameras = read_uptime(connection, site_id, period)
+    totals = read_totals(connection, site_id, place, period)
+    quality = quality_of(totals, period, _out(cameras))
+    hours = Period(np.floor(period.since / HOUR) * HOUR, np.ceil(period.until / HOUR) * HOUR)
+    series = series_of(read_occupancy(connection, site_id, place, hours, HOUR), hours, HOUR, quality)
+    stays = read_stays(connection, site_id, [place], period)
+    ended = np.array([ending != Ending.HERE for ending in stays.ending], dtype=np.bool_)
+    seen = totals.watched_s > 0
+    visitors = len(np.unique(stays.identity)) if seen else read_visitors(connection, site_id, place, period)
+    busiest = int(np.nanargmax(series.peak)) if np.isfinite(series.peak).any() else None
+    return Dashboard(
+        place_id=place,
+        period=period,
+        visitors=visitors,
+        entered=totals.entered if seen else None,
+        left=totals.gone if seen else None,
+        peak=None if busiest is None else (int(series.peak[busiest]), float(series.at[busiest])),
+        mean_dwell_s=float(np.mean((stays.ended - stays.begun)[ended])) if ended.any() else None,
+        hours=series,
+        cameras=cameras,
+        events=read_events(connection, site_id, EventFilter(period), Page(events)),
+        quality=quality,
+    )
+
+
+def _out(cameras: tuple[CameraUptime, ...]) -> tuple[tuple[CameraId, float], ...]:
+    return tuple((camera.camera_id, camera.out_s) for camera in cameras if camera.out_s > 0)

@@ -1,0 +1,104 @@
+"""Figures from the roll-ups: sums over minutes and hours that the writer keeps. Runs on SQLite and on PostgreSQL.
+
+Periods are read in whole minutes; of a minute that a period begins or ends in, all counts.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from sqlalchemy import ColumnElement, Connection, Table, and_, func, or_, select
+
+from app.domains.analytics.figures import OccupancySeries, Period, Quality
+from app.domains.analytics.places import PlaceId
+from app.domains.vocabulary import CameraId, FloatArray
+from app.infrastructure.sql_columns import Seconds, fetch, floats
+from app.infrastructure.sql_schema import OCCUPANCY
+
+MINUTE, HOUR = 60, 3600
+SUMS = ("watched_s", "observed_s", "person_s", "distance_m", "sigma_s", "certainty_s", "entered", "gone")
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """What the roll-ups of a place add up to within a period; as the columns of the table are."""
+
+    watched_s: float
+    observed_s: float
+    person_s: float
+    distance_m: float
+    sigma_s: float
+    certainty_s: float
+    entered: int
+    gone: int
+
+
+def within(table: Table, period: Period) -> ColumnElement[bool]:
+    """Return the condition for the fewest rows of a roll-up that make up a period: hours, and minutes at its ends."""
+    step, at = table.c.step, table.c.at
+    first, last = np.floor(period.since / MINUTE) * MINUTE, np.ceil(period.until / MINUTE) * MINUTE
+    begin, end = np.ceil(first / HOUR) * HOUR, np.floor(last / HOUR) * HOUR
+    if begin >= end:
+        return and_(step == MINUTE, at >= first, at < last)
+    hours = and_(step == HOUR, at >= begin, at < end)
+    before = and_(step == MINUTE, at >= first, at < begin)
+    return or_(hours, before, and_(step == MINUTE, at >= end, at < last))
+
+
+def read_totals(connection: Connection, site_id: int, place: PlaceId, period: Period) -> Totals:
+    """Return what is known of a place within a period."""
+    columns = [func.coalesce(func.sum(OCCUPANCY.c[name]), 0) for name in SUMS]
+    query = select(*columns).where(OCCUPANCY.c.site_id == site_id, OCCUPANCY.c.place == place)
+    return Totals(*connection.execute(query.where(within(OCCUPANCY, period))).one())
+
+
+def read_occupancy(
+    connection: Connection, site_id: int, place: PlaceId, period: Period, bucket_s: float
+) -> dict[str, FloatArray]:
+    """Return the sums of each bucket of a period, and `peak`; all 0 where nothing is known."""
+    rollup = OCCUPANCY.c
+    step = HOUR if bucket_s % HOUR == 0 and period.since % HOUR == 0 else MINUTE
+    number = func.floor((Seconds(rollup.at) - period.since) / bucket_s)
+    mine = rollup.site_id == site_id, rollup.place == place, rollup.step == step
+    within_period = rollup.at >= period.since, rollup.at < period.until
+    sums = [func.sum(rollup[name]) for name in SUMS]
+    query = select(number, *sums, func.max(rollup.peak)).where(*mine, *within_period).group_by(number)
+    row, *columns = (floats(column) for column in fetch(connection, query))
+    buckets = round(period.seconds / bucket_s)
+    series = {name: np.zeros(buckets) for name in (*SUMS, "peak")}
+    for filled, column in zip(series.values(), columns, strict=True):
+        filled[row.astype(np.int64)] = column
+    return series
+
+
+def series_of(sums: dict[str, FloatArray], period: Period, bucket_s: float, quality: Quality) -> OccupancySeries:
+    """Return what the sums of buckets say; nothing of those that nobody watched."""
+    watched, person = sums["watched_s"], sums["person_s"]
+
+    def seen(column: FloatArray) -> FloatArray:
+        return np.where(watched > 0, column, np.nan)
+
+    return OccupancySeries(
+        at=period.since + bucket_s * np.arange(len(watched), dtype=np.float64),
+        bucket_s=bucket_s,
+        mean=_ratio(person, watched),
+        peak=seen(sums["peak"]),
+        entered=seen(sums["entered"]),
+        left=seen(sums["gone"]),
+        speed=_ratio(sums["distance_m"], person),
+        observed=np.clip(sums["observed_s"] / bucket_s, 0.0, 1.0),
+        quality=quality,
+    )
+
+
+def quality_of(totals: Totals, period: Period, cameras_out: tuple[tuple[CameraId, float], ...]) -> Quality:
+    """Return how far figures can be trusted that were made from these sums."""
+    observed = min(totals.observed_s / period.seconds, 1.0) if period.seconds > 0 else 0.0
+    if totals.person_s <= 0:
+        return Quality(observed, cameras_out, None, None)
+    return Quality(observed, cameras_out, totals.sigma_s / totals.person_s, totals.certainty_s / totals.person_s)
+
+
+def _ratio(part: FloatArray, whole: FloatArray) -> FloatArray:
+    """Return part / whole (N,), NaN where there is no whole."""
+    ratio: FloatArray = np.divide(part, whole, out=np.full(len(part), np.nan), where=whole > 0)
+    return ratio

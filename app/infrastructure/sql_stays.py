@@ -1,0 +1,107 @@
+"""Who was at which place from when to when, corrections followed. Runs on SQLite and on PostgreSQL."""
+
+from collections.abc import Collection
+from typing import Any
+
+import numpy as np
+from sqlalchemy import ColumnElement, Connection, Select, Table, and_, distinct, func, select
+
+from app.domains.analytics.figures import Ending, Period, Stays
+from app.domains.analytics.places import FLOOR, PlaceId
+from app.domains.vocabulary import FloatArray, GlobalId, IntArray
+from app.infrastructure.sql_batch import VISIT_GAP_S
+from app.infrastructure.sql_columns import Seconds, fetch, floats, integers
+from app.infrastructure.sql_corrections import runs_of
+from app.infrastructure.sql_people import tagged
+from app.infrastructure.sql_schema import APPEARANCES, OCCUPANCY, SPANS, STAYS
+
+
+def read_stays(
+    connection: Connection,
+    site_id: int,
+    places: Collection[PlaceId],
+    period: Period,
+    identity: GlobalId | None = None,
+    without: Collection[str] = (),
+) -> Stays:
+    """Return the stays that overlap a period; at no places means at all that are drawn."""
+    stays, spans = STAYS.c, SPANS.c
+    times = Seconds(stays.begun), Seconds(stays.ended), Seconds(spans.since), Seconds(spans.until)
+    query = select(stays.place, spans.identity, *times, stays.ending).join(SPANS, _same(STAYS))
+    query = query.where(*_overlapping(site_id, period))
+    query = query.where(stays.place.in_(places) if places else stays.place != FLOOR)
+    if identity is not None:
+        query = query.where(spans.identity == identity)
+    place, who, begun, ended, since, until, ending = fetch(connection, _without(query, site_id, without))
+    names, number = np.unique(np.array(place, dtype=np.str_), return_inverse=True)
+    begin, end = np.maximum(floats(begun), floats(since)), np.minimum(floats(ended), floats(until))
+    cut = floats(ended) > floats(until)  # the rest was somebody else
+    how = np.where(cut, str(Ending.LOST), np.array(ending, dtype=np.str_))
+    people = integers(who)
+    first, last = _joined(number, people, begin, end)
+    order = np.lexsort((number[first], people[first], begin[first]))
+    first, last = first[order], last[order]
+    return Stays(
+        place=tuple(PlaceId(str(name)) for name in names[number[first]]),
+        identity=people[first],
+        begun=begin[first],
+        ended=end[last],
+        ending=tuple(Ending(str(one)) for one in how[last]),
+    )
+
+
+def read_visitors(
+    connection: Connection, site_id: int, place: PlaceId, period: Period, without: Collection[str] = ()
+) -> int:
+    """Count the people at a place; on a site without floor those whom any camera saw."""
+    people = func.count(distinct(SPANS.c.identity))
+    rollup = select(OCCUPANCY.c.at).where(OCCUPANCY.c.site_id == site_id, OCCUPANCY.c.place == FLOOR).limit(1)
+    if place == FLOOR and connection.execute(rollup).first() is None:
+        query = select(people).select_from(APPEARANCES).join(SPANS, _same(APPEARANCES))
+        wanted = APPEARANCES.c.ended >= period.since, APPEARANCES.c.begun < period.until
+        mine = (APPEARANCES.c.run_id + 0).in_(runs_of(site_id))
+        query = query.where(mine, *wanted)
+    else:
+        query = select(people).select_from(STAYS).join(SPANS, _same(STAYS))
+        query = query.where(STAYS.c.place == place, *_overlapping(site_id, period))
+    return int(connection.execute(_without(query, site_id, without)).scalar_one())
+
+
+def _same(table: Table) -> ColumnElement[bool]:
+    """Return the condition for the spans of a row's person that overlap it."""
+    same = and_(SPANS.c.run_id == table.c.run_id, SPANS.c.person == table.c.person)
+    return and_(same, SPANS.c.since <= table.c.ended, SPANS.c.until > table.c.begun)
+
+
+def _overlapping(site_id: int, period: Period) -> tuple[ColumnElement[bool], ...]:
+    """Return the conditions for stays of a site, as far as they are one person's, that overlap a period."""
+    # an expression in place of the column, or SQLite would take the index of runs and read them whole
+    of_site = (STAYS.c.run_id + 0).in_(runs_of(site_id))
+    still = STAYS.c.ended >= period.since, SPANS.c.until > period.since
+    return of_site, *still, STAYS.c.begun < period.until, SPANS.c.since < period.until
+
+
+def _without(query: Select[Any], site_id: int, tags: Collection[str]) -> Select[Any]:
+    return query.where(SPANS.c.identity.not_in(tagged(site_id, tags))) if tags else query
+
+
+def _joined(place: IntArray, who: IntArray, begin: FloatArray, end: FloatArray) -> tuple[IntArray, IntArray]:
+    """Join what one person stayed at one place without a gap worth the name.
+
+    Returns:
+        For each stay the row that begins it, and the row that ends it.
+    """
+    n = len(begin)
+    if not n:
+        return np.empty(0, np.int64), np.empty(0, np.int64)
+    order = np.lexsort((begin, who, place))
+    own = np.concatenate([[True], (np.diff(place[order]) != 0) | (np.diff(who[order]) != 0)])
+    by_end = np.argsort(end[order], kind="stable")
+    rank = np.empty(n, np.int64)
+    rank[by_end] = np.arange(n)
+    group = np.cumsum(own) - 1
+    longest = by_end[np.maximum.accumulate(group * n + rank) - group * n]  # of the group so far, the one that ends last
+    gap = begin[order][1:] - end[order][longest[:-1]]
+    fresh = own | np.concatenate([[False], gap > VISIT_GAP_S])
+    starts = np.flatnonzero(fresh)
+    return order[starts], order[longest[np.append(starts[1:], n) - 1]]
