@@ -8,11 +8,12 @@ from pathlib import Path
 
 import structlog
 from fastapi import FastAPI
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
-from app.api import health, live, sites
+from app.api import analytics, health, live, people, places, sites
 from app.api.errors import add_problem_answers
 from app.api.floor_hub import FloorHub
 from app.api.frame_hub import FrameHub
@@ -21,6 +22,7 @@ from app.api.security import THIS_MACHINE, Guard
 from app.api.site import LiveSite
 
 RETRY_S = 1.0
+PACKED_FROM, PACKING = 1_000, 5  # bytes of an answer from which on it is packed, and how hard
 PAGE = Path(__file__).resolve().parent.parent / "web"
 
 
@@ -93,10 +95,12 @@ def build_api(site: LiveSite, access: Access | None = None) -> FastAPI:
         openapi_url="/api/v1/openapi.json",
     )
     app.state.site, app.state.seats = site, Seats(access.viewers)
+    app.state.drawing = asyncio.Lock()  # versions of places follow one another
     app.state.floor_hub, app.state.frame_hub = floor_hub, frame_hub
+    app.add_middleware(GZipMiddleware, minimum_size=PACKED_FROM, compresslevel=PACKING)
     app.add_middleware(Guard, hosts=access.hosts, any_address=access.any_address)
     add_problem_answers(app)
-    for router in (health.router, sites.router, live.router):
-        app.include_router(router)
+    for part in (health, sites, places, analytics, people, live):
+        app.include_router(part.router)
     app.mount("/", PageFiles(directory=PAGE, html=True, check_dir=False), name="page")
     return app

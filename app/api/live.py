@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from app.api.floor_hub import FloorHub
 from app.api.frame_hub import FrameHub, FrameViewer
+from app.api.permissions import permission
 from app.api.schemas import Ping, Watch
 from app.api.site import LiveSite
 from app.domains.vocabulary import CameraId
@@ -32,7 +33,7 @@ class NotUnderstood(Exception):
     """A viewer said something that the server does not take; the message says what it takes."""
 
 
-@router.websocket("/{site}/floor")
+@router.websocket("/{site}/floor", dependencies=[permission("floor:watch")])
 async def floor(websocket: WebSocket, site: str) -> None:
     """Send the floor; answer pings."""
     hub: FloorHub = websocket.app.state.floor_hub
@@ -58,7 +59,7 @@ async def floor(websocket: WebSocket, site: str) -> None:
         websocket.app.state.seats.taken -= 1
 
 
-@router.websocket("/{site}/frames")
+@router.websocket("/{site}/frames", dependencies=[permission("frames:watch")])
 async def frames(websocket: WebSocket, site: str, cameras: str = "", width: str = "640") -> None:
     """Send the newest frames of the cameras that are watched."""
     hub: FrameHub = websocket.app.state.frame_hub

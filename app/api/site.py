@@ -1,11 +1,13 @@
 """What the API serves: one live site, as the composition root has put it together. Knows no route and no socket."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from app.domains.analytics.places import PlaceId, PlaceVersion
 from app.domains.vocabulary import CameraId, FloatArray, TrackingUpdate
+from app.orchestration.archive import Archive
 from app.orchestration.ports import FloorTruth, JpegEncoder, TrackStore
 from app.orchestration.runtime import Runtime
 
@@ -19,6 +21,18 @@ class Scorer(Protocol):
 
     def scores(self) -> Mapping[str, float | int | None]:
         """Return window_s, idf1, moda, position_error_m, matched and people; None where there is no data."""
+        ...
+
+
+class PlaceWatch(Protocol):
+    """Watches who is at which place, live. Asked by the event loop; must not block."""
+
+    def redraw(self, places: Sequence[PlaceVersion], at: float) -> None:
+        """Go by these places from a capture time on."""
+        ...
+
+    def people_now(self) -> Mapping[PlaceId, int]:
+        """Return how many people are at each place."""
         ...
 
 
@@ -65,6 +79,9 @@ class LiveSite:
         detector: what finds people, in words for users.
         notes: what users should know, such as which networks were chosen.
         bounds: x_min, y_min, x_max, y_max of the floor in metres; None where no camera is calibrated.
+        store: takes in what is tracked.
+        archive: tells what was, of all runs.
+        watch: of the places that users draw.
         truth: who really is where; only a simulated site has it, and then it is a demo.
     """
 
@@ -76,6 +93,8 @@ class LiveSite:
     cameras: tuple[CameraPlace, ...]
     runtime: Runtime
     store: TrackStore
+    archive: Archive
+    watch: PlaceWatch
     encoder: JpegEncoder
     truth: FloorTruth | None = None
     scorer: Scorer | None = None

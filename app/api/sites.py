@@ -5,14 +5,13 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, HTTPException, Query, Request
 from fastapi.responses import FileResponse
 
-from app.api.floor_hub import FloorHub
+from app.api.permissions import permission
+from app.api.route import Route
 from app.api.schemas import (
-    CountsAnswer,
     JourneyAnswer,
     SiteDescription,
     SiteName,
     SiteNames,
-    counts_answer,
     journey_answer,
     site_description,
 )
@@ -22,7 +21,8 @@ from app.domains.vocabulary import GlobalId
 DAY_S = 86400.0
 LARGEST_ID = 2**31 - 1
 
-router = APIRouter(prefix="/api/v1/sites", tags=["sites"])
+router = APIRouter(prefix="/api/v1/sites", tags=["sites"], route_class=Route)
+READ = [permission("site:read")]
 
 
 def named_site(site: str, request: Request) -> LiveSite:
@@ -40,20 +40,20 @@ def named_site(site: str, request: Request) -> LiveSite:
 NamedSite = Annotated[LiveSite, Depends(named_site)]
 
 
-@router.get("", summary="All sites")
+@router.get("", summary="All sites", dependencies=READ)
 async def list_sites(request: Request) -> SiteNames:
     """Name the sites that are served."""
     live: LiveSite = request.app.state.site
     return SiteNames(sites=[SiteName(site=live.name, demo=live.demo)])
 
 
-@router.get("/{site}", summary="What stands still about a site")
+@router.get("/{site}", summary="What stands still about a site", dependencies=READ)
 async def describe_site(site: NamedSite) -> SiteDescription:
     """Describe floor and cameras."""
     return site_description(site)
 
 
-@router.get("/{site}/plan", summary="The drawing of the floor", response_class=FileResponse)
+@router.get("/{site}/plan", summary="The drawing of the floor", response_class=FileResponse, dependencies=READ)
 async def plan(site: NamedSite) -> FileResponse:
     """Send the drawing of the floor."""
     if site.plan is None:
@@ -61,7 +61,11 @@ async def plan(site: NamedSite) -> FileResponse:
     return FileResponse(site.plan.path, media_type=site.plan.media_type)
 
 
-@router.get("/{site}/identities/{identity}/journey", summary="Where a person was")
+@router.get(
+    "/{site}/identities/{identity}/journey",
+    summary="Where a person was",
+    dependencies=[permission("identities:read")],
+)
 async def journey(
     site: NamedSite,
     identity: int,
@@ -74,10 +78,3 @@ async def journey(
     if found is None:
         raise HTTPException(404, f"nobody with the id {identity} has been on the floor since the server started")
     return journey_answer(found)
-
-
-@router.get("/{site}/counts", summary="How many people")
-async def counts(site: NamedSite, request: Request) -> CountsAnswer:
-    """Count different people, corrections followed."""
-    hub: FloorHub = request.app.state.floor_hub
-    return counts_answer(await site.store.counts(site.runtime.clock.now()), hub.people_now)

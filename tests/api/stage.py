@@ -10,10 +10,12 @@ from dataclasses import dataclass, field, replace
 import httpx
 import numpy as np
 import uvicorn
+from fake_archive import FakeArchive
 from websockets.sync.client import connect
 
 from app.api.application import build_api
 from app.api.site import CameraPlace, LiveSite
+from app.domains.analytics.places import PlaceId
 from app.domains.vocabulary import (
     CameraId,
     FloorPoints,
@@ -87,6 +89,19 @@ class StagedStore:
             raise StoreError("/secret/history.sqlite", "disk I/O error")
 
 
+class StagedWatch:
+    """Remembers what was drawn."""
+
+    def __init__(self):
+        self.drawn = []
+
+    def redraw(self, places, at):
+        self.drawn.append((tuple(version.place_id for version in places), at))
+
+    def people_now(self):
+        return {PlaceId(""): 4, PlaceId("till"): 1}
+
+
 class StagedEncoder:
     """Counts what it encodes, and takes as long as it is told to."""
 
@@ -121,6 +136,8 @@ class Stage:
     runtime: StagedRuntime = field(default_factory=StagedRuntime)
     store: StagedStore = field(default_factory=StagedStore)
     encoder: StagedEncoder = field(default_factory=StagedEncoder)
+    archive: FakeArchive = field(default_factory=FakeArchive)
+    watch: StagedWatch = field(default_factory=StagedWatch)
 
     def site(self, **changes) -> LiveSite:
         cameras = (
@@ -136,6 +153,8 @@ class Stage:
             cameras=cameras,
             runtime=self.runtime,
             store=self.store,
+            archive=self.archive,
+            watch=self.watch,
             encoder=self.encoder,
         )
         return replace(site, **changes)
@@ -199,6 +218,9 @@ class Client:
 
     def get(self, path, **headers):
         return self._http.get(path, headers=headers)
+
+    def send(self, method, path, body=None):
+        return self._http.request(method, path, json=body)
 
     def watch(self, path, host=None, **options):
         """Open a WebSocket; `host` is what the Host header says."""

@@ -1,0 +1,245 @@
+"""The JSON of the history's figures: models of the answers, and how they are made. Knows no route and no database.
+
+Figures over time that nobody observed are null, and never 0. Columns are seconds since epoch, metres and people; single
+instants are RFC 3339 timestamps in UTC.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Annotated
+
+import numpy as np
+from pydantic import BaseModel, Field
+
+from app.api.schemas import CERTAINTY, METRES, timestamp
+from app.domains.analytics.figures import Event, HeatMap, OccupancySeries, Period, Quality
+from app.domains.vocabulary import FloatArray
+from app.orchestration.archive import CameraUptime
+
+Column = list[float | None]
+SHARE, PEOPLE, SECONDS_OF_STAY = 4, 3, 1  # decimals on the wire
+
+
+class CameraOut(BaseModel):
+    """A camera gave nothing for so many seconds of the period."""
+
+    camera: str
+    seconds: float
+
+
+class QualityItem(BaseModel):
+    """How far a figure can be trusted; null where nothing was seen that could tell."""
+
+    observed: Annotated[float | None, Field(description="Share of time and area that running cameras saw, 0 to 1.")]
+    cameras_out: list[CameraOut]
+    sigma_m: Annotated[float | None, Field(description="Mean standard deviation of the places, metres.")]
+    certainty: Annotated[float | None, Field(description="Mean probability that the ids were right.")]
+
+
+class PeriodAnswer(BaseModel):
+    """The period that an answer is about: its begin included, its end not."""
+
+    since: str
+    until: str
+
+
+class OccupancyColumns(BaseModel):
+    """One row a bucket; `at` is its begin, seconds since epoch. Null where nothing was observed."""
+
+    at: list[float]
+    mean: Column
+    peak: Column
+    entered: Column
+    left: Column
+    speed: Column
+    observed: Column
+
+
+class OccupancyAnswer(PeriodAnswer):
+    """How many people were at a place over time; the period is widened to whole buckets."""
+
+    place: str
+    bucket_s: int
+    columns: OccupancyColumns
+    quality: QualityItem
+
+
+class VisitorsAnswer(PeriodAnswer):
+    """How many different people were at a place, and how often somebody came and went."""
+
+    place: str
+    visitors: int | None
+    entered: int | None
+    left: int | None
+    quality: QualityItem
+
+
+class HeatMapAnswer(PeriodAnswer):
+    """Where people were: person-seconds by cell, row by row from `origin` upwards, each row along x."""
+
+    origin: tuple[float, float]
+    cell_m: float
+    rows: int
+    columns: int
+    seconds: list[float]
+    quality: QualityItem
+
+
+class EventItem(BaseModel):
+    """Something that happened at a place."""
+
+    id: int
+    at: str
+    place: str
+    version: int
+    kind: str
+    identity: int | None
+    inwards: bool | None
+    dwell_s: float | None
+    people: int | None
+    camera: str | None
+
+
+class EventsAnswer(BaseModel):
+    """Events, newest first."""
+
+    events: list[EventItem]
+    next: Annotated[str | None, Field(description="The cursor of the next page; null where this is the last.")]
+
+
+class StateItem(BaseModel):
+    """A camera was in a state from an instant on."""
+
+    at: str
+    state: str
+    reason: str | None
+
+
+class UptimeItem(BaseModel):
+    """How a camera did; `uptime` is the share of the watched time in which it gave frames."""
+
+    camera: str
+    uptime: float | None
+    running_s: float
+    out_s: float
+    frames: int | None
+    boxes: int | None
+    confidence: float | None
+    states: list[StateItem]
+
+
+class UptimeAnswer(PeriodAnswer):
+    """How each camera did."""
+
+    cameras: list[UptimeItem]
+
+
+def column(values: FloatArray, decimals: int) -> Column:
+    """Return a column for the wire, NaN as null."""
+    rounded = np.round(values, decimals)
+    known = np.isfinite(values)
+    plain: Column = rounded.tolist()
+    if not known.all():
+        for row in np.flatnonzero(~known).tolist():
+            plain[row] = None
+    return plain
+
+
+def figure(value: float | None, decimals: int) -> float | None:
+    """Return one figure for the wire; None for what is not known."""
+    return None if value is None or not np.isfinite(value) else round(float(value), decimals)
+
+
+def period_fields(period: Period) -> dict[str, str]:
+    """Return the fields of a PeriodAnswer."""
+    return {"since": timestamp(period.since), "until": timestamp(period.until)}
+
+
+def quality_item(quality: Quality) -> QualityItem:
+    """Describe how far figures can be trusted."""
+    return QualityItem(
+        observed=figure(quality.observed, SHARE),
+        cameras_out=[CameraOut(camera=camera, seconds=round(out_s, 1)) for camera, out_s in quality.cameras_out],
+        sigma_m=figure(quality.sigma_m, METRES),
+        certainty=figure(quality.certainty, CERTAINTY),
+    )
+
+
+def occupancy_answer(place: str, period: Period, series: OccupancySeries) -> OccupancyAnswer:
+    """Describe how many people were at a place over time."""
+    columns = OccupancyColumns(
+        at=series.at.tolist(),
+        mean=column(series.mean, PEOPLE),
+        peak=column(series.peak, 0),
+        entered=column(series.entered, 0),
+        left=column(series.left, 0),
+        speed=column(series.speed, PEOPLE),
+        observed=column(series.observed, SHARE),
+    )
+    return OccupancyAnswer(
+        **period_fields(period),
+        place=place,
+        bucket_s=int(series.bucket_s),
+        columns=columns,
+        quality=quality_item(series.quality),
+    )
+
+
+def heat_answer(period: Period, heat: HeatMap) -> HeatMapAnswer:
+    """Describe where people were."""
+    rows, columns = heat.seconds.shape
+    return HeatMapAnswer(
+        **period_fields(period),
+        origin=heat.origin,
+        cell_m=heat.cell_m,
+        rows=rows,
+        columns=columns,
+        seconds=heat.seconds.round(2).ravel().tolist(),
+        quality=quality_item(heat.quality),
+    )
+
+
+def event_item(event: Event) -> EventItem:
+    """Describe an event."""
+    return EventItem(
+        id=event.event_id,
+        at=timestamp(event.at),
+        place=event.place_id,
+        version=event.place_version,
+        kind=event.kind.value,
+        identity=event.identity,
+        inwards=event.inwards,
+        dwell_s=figure(event.dwell_s, SECONDS_OF_STAY),
+        people=event.people,
+        camera=event.camera_id,
+    )
+
+
+def uptime_answer(period: Period, cameras: Iterable[CameraUptime]) -> UptimeAnswer:
+    """Describe how each camera did."""
+    return UptimeAnswer(**period_fields(period), cameras=[uptime_item(camera) for camera in cameras])
+
+
+def uptime_item(camera: CameraUptime) -> UptimeItem:
+    """Describe how a camera did."""
+    return UptimeItem(
+        camera=camera.camera_id,
+        uptime=share_running(camera),
+        running_s=round(camera.running_s, 1),
+        out_s=round(camera.out_s, 1),
+        frames=camera.frames,
+        boxes=camera.boxes,
+        confidence=figure(camera.confidence, CERTAINTY),
+        states=[StateItem(at=timestamp(at), state=state, reason=reason) for at, state, reason in camera.states],
+    )
+
+
+def share_running(camera: CameraUptime) -> float | None:
+    """Return the share of the watched time in which a camera gave frames; None where nobody watched it."""
+    watched_s = camera.running_s + camera.out_s
+    return round(camera.running_s / watched_s, SHARE) if watched_s > 0.0 else None
+
+
+def total(values: Sequence[float] | FloatArray) -> int | None:
+    """Add up what was counted in buckets, those that nobody observed left out; None where nobody observed any."""
+    known = np.asarray(values)[np.isfinite(values)]
+    return int(known.sum()) if len(known) else None
