@@ -20,7 +20,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from app.api.application import Access, build_api
-from app.api.live import LARGEST_INPUT
+from app.api.conversation import LARGEST_INPUT
 from app.api.site import CameraPlace, LiveSite, PlanPicture
 from app.calibration import build_view
 from app.domains.mapping.view import CameraView

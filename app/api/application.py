@@ -13,11 +13,11 @@ from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
-from app.api import analytics, health, live, people, places, sites
+from app.api import analytics, health, live, people, places, replay, sites
+from app.api.conversation import Seats
 from app.api.errors import add_problem_answers
 from app.api.floor_hub import FloorHub
 from app.api.frame_hub import FrameHub
-from app.api.live import Seats
 from app.api.security import THIS_MACHINE, Guard
 from app.api.site import LiveSite
 
@@ -100,7 +100,7 @@ def build_api(site: LiveSite, access: Access | None = None) -> FastAPI:
     app.add_middleware(GZipMiddleware, minimum_size=PACKED_FROM, compresslevel=PACKING)
     app.add_middleware(Guard, hosts=access.hosts, any_address=access.any_address)
     add_problem_answers(app)
-    for part in (health, sites, places, analytics, people, live):
+    for part in (health, sites, places, analytics, people, replay, live):
         app.include_router(part.router)
     app.mount("/", PageFiles(directory=PAGE, html=True, check_dir=False), name="page")
     return app
