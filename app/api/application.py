@@ -1,8 +1,8 @@
 """The FastAPI application of one live site: routes, page, guards, and the tasks that send. Opens no socket itself."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
-from app.api import analytics, health, live, people, places, replay, sites
+from app.api import analytics, exports, health, live, people, places, replay, sites
 from app.api.conversation import Seats
 from app.api.errors import add_problem_answers
 from app.api.floor_hub import FloorHub
@@ -41,13 +41,13 @@ class Access:
     viewers: int = 128
 
 
-async def _keep_running(hub: FloorHub) -> None:
-    """Run a hub; a fault in one message must not end the map for everybody."""
+async def _keep_running(run: Callable[[], Awaitable[None]], what: str) -> None:
+    """Run a task; a fault in one message must not end the map for everybody, nor one export all others."""
     while True:
         try:
-            await hub.run()
+            await run()
         except Exception:  # noqa: BLE001 - supervised: logged with its traceback, and begun again
-            structlog.get_logger("api").exception("sending the floor failed, and is begun again")
+            structlog.get_logger("api").exception("a task failed, and is begun again", task=what)
             await asyncio.sleep(RETRY_S)
 
 
@@ -73,17 +73,19 @@ def build_api(site: LiveSite, access: Access | None = None) -> FastAPI:
     frame_hub = FrameHub([camera.camera_id for camera in site.cameras], site.encoder)
     site.runtime.listen(floor_hub.publish)
     site.runtime.listen(frame_hub.publish)
+    supervised = (floor_hub.run, "sending the floor"), (site.exports.run, "writing exports")
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         frame_hub.open()
-        floor = asyncio.create_task(_keep_running(floor_hub))
+        await site.exports.load()
+        tasks = [asyncio.create_task(_keep_running(task, name)) for task, name in supervised]
         try:
             yield
         finally:
-            floor.cancel()
-            with suppress(asyncio.CancelledError):
-                await floor
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
             frame_hub.close()
 
     app = FastAPI(
@@ -100,7 +102,7 @@ def build_api(site: LiveSite, access: Access | None = None) -> FastAPI:
     app.add_middleware(GZipMiddleware, minimum_size=PACKED_FROM, compresslevel=PACKING)
     app.add_middleware(Guard, hosts=access.hosts, any_address=access.any_address)
     add_problem_answers(app)
-    for part in (health, sites, places, analytics, people, replay, live):
+    for part in (health, sites, places, analytics, people, replay, exports, live):
         app.include_router(part.router)
     app.mount("/", PageFiles(directory=PAGE, html=True, check_dir=False), name="page")
     return app

@@ -8,6 +8,7 @@ from typing import Protocol
 from app.domains.analytics.places import PlaceId, PlaceVersion
 from app.domains.vocabulary import CameraId, FloatArray, TrackingUpdate
 from app.orchestration.archive import Archive
+from app.orchestration.exports import Exports
 from app.orchestration.ports import FloorTruth, JpegEncoder, TrackStore
 from app.orchestration.runtime import Runtime
 
@@ -82,6 +83,7 @@ class LiveSite:
         store: takes in what is tracked.
         archive: tells what was, of all runs.
         watch: of the places that users draw.
+        exports: writes the history into files.
         truth: who really is where; only a simulated site has it, and then it is a demo.
     """
 
@@ -95,6 +97,7 @@ class LiveSite:
     store: TrackStore
     archive: Archive
     watch: PlaceWatch
+    exports: Exports
     encoder: JpegEncoder
     truth: FloorTruth | None = None
     scorer: Scorer | None = None

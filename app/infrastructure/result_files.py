@@ -385,23 +385,36 @@ def _surest(instant: NDArray[Any], ids: IntArray, doubt: NDArray[Any]) -> IntArr
 
 
 def _box_lines(rows: NDArray[np.void]) -> Iterator[str]:
-    """Yield blocks of `frame,id,left,top,width,height,conf,x,y,z`; x,y,z are -1,-1,-1 where the floor is unknown."""
+    """Yield blocks of MOTChallenge text."""
     for block in _blocks(rows):
-        xyxy = block["xyxy"].astype(np.float64)
-        columns = (
-            block["frame"].tolist(),
-            block["id"].tolist(),
-            *xyxy[:, :2].T.tolist(),
-            *(xyxy[:, 2:] - xyxy[:, :2]).T.tolist(),
-            block["confidence"].tolist(),
-        )
-        boxes = map("%d,%d,%.2f,%.2f,%.2f,%.2f,%.4f".__mod__, zip(*columns, strict=True))
-        known, unknown = ",%.3f,%.3f,0\n", ",-1,-1,-1\n"
-        places = (
-            known % (x, y) if valid else unknown
-            for (x, y), valid in zip(block["xy"].tolist(), block["valid"].tolist(), strict=True)
-        )
-        yield "".join(itertools.chain.from_iterable(zip(boxes, places, strict=True)))
+        xy = np.where(block["valid"][:, None], block["xy"], np.nan)
+        yield mot_lines(block["frame"], block["id"], block["xyxy"].astype(np.float64), block["confidence"], xy)
+
+
+def mot_lines(
+    frame: IntArray, person: IntArray, xyxy: FloatArray, confidence: NDArray[np.floating[Any]], xy: FloatArray
+) -> str:
+    """Return `frame,id,left,top,width,height,conf,x,y,z` a line; x,y,z are -1,-1,-1 where the floor is unknown.
+
+    Args:
+        frame: (N,) from 1.
+        person: (N,) global ids.
+        xyxy: (N, 4) pixels.
+        confidence: (N,) in [0, 1].
+        xy: (N, 2) metres, NaN where nobody knows.
+    """
+    columns = (
+        frame.tolist(),
+        person.tolist(),
+        *xyxy[:, :2].T.tolist(),
+        *(xyxy[:, 2:] - xyxy[:, :2]).T.tolist(),
+        confidence.tolist(),
+    )
+    boxes = map("%d,%d,%.2f,%.2f,%.2f,%.2f,%.4f".__mod__, zip(*columns, strict=True))
+    known, unknown = ",%.3f,%.3f,0\n", ",-1,-1,-1\n"
+    valid: list[bool] = np.isfinite(xy.sum(axis=1)).tolist()
+    places = (known % (x, y) if there else unknown for (x, y), there in zip(xy.tolist(), valid, strict=True))
+    return "".join(itertools.chain.from_iterable(zip(boxes, places, strict=True)))
 
 
 def _floor_lines(rows: NDArray[np.void], camera_sets: Sequence[str]) -> Iterator[str]:

@@ -6,6 +6,7 @@ import threading
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import httpx
 import numpy as np
@@ -28,7 +29,9 @@ from app.domains.vocabulary import (
     Tracks,
 )
 from app.errors import StoreError
+from app.infrastructure.export_folder import ExportFolder
 from app.orchestration.clock import SteadyClock
+from app.orchestration.exports import ExportLimits, Exports
 from app.orchestration.ports import Counts, Journey, Visit
 from app.orchestration.reader import CameraState, CameraStatus
 from app.orchestration.runtime import RecentTimes, RuntimeStatus
@@ -138,6 +141,8 @@ class Stage:
     encoder: StagedEncoder = field(default_factory=StagedEncoder)
     archive: FakeArchive = field(default_factory=FakeArchive)
     watch: StagedWatch = field(default_factory=StagedWatch)
+    folder: Path = Path("/nowhere")
+    limits: ExportLimits = field(default_factory=ExportLimits)
 
     def site(self, **changes) -> LiveSite:
         cameras = (
@@ -155,6 +160,9 @@ class Stage:
             store=self.store,
             archive=self.archive,
             watch=self.watch,
+            exports=Exports(
+                self.archive, ExportFolder(self.folder, "shop", {CAMERAS[0]: 5.0, CAMERAS[1]: 5.0}), self.limits
+            ),
             encoder=self.encoder,
         )
         return replace(site, **changes)
