@@ -4,13 +4,14 @@ from dataclasses import replace
 
 import numpy as np
 
-from app.domains.analytics.figures import Ending, Event, EventKind, HeatMap, OccupancySeries, Quality, Stays
+from app.domains.analytics.figures import Ending, Event, EventKind, HeatMap, OccupancySeries, Period, Quality, Stays
 from app.domains.analytics.places import FLOOR, Line, PlaceId, PlaceVersion, Zone
 from app.domains.vocabulary import CameraId, GlobalId, Merge
 from app.errors import StoreError
 from app.orchestration.archive import (
     Boxes,
     CameraUptime,
+    Dashboard,
     Dots,
     IdentitySummary,
     RecordedCorrection,
@@ -76,6 +77,25 @@ class FakeArchive:
         observed = np.where((at >= NOON) & (at < NOON + 3600.0), 1.0, 0.0)
         people = np.where(observed > 0, 2.0, np.nan)
         return OccupancySeries(at, bucket_s, people, people + 1, people, people - 1, people / 4, observed, QUALITY)
+
+    async def dashboard(self, place, period, events=10):
+        self._ask("dashboard", place, period)
+        hours = Period(np.floor(period.since / 3600) * 3600, np.ceil(period.until / 3600) * 3600)
+        series = await self.occupancy(place, hours, 3600.0)
+        seen = np.isfinite(series.peak).any()
+        return Dashboard(
+            place,
+            period,
+            5,
+            6 if seen else None,
+            4 if seen else None,
+            (3, NOON) if seen else None,
+            61.25 if seen else None,
+            series,
+            await self.uptime(period),
+            tuple(self.kept[::-1][:events]),
+            await self.quality(place, period),
+        )
 
     async def quality(self, _place, period):
         return QUALITY if period.until > NOON else replace(QUALITY, observed=0.0, sigma_m=None, certainty=None)

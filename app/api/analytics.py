@@ -37,13 +37,13 @@ from app.api.schemas import CountsAnswer, counts_answer
 from app.api.site import LiveSite
 from app.api.sites import NamedSite
 from app.domains.analytics.figures import Ending, EventKind, Period, Stays
+from app.domains.analytics.heat import CELL_M
 from app.domains.analytics.places import Line, PlaceId
 from app.domains.vocabulary import GlobalId
 from app.orchestration.archive import EventFilter, Page
 
 BUCKETS_S = (60, 300, 900, 3600, 86_400)
 MOST_BUCKETS, USUAL_BUCKETS = 5_000, 500
-CELL_M = 0.25  # of the finest heat map
 LONGEST_HEAT_S = 366 * 86_400.0
 COARSEST_CELLS = 40  # the coarsest cell of a heat map has a side of so many finest ones: 10 m
 

@@ -13,8 +13,9 @@ from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
-from app.api import analytics, exports, health, live, people, places, replay, sites
+from app.api import analytics, dashboard, exports, health, journeys, live, people, places, replay, sites
 from app.api.conversation import Seats
+from app.api.dashboard import DashboardCache
 from app.api.errors import add_problem_answers
 from app.api.floor_hub import FloorHub
 from app.api.frame_hub import FrameHub
@@ -98,11 +99,12 @@ def build_api(site: LiveSite, access: Access | None = None) -> FastAPI:
     )
     app.state.site, app.state.seats = site, Seats(access.viewers)
     app.state.drawing = asyncio.Lock()  # versions of places follow one another
+    app.state.dashboards = DashboardCache()
     app.state.floor_hub, app.state.frame_hub = floor_hub, frame_hub
     app.add_middleware(GZipMiddleware, minimum_size=PACKED_FROM, compresslevel=PACKING)
     app.add_middleware(Guard, hosts=access.hosts, any_address=access.any_address)
     add_problem_answers(app)
-    for part in (health, sites, places, analytics, people, replay, exports, live):
+    for part in (health, sites, places, dashboard, analytics, people, journeys, replay, exports, live):
         app.include_router(part.router)
     app.mount("/", PageFiles(directory=PAGE, html=True, check_dir=False), name="page")
     return app

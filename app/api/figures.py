@@ -5,7 +5,7 @@ instants are RFC 3339 timestamps in UTC.
 """
 
 from collections.abc import Iterable, Sequence
-from typing import Annotated
+from typing import Annotated, TypedDict
 
 import numpy as np
 from pydantic import BaseModel, Field
@@ -37,6 +37,13 @@ class QualityItem(BaseModel):
 
 class PeriodAnswer(BaseModel):
     """The period that an answer is about: its begin included, its end not."""
+
+    since: str
+    until: str
+
+
+class PeriodFields(TypedDict):
+    """What answers about a period say of it."""
 
     since: str
     until: str
@@ -149,9 +156,9 @@ def figure(value: float | None, decimals: int) -> float | None:
     return None if value is None or not np.isfinite(value) else round(float(value), decimals)
 
 
-def period_fields(period: Period) -> dict[str, str]:
+def period_fields(period: Period) -> PeriodFields:
     """Return the fields of a PeriodAnswer."""
-    return {"since": timestamp(period.since), "until": timestamp(period.until)}
+    return PeriodFields(since=timestamp(period.since), until=timestamp(period.until))
 
 
 def quality_item(quality: Quality) -> QualityItem:

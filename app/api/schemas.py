@@ -8,11 +8,10 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from app.api.site import CameraPlace, LiveSite
 from app.domains.vocabulary import Correction, FloatArray, IntArray, Merge, TrackingUpdate
-from app.orchestration.ports import Counts, Journey
+from app.orchestration.ports import Counts
 from app.orchestration.reader import CameraStatus
 from app.orchestration.runtime import RuntimeStatus
 
-JOURNEY_POINTS = 500
 METRES, SECONDS, CERTAINTY = 3, 4, 3  # decimals on the wire
 
 
@@ -66,27 +65,6 @@ class SiteDescription(BaseModel):
     notes: list[str]
     floor: Floor | None
     cameras: list[Camera]
-
-
-class VisitItem(BaseModel):
-    """One camera saw the person from one instant to another, seconds since epoch."""
-
-    model_config = ConfigDict(populate_by_name=True)
-
-    camera: str
-    begin: Annotated[float, Field(alias="from")]
-    end: Annotated[float, Field(alias="to")]
-
-
-class JourneyAnswer(BaseModel):
-    """Where a person was: at most 500 points of time (seconds since epoch), x and y (metres)."""
-
-    id: int
-    first_seen: str
-    last_seen: str
-    distance_m: float
-    points: list[tuple[float, float, float]]
-    visits: list[VisitItem]
 
 
 class CountsAnswer(BaseModel):
@@ -164,21 +142,6 @@ def _camera(camera: CameraPlace) -> Camera:
         fps=camera.fps,
         position=camera.position,
         footprint=camera.footprint.round(METRES).tolist(),
-    )
-
-
-def journey_answer(journey: Journey) -> JourneyAnswer:
-    """Describe a journey with at most JOURNEY_POINTS points, the first and the last among them."""
-    n = len(journey.time_s)
-    rows = sorted({round(i * (n - 1) / (JOURNEY_POINTS - 1)) for i in range(JOURNEY_POINTS)}) if n else []
-    points = zip(journey.time_s[rows].tolist(), journey.xy[rows].tolist(), strict=True)
-    return JourneyAnswer(
-        id=journey.person,
-        first_seen=timestamp(journey.first_seen),
-        last_seen=timestamp(journey.last_seen),
-        distance_m=round(journey.distance_m, 2),
-        points=[(round(t, SECONDS), round(x, METRES), round(y, METRES)) for t, (x, y) in points],
-        visits=[VisitItem(camera=v.camera_id, begin=round(v.begin, 3), end=round(v.end, 3)) for v in journey.visits],
     )
 
 

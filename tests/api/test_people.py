@@ -1,6 +1,7 @@
 """People and corrections over REST."""
 
 import pytest
+from fake_archive import NOON
 from stage import Stage, served
 
 SITE = "/api/v1/sites/shop"
@@ -62,3 +63,42 @@ def test_a_correction_is_taken_back_once(client):
     assert (taken.status_code, taken.json()["taken_back_at"] is None) == (200, False)
     assert client.send("DELETE", f"{SITE}/corrections/1").status_code == 404
     assert client.get(f"{SITE}/corrections?standing=true").json() == {"corrections": [], "next": None}
+
+
+def test_a_journey_tells_points_visits_and_how_long_in_which_zone(client):
+    journey = client.get(f"{SITE}/identities/1/journey?{HOUR}").json()
+    assert (journey["id"], journey["first_seen"]) == (1, "2026-01-01T12:00:10.000Z")
+    assert len(journey["points"]) == 500
+    assert journey["points"][0] == [NOON, 0.0, 1.0]
+    assert journey["points"][-1] == [NOON + 1199.5, 119.95, 1.0]
+    assert journey["distance_m"] == 119.95
+    assert journey["visits"] == [{"camera": "west", "from": NOON, "to": NOON + 90.0}]
+    assert journey["hops"] == [
+        {
+            "place": "till",
+            "since": "2026-01-01T12:00:00.000Z",
+            "until": "2026-01-01T12:01:00.000Z",
+            "dwell_s": 60.0,
+            "ending": "left",
+        },
+        {
+            "place": "till",
+            "since": "2026-01-01T12:01:40.000Z",
+            "until": "2026-01-01T12:06:40.000Z",
+            "dwell_s": 300.0,
+            "ending": "here",
+        },
+    ]
+
+
+def test_a_journey_of_a_time_without_the_person_is_empty(client):
+    journey = client.get(f"{SITE}/identities/1/journey?seconds=60").json()
+    assert (journey["points"], journey["distance_m"]) == ([], 0.0)
+
+
+@pytest.mark.parametrize(
+    ("query", "field"),
+    [(f"{HOUR}&seconds=9", "seconds"), ("since=2025-01-01T00:00:00Z&until=2025-03-01T00:00:00Z", "since")],
+)
+def test_what_no_journey_can_be_is_refused(client, query, field):
+    assert client.get(f"{SITE}/identities/1/journey?{query}").json()["errors"][0]["field"] == field

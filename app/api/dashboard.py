@@ -1,0 +1,244 @@
+"""REST: what the page asks all the time, in one answer, from a cache that is a second old at most and says its age.
+
+However many ask, the history is read once: the answer is kept as text and packed, and only its age is put in anew.
+"""
+
+import asyncio
+import zlib
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import APIRouter, Request, Response
+from pydantic import BaseModel, Field
+
+from app.api.analytics import READ, AskedPlace
+from app.api.asked import Instant, period_of
+from app.api.errors import WrongField
+from app.api.figures import (
+    PEOPLE,
+    SECONDS_OF_STAY,
+    SHARE,
+    Column,
+    EventItem,
+    PeriodAnswer,
+    QualityItem,
+    column,
+    event_item,
+    figure,
+    period_fields,
+    quality_item,
+    share_running,
+)
+from app.api.floor_hub import FloorHub
+from app.api.places import known_place
+from app.api.route import PRIVATE, Route, tag
+from app.api.schemas import timestamp
+from app.api.site import LiveSite
+from app.api.sites import NamedSite
+from app.domains.analytics.places import FLOOR
+from app.orchestration.archive import CameraUptime, Dashboard
+
+FRESH_S = 0.9  # so that with the time it takes to read, nothing is older than a second
+LONGEST_S = 366 * 86_400.0
+KEPT = 64  # answers at once, each of a place and period
+LEVEL = 6  # of packing; the answer is packed once
+GZIP = 31  # zlib's window bits for gzip
+
+router = APIRouter(prefix="/api/v1/sites", tags=["analytics"], route_class=Route)
+Key = tuple[str | None, str | None, str | None]  # place, since and until as they were asked
+
+
+class PlaceNow(BaseModel):
+    """How many people are at a place."""
+
+    id: str
+    people: int
+
+
+class FloorNow(BaseModel):
+    """How many people are there, live."""
+
+    people: int
+    places: list[PlaceNow]
+
+
+class Peak(BaseModel):
+    """The most people at once, and when the hour began in which they were."""
+
+    people: int
+    at: str
+
+
+class Hours(BaseModel):
+    """One row an hour of UTC; `at` is its begin, seconds since epoch. Null where nothing was observed."""
+
+    at: list[float]
+    mean: Column
+    peak: Column
+    observed: Column
+
+
+class CameraNow(BaseModel):
+    """How a camera does now, and did in the period; `load` is how many boxes its frames have."""
+
+    id: str
+    state: str
+    uptime: float | None
+    load: float | None
+
+
+class DashboardAnswer(PeriodAnswer):
+    """What there is to see at a glance; the day so far, in UTC, where no period is asked for."""
+
+    place: str
+    now: FloorNow
+    visitors: int | None
+    entered: int | None
+    left: int | None
+    peak: Peak | None
+    mean_dwell_s: float | None
+    hours: Hours
+    cameras: list[CameraNow]
+    events: list[EventItem]
+    quality: QualityItem
+    age_s: Annotated[float, Field(description="How old this answer is.")] = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """An answer that was made, ready to be sent with its age behind it.
+
+    Attributes:
+        made_at: of the event loop's clock.
+        head: its JSON up to the age.
+        packed: of the head.
+        packer: as it was behind the head.
+        etag: of everything but the age.
+    """
+
+    made_at: float
+    head: bytes
+    packed: bytes
+    packer: "zlib._Compress"
+    etag: str
+
+    def response(self, request: Request, now: float) -> Response:
+        """Return the answer, as old as it is."""
+        headers = {"etag": self.etag, "cache-control": PRIVATE, "vary": "Accept-Encoding"}
+        tail = b',"age_s":%.2f}' % (now - self.made_at)
+        body = self.head + tail
+        if "gzip" in request.headers.get("accept-encoding", ""):
+            packer = self.packer.copy()
+            body = self.packed + packer.compress(tail) + packer.flush()
+            headers["content-encoding"] = "gzip"
+        return Response(body, media_type="application/json", headers=headers)
+
+
+def kept(answer: DashboardAnswer, made_at: float) -> Kept:
+    """Return an answer, ready to be sent."""
+    head = answer.model_dump_json(exclude={"age_s"}).encode()[:-1]
+    packer = zlib.compressobj(LEVEL, zlib.DEFLATED, GZIP)
+    packed = packer.compress(head) + packer.flush(zlib.Z_SYNC_FLUSH)
+    return Kept(made_at, head, packed, packer, tag(head))
+
+
+class DashboardCache:
+    """The newest answer to each question. Used by one event loop."""
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[Key, Kept] = OrderedDict()
+        self._reading = asyncio.Lock()
+
+    async def get(self, key: Key, make: Callable[[], Awaitable[DashboardAnswer]]) -> Kept:
+        """Return the answer to a question, which is made anew, by one of those who wait for it, when it is old."""
+        found = self._fresh(key)
+        if found is not None:
+            return found
+        async with self._reading:
+            found = self._fresh(key)
+            if found is None:
+                begun = asyncio.get_running_loop().time()
+                found = self._kept[key] = kept(await make(), begun)
+                self._kept.move_to_end(key)
+                while len(self._kept) > KEPT:
+                    self._kept.popitem(last=False)
+        return found
+
+    def _fresh(self, key: Key) -> Kept | None:
+        found = self._kept.get(key)
+        old = found is None or asyncio.get_running_loop().time() - found.made_at > FRESH_S
+        return None if old else found
+
+
+@router.get(
+    "/{site}/dashboard",
+    summary="What there is to see at a glance",
+    response_model=DashboardAnswer,
+    dependencies=READ,
+)
+async def dashboard(
+    site: NamedSite, request: Request, place: AskedPlace = None, since: Instant = None, until: Instant = None
+) -> Response:
+    """Return what the page shows first: who is there, who was, when it was full, how cameras do, what happened."""
+    cache: DashboardCache = request.app.state.dashboards
+    hub: FloorHub = request.app.state.floor_hub
+
+    async def make() -> DashboardAnswer:
+        period = period_of(since, until, site.runtime.clock.now())
+        if period.seconds > LONGEST_S:
+            raise WrongField("since", "lies more than a year before until, which is the most of a dashboard")
+        where = await known_place(site.archive, place)
+        return dashboard_answer(await site.archive.dashboard(where, period), site, hub.people_now)
+
+    answer = await cache.get((place, since, until), make)
+    return answer.response(request, asyncio.get_running_loop().time())
+
+
+def dashboard_answer(found: Dashboard, site: LiveSite, people_now: int) -> DashboardAnswer:
+    """Describe what there is to see at a glance; `people_now` is how many dots there are."""
+    at_places = site.watch.people_now()
+    floor_now = FloorNow(
+        people=people_now,
+        places=[PlaceNow(id=place, people=people) for place, people in sorted(at_places.items()) if place != FLOOR],
+    )
+    known = found.entered is not None
+    hours = found.hours
+    return DashboardAnswer(
+        **period_fields(found.period),
+        place=found.place_id,
+        now=floor_now,
+        visitors=found.visitors if known else None,
+        entered=found.entered,
+        left=found.left,
+        peak=None if found.peak is None else Peak(people=found.peak[0], at=timestamp(found.peak[1])),
+        mean_dwell_s=figure(found.mean_dwell_s, SECONDS_OF_STAY),
+        hours=Hours(
+            at=hours.at.tolist(),
+            mean=column(hours.mean, PEOPLE),
+            peak=column(hours.peak, 0),
+            observed=column(hours.observed, SHARE),
+        ),
+        cameras=_cameras(found.cameras, site),
+        events=[event_item(event) for event in found.events],
+        quality=quality_item(found.quality),
+    )
+
+
+def _cameras(cameras: Iterable[CameraUptime], site: LiveSite) -> list[CameraNow]:
+    """Describe the cameras that the site has now."""
+    did = {camera.camera_id: camera for camera in cameras}
+    return [
+        CameraNow(
+            id=status.camera_id,
+            state=status.state.value,
+            uptime=None if status.camera_id not in did else share_running(did[status.camera_id]),
+            load=None if status.camera_id not in did else _load(did[status.camera_id]),
+        )
+        for status in site.runtime.status().cameras
+    ]
+
+
+def _load(camera: CameraUptime) -> float | None:
+    return round(camera.boxes / camera.frames, 2) if camera.frames and camera.boxes is not None else None
