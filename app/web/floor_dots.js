@@ -83,7 +83,7 @@ export class DotPainter {
       if (look.uncertainty) strokeUncertainty(ctx, view, person, px, py, colour);
       drawArrow(ctx, view, person, px, py, discRadius(person.id, false), colour);
     }
-    const hollow = gone || look.stale || person.measured.cameras.length === 0;
+    const hollow = gone || look.stale || (look.views && person.measured.cameras.length === 0);
     const disc = this.#disc(person.id, colour, hollow, person.measured.certainty < SURE, look);
     const size = disc.width / look.ratio;
     ctx.drawImage(disc, px - size / 2, py - size / 2, size, size);

@@ -2,7 +2,7 @@
 
 import * as wording from "./wording.js";
 
-/** @import { Visit } from "./wire.js" */
+/** @import { Visit } from "./archive.js" */
 
 const SVG = "http://www.w3.org/2000/svg";
 const WIDTH = 400; // units of the drawing; it is scaled to the panel
