@@ -27,6 +27,7 @@ const CROSS_PX = 16; // arms of a true place stand out under a disc on all sides
  * @property {number | null} hovered
  * @property {boolean} uncertainty
  * @property {boolean} stale the dots are too old to be called live
+ * @property {boolean} views whether it is known which cameras see whom: who is seen by none is drawn hollow
  */
 
 /** The radius of an id's disc, CSS pixels. @param {number} id @param {boolean} crowded */

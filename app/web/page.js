@@ -19,6 +19,7 @@ import { Readouts } from "./readouts.js";
 import { ServerClock, Window } from "./server_clock.js";
 import { Theme } from "./theme.js";
 import { TruePlaces } from "./true_places.js";
+import { Views } from "./views.js";
 import { floorAddress } from "./wire.js";
 
 /** @import { Message, Site } from "./wire.js" */
@@ -77,6 +78,10 @@ class Page {
       onCamera: (camera) => this.wall.pin(camera),
       onClose: () => this.select(null),
     });
+    this.views = new Views({
+      site, archive: this.archive, theme: this.theme, now: () => this.#now(),
+      onShow: (at, person) => this.#visit(at, person),
+    });
     this.socket = new LiveSocket({
       url: () => floorAddress(site.site),
       onMessage: (data) => typeof data === "string" && this.times.count(() => this.#receive(JSON.parse(data))),
@@ -128,10 +133,22 @@ class Page {
 
   #buildPast() {
     return new Past({
-      archive: this.archive, theme: this.theme, now: () => this.clock.at(performance.now()) ?? Date.now() / 1000,
+      archive: this.archive, theme: this.theme, now: () => this.#now(),
       onSwitch: (past) => this.#travel(past),
       onFloor: () => this.map?.grow(),
     });
+  }
+
+  /** The server's clock, seconds since epoch; this machine's until the server has said its own. */
+  #now() {
+    return this.clock.at(performance.now()) ?? Date.now() / 1000;
+  }
+
+  /** Show an instant of the past on the map, and a person if given. @param {number} at @param {number | null} person */
+  #visit(at, person) {
+    this.views.showFloor();
+    this.past.goTo(at);
+    if (person !== null) this.select(person);
   }
 
   /** Show the past from now on, or what is live. @param {boolean} past */
@@ -218,6 +235,7 @@ class Page {
       this.list.update(this.selected, this.#isFresh());
     }
     if (this.map) this.past.refresh(nowMs);
+    this.views.analytics?.refresh(nowMs);
     this.panel.until = this.past.at;
     this.panel.write(this.#selectedPerson(), this.#isFresh(), this.past.at ?? serverS);
     if (this.selected !== null && document.visibilityState === "visible") this.panel.refresh(nowMs);
@@ -314,6 +332,7 @@ class Page {
     this.list.recolour();
     this.panel.recolour();
     this.past.scrubber.draw();
+    this.views.analytics?.recolour();
   }
 }
 

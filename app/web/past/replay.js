@@ -20,6 +20,7 @@ export class Replay {
   playing = false;
   speed = 1;
   #seq = 0;
+  #since = 0;
   /** @type {WebSocket | null} */
   #socket = null;
   /** @type {number | null} the instant to ask for when the answer under way has come */
@@ -46,7 +47,8 @@ export class Replay {
     this.fault = "";
     if (this.playing) {
       this.people.reset();
-      this.#tell({ type: "seek", at: this.at });
+      if (this.at < this.#since) this.#connect(this.at); // a replay goes back no farther than to its begin
+      else this.#tell({ type: "seek", at: this.at });
     } else {
       this.#wanted = this.at;
       this.#ask();
@@ -59,20 +61,7 @@ export class Replay {
     this.playing = true;
     this.fault = "";
     this.people.pace = this.speed;
-    const period = { since: this.at, until: this.now() };
-    const socket = new WebSocket(this.archive.replayAddress({ ...period, speed: this.speed }));
-    this.#socket = socket;
-    socket.onopen = () => {
-      if (this.at !== period.since) this.#tell({ type: "seek", at: this.at });
-    };
-    socket.onmessage = (event) => {
-      const message = JSON.parse(event.data);
-      if (message.type === "floor") this.#show(message);
-    };
-    socket.onclose = (event) => {
-      if (event.code !== 1000) this.fault = event.reason || "The server ended the replay.";
-      this.pause();
-    };
+    this.#connect(this.at);
     this.onChange();
   }
 
@@ -99,6 +88,26 @@ export class Replay {
     this.pause();
     this.people.reset();
     this.onChange();
+  }
+
+  /** @param {number} since seconds since epoch */
+  #connect(since) {
+    this.#drop();
+    this.#since = since;
+    const socket = new WebSocket(this.archive.replayAddress({ since, until: this.now(), speed: this.speed }));
+    this.#socket = socket;
+    socket.onopen = () => {
+      if (this.at !== since) this.#tell({ type: "seek", at: this.at });
+    };
+    socket.onmessage = (event) => {
+      const message = JSON.parse(event.data);
+      if (message.type === "floor") this.#show(message);
+      else if (message.type === "replay" && message.ended) this.pause();
+    };
+    socket.onclose = (event) => {
+      if (event.code !== 1000) this.fault = event.reason || "The server ended the replay.";
+      this.pause();
+    };
   }
 
   /** @param {object} message dropped while the connection is being made */
