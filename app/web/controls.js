@@ -12,6 +12,7 @@
  * @property {number | null} selected
  * @property {(id: number | null) => void} select
  * @property {(step: number) => void} selectBeside
+ * @property {import("./past/past.js").Past} past
  */
 
 /** @param {string} id @returns {any} */
@@ -54,17 +55,19 @@ function swapPanes() {
 /** @param {KeyboardEvent} event @param {Controlled} page */
 function press(event, page) {
   if (event.ctrlKey || event.metaKey || event.altKey) return;
-  const typing = event.target instanceof HTMLInputElement && event.target.type === "search";
+  const typing = event.target instanceof HTMLElement && event.target.matches("input:not([type=checkbox], [type=radio]), select, textarea");
   if (part("help").open || (typing && event.key !== "Escape")) return;
   /** @type {Record<string, () => void>} */
   const keys = {
     Escape: () => {
       if (page.selected === null) page.wall.pin(null);
+      if (page.selected === null) page.past.leave();
       page.select(null);
     },
     j: () => page.selectBeside(1),
     k: () => page.selectBeside(-1),
     c: swapPanes,
+    l: () => page.past.leave(),
     "/": () => part("search").focus(),
     "?": () => part("help").showModal(),
   };

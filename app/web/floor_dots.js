@@ -27,6 +27,7 @@ const CROSS_PX = 16; // arms of a true place stand out under a disc on all sides
  * @property {number | null} hovered
  * @property {boolean} uncertainty
  * @property {boolean} stale the dots are too old to be called live
+ * @property {boolean} views whether it is known which cameras see whom: who is seen by none is drawn hollow
  */
 
 /** The radius of an id's disc, CSS pixels. @param {number} id @param {boolean} crowded */
@@ -83,7 +84,7 @@ export class DotPainter {
       if (look.uncertainty) strokeUncertainty(ctx, view, person, px, py, colour);
       drawArrow(ctx, view, person, px, py, discRadius(person.id, false), colour);
     }
-    const hollow = gone || look.stale || person.measured.cameras.length === 0;
+    const hollow = gone || look.stale || (look.views && person.measured.cameras.length === 0);
     const disc = this.#disc(person.id, colour, hollow, person.measured.certainty < SURE, look);
     const size = disc.width / look.ratio;
     ctx.drawImage(disc, px - size / 2, py - size / 2, size, size);

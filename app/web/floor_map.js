@@ -11,7 +11,7 @@ import { identityColour, textOnIdentity } from "./identity_colour.js";
 import { planFor } from "./plan_image.js";
 import { Viewport } from "./viewport.js";
 
-/** @import { People } from "./people.js" */
+/** @import { Freshness, People } from "./people.js" */
 /** @import { Camera, CameraState, Floor } from "./wire.js" */
 /** @import { Theme } from "./theme.js" */
 /** @import { TruePlaces } from "./true_places.js" */
@@ -126,7 +126,7 @@ export class FloorMap {
   /**
    * Draw a frame.
    * @param {number} nowMs performance.now()
-   * @param {"none" | "live" | "stale" | "gone"} fresh
+   * @param {Freshness} fresh
    * @param {boolean} moved whether anybody looks different from the frame before
    */
   draw(nowMs, fresh, moved) {
@@ -144,7 +144,7 @@ export class FloorMap {
     this.#dotsDirty = false;
     this.#drawnLook = look;
     dots.clearRect(0, 0, this.view.width, this.view.height);
-    const shown = fresh === "live" || fresh === "stale";
+    const shown = fresh === "live" || fresh === "stale" || fresh === "past";
     if (this.layers.truth && fresh === "live") drawTruth(dots, this.view, this.truth.at(nowMs), colour.ink, colour.paper);
     if (shown) this.#drawDots(dots, fresh === "stale");
     this.drawn = { dots: shown ? this.people.shown.size : 0, fresh };
@@ -164,17 +164,18 @@ export class FloorMap {
       hovered: this.hovered,
       uncertainty: this.layers.uncertainty,
       stale,
+      views: this.people.tellsViews,
     });
   }
 
-  /** @param {CanvasRenderingContext2D} ctx @param {number} nowMs @param {"none" | "live" | "stale" | "gone"} fresh */
+  /** @param {CanvasRenderingContext2D} ctx @param {number} nowMs @param {Freshness} fresh */
   #drawTrails(ctx, nowMs, fresh) {
     this.#trailsDirty = false;
     this.#trailsMs = nowMs;
     ctx.clearRect(0, 0, this.view.width, this.view.height);
     const colourOf = (/** @type {number} */ id) => identityColour(id, this.theme.name);
     if (this.selected !== null) drawJourney(ctx, this.view, this.#wayOfSelected(), colourOf(this.selected), this.theme.colour.paper);
-    if (!this.layers.trails || fresh !== "live") return;
+    if (!this.layers.trails || (fresh !== "live" && fresh !== "past")) return;
     const look = { count: this.people.shown.size, nowS: this.people.capturedAt ?? 0, selected: this.selected, colourOf };
     drawTrails(ctx, this.view, this.people.shown.values(), look);
   }

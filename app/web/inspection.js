@@ -8,6 +8,7 @@
  *   spoton.ages()     {p50, p95, count} seconds from capture to screen over the last 10 s, or null
  *   spoton.frames()   {count, script: {p50, p95}, interval: {p50, p95}} milliseconds over the last 10 s, or null
  *   spoton.drawn()    pictures drawn since the page was opened, all tiles together
+ *   spoton.past       the capture time of the past that is shown, seconds since epoch; null while the floor is live
  *   spoton.selected, spoton.front, spoton.connection
  */
 
@@ -46,22 +47,24 @@ export class FrameTimes {
 /**
  * Put the object on the window.
  * @param {object} page
- * @param {import("./people.js").People} page.people
+ * @param {() => import("./people.js").People} page.people those who are shown
+ * @param {(id: number) => number} page.resolve follows the merges of those who are live
  * @param {import("./camera_wall.js").CameraWall} page.wall
  * @param {import("./floor_map.js").FloorMap | null} page.map
  * @param {Window} page.ages
  * @param {FrameTimes} page.times
  * @param {() => number | null} page.selected
+ * @param {() => number | null} page.past
  * @param {() => string} page.connection
  */
-export function exposeInspection({ people, wall, map, ages, times, selected, connection }) {
+export function exposeInspection({ people, resolve, wall, map, ages, times, selected, past, connection }) {
   const inspection = {
     people: () =>
-      [...people.shown.values()].map((p) => ({
+      [...people().shown.values()].map((p) => ({
         id: p.id, x: p.measured.x, y: p.measured.y, shownX: p.x, shownY: p.y, cameras: [...p.measured.cameras],
         capturedAt: p.capturedAt, live: p.goneMs === null, opacity: p.opacity,
       })),
-    tiles: () => [...wall.tiles].map(([camera, tile]) => describeTile(camera, tile, people)),
+    tiles: () => [...wall.tiles].map(([camera, tile]) => describeTile(camera, tile, resolve)),
     map: () => (map ? { ...map.drawn, scale: map.view.scale } : null),
     /** @param {number} x @param {number} y metres; CSS pixels within the map */
     screenOf: (x, y) => map?.view.toScreen(x, y) ?? null,
@@ -74,6 +77,9 @@ export function exposeInspection({ people, wall, map, ages, times, selected, con
     get front() {
       return wall.front;
     },
+    get past() {
+      return past();
+    },
     get connection() {
       return connection();
     },
@@ -81,13 +87,13 @@ export function exposeInspection({ people, wall, map, ages, times, selected, con
   Object.defineProperty(window, "spoton", { value: Object.freeze(inspection) });
 }
 
-/** @param {string} camera @param {import("./camera_tile.js").CameraTile} tile @param {import("./people.js").People} people */
-function describeTile(camera, tile, people) {
+/** @param {string} camera @param {import("./camera_tile.js").CameraTile} tile @param {(id: number) => number} resolve */
+function describeTile(camera, tile, resolve) {
   const frame = tile.drawn;
   const boxes = [];
   for (let i = 0; frame && i < frame.count; i += 1) {
     boxes.push({
-      id: frame.globalId[i] < 0 ? null : people.resolve(frame.globalId[i]),
+      id: frame.globalId[i] < 0 ? null : resolve(frame.globalId[i]),
       trackId: frame.trackId[i],
       box: [...frame.box.subarray(4 * i, 4 * i + 4)],
       floor: [...frame.floor.subarray(2 * i, 2 * i + 2)],

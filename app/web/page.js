@@ -3,12 +3,15 @@
  * between them. The only module that knows all parts; what each does is in the part's own file.
  */
 
+import { Archive } from "./archive.js";
 import { CameraWall } from "./camera_wall.js";
 import { FloorMap } from "./floor_map.js";
 import { identityColour } from "./identity_colour.js";
 import { exposeInspection, FrameTimes } from "./inspection.js";
 import { LiveSocket } from "./live_socket.js";
 import { listenToControls } from "./controls.js";
+import { describeSite, openSite, reloadIfChanged } from "./opening.js";
+import { Past } from "./past/past.js";
 import { People } from "./people.js";
 import { PeopleList } from "./people_list.js";
 import { PersonPanel } from "./person_panel.js";
@@ -16,14 +19,14 @@ import { Readouts } from "./readouts.js";
 import { ServerClock, Window } from "./server_clock.js";
 import { Theme } from "./theme.js";
 import { TruePlaces } from "./true_places.js";
-import { fetchSite, fetchSites, floorAddress } from "./wire.js";
+import { Views } from "./views.js";
+import { floorAddress } from "./wire.js";
 
 /** @import { Message, Site } from "./wire.js" */
 
 const TICK_MS = 250; // texts change this often, dots with every frame
 const SILENCE_MS = 8000; // the server speaks every second; after this long the connection is dead
 const PING_MS = 2000;
-const RETRY_MS = 2000;
 
 /** @param {string} id @returns {any} */
 const part = (id) => document.getElementById(id);
@@ -47,11 +50,13 @@ class Page {
   /** @param {Site} site */
   constructor(site) {
     this.site = site;
+    this.archive = new Archive(site.site);
     this.theme = new Theme(() => this.#recolour());
     this.people = new People((was, is) => this.#renamed(was, is));
     this.truth = new TruePlaces();
+    this.past = this.#buildPast();
     const motion = matchMedia("(prefers-reduced-motion: reduce)");
-    const obey = () => (this.people.still = this.truth.still = motion.matches);
+    const obey = () => (this.people.still = this.truth.still = this.past.people.still = motion.matches);
     motion.addEventListener("change", obey);
     obey();
     this.readouts = new Readouts(this.theme);
@@ -68,10 +73,14 @@ class Page {
       people: this.people, theme: this.theme, onPerson: select, hasFloor: site.floor !== null,
     });
     this.panel = new PersonPanel({
-      element: part("person"), site: site.site, theme: this.theme,
+      element: part("person"), archive: this.archive, theme: this.theme,
       onJourney: (points) => this.#showJourney(points),
       onCamera: (camera) => this.wall.pin(camera),
       onClose: () => this.select(null),
+    });
+    this.views = new Views({
+      site, archive: this.archive, theme: this.theme, now: () => this.#now(),
+      onShow: (at, person) => this.#visit(at, person),
     });
     this.socket = new LiveSocket({
       url: () => floorAddress(site.site),
@@ -84,8 +93,8 @@ class Page {
   start() {
     describeSite(this.site);
     listenToControls(this);
-    const { people, wall, map, ages, times } = this;
-    exposeInspection({ people, wall, map, ages, times, selected: () => this.selected, connection: () => document.body.dataset.connection ?? "" });
+    const { wall, map, ages, times } = this;
+    exposeInspection({ people: () => this.#shown, resolve: (id) => this.people.resolve(id), wall, map, ages, times, selected: () => this.selected, past: () => this.past.at, connection: () => document.body.dataset.connection ?? "" });
     this.socket.open();
     setInterval(() => this.#ping(), PING_MS);
     setInterval(() => this.times.count(() => this.#tick()), TICK_MS);
@@ -111,10 +120,50 @@ class Page {
 
   /** Select the next or previous person of the list. @param {number} step */
   selectBeside(step) {
-    const ids = [...this.people.shown.values()].filter((p) => p.goneMs === null).map((p) => p.id).sort((a, b) => a - b);
+    const ids = [...this.#shown.shown.values()].filter((p) => p.goneMs === null).map((p) => p.id).sort((a, b) => a - b);
     if (ids.length === 0) return;
     const at = this.selected === null ? (step > 0 ? -1 : 0) : ids.indexOf(this.selected);
     this.select(ids[(at + step + ids.length) % ids.length]);
+  }
+
+  /** The people that the page shows: those of now, or of an instant of the past. */
+  get #shown() {
+    return this.past.at === null ? this.people : this.past.people;
+  }
+
+  #buildPast() {
+    return new Past({
+      archive: this.archive, theme: this.theme, now: () => this.#now(),
+      onSwitch: (past) => this.#travel(past),
+      onFloor: () => this.map?.grow(),
+    });
+  }
+
+  /** The server's clock, seconds since epoch; this machine's until the server has said its own. */
+  #now() {
+    return this.clock.at(performance.now()) ?? Date.now() / 1000;
+  }
+
+  /** Show an instant of the past on the map, and a person if given. @param {number} at @param {number | null} person */
+  #visit(at, person) {
+    this.views.showFloor();
+    this.past.goTo(at);
+    if (person !== null) this.select(person);
+  }
+
+  /** Show the past from now on, or what is live. @param {boolean} past */
+  #travel(past) {
+    this.list.people = this.#shown;
+    if (this.map) {
+      this.map.people = this.#shown;
+      this.map.refresh();
+    }
+    this.panel.until = this.past.at;
+    this.readouts.past = past;
+    part("people-title").textContent = past ? "People then" : "People";
+    this.wall.follow([], performance.now());
+    this.list.update(this.selected, this.#isFresh());
+    announce(past ? "The floor shows the past." : "The floor is live.");
   }
 
   #buildMap() {
@@ -131,7 +180,7 @@ class Page {
     switch (message.type) {
       case "floor":
         this.people.update(message, nowMs);
-        this.map?.grow();
+        if (this.past.at === null) this.map?.grow();
         this.#unseen = true;
         break;
       case "truth":
@@ -156,15 +205,15 @@ class Page {
     requestAnimationFrame(() => this.#frame());
     const begin = performance.now();
     const serverS = this.clock.at(begin);
-    const fresh = this.people.freshness(begin, serverS);
-    const moved = this.people.advance(begin, this.selected);
-    this.map?.draw(begin, fresh, moved);
+    const live = this.people.advance(begin, this.selected);
+    const past = this.past.people.advance(begin, this.selected);
+    this.map?.draw(begin, this.#freshness(begin, serverS), this.past.at === null ? live : past);
     this.wall.draw(begin, serverS);
     const end = performance.now();
     if (this.#unseen) {
       this.#unseen = false;
       const drawnS = this.clock.at(end);
-      if (drawnS !== null && this.people.capturedAt !== null) this.ages.add(end, drawnS - this.people.capturedAt);
+      if (drawnS !== null && this.people.capturedAt !== null && this.past.at === null) this.ages.add(end, drawnS - this.people.capturedAt);
     }
     this.times.add(begin, end);
   }
@@ -185,15 +234,24 @@ class Page {
       this.#listedMs = nowMs;
       this.list.update(this.selected, this.#isFresh());
     }
-    this.panel.write(this.#selectedPerson(), this.#isFresh(), serverS);
+    if (this.map) this.past.refresh(nowMs);
+    this.views.analytics?.refresh(nowMs);
+    this.panel.until = this.past.at;
+    this.panel.write(this.#selectedPerson(), this.#isFresh(), this.past.at ?? serverS);
     if (this.selected !== null && document.visibilityState === "visible") this.panel.refresh(nowMs);
     this.#writeEmptiness(fresh);
+  }
+
+  /** @param {number} nowMs @param {number | null} serverS @returns {import("./people.js").Freshness} */
+  #freshness(nowMs, serverS) {
+    if (this.past.at === null) return this.people.freshness(nowMs, serverS);
+    return this.past.people.capturedAt === null ? "none" : "past";
   }
 
   /** @param {number} nowMs */
   #follow(nowMs) {
     const person = this.#selectedPerson();
-    this.wall.follow(person && person.goneMs === null ? person.measured.cameras : [], nowMs);
+    this.wall.follow(person && person.goneMs === null && this.past.at === null ? person.measured.cameras : [], nowMs);
   }
 
   /** Everybody on the floor; without a floor, everybody in the pictures. */
@@ -202,18 +260,18 @@ class Page {
   }
 
   #selectedPerson() {
-    return this.selected === null ? undefined : this.people.shown.get(this.selected);
+    return this.selected === null ? undefined : this.#shown.shown.get(this.selected);
   }
 
   #isFresh() {
-    const fresh = this.people.freshness(performance.now(), null);
-    return fresh === "live" || fresh === "stale";
+    return ["live", "stale", "past"].includes(this.#freshness(performance.now(), null));
   }
 
   /** @param {string} fresh */
   #writeEmptiness(fresh) {
     const words = { none: "Waiting for the first update…", gone: "Nothing is shown: what is known is too old.", live: "Nobody is on the floor.", stale: "" };
-    const text = fresh === "live" && this.people.count > 0 ? "" : words[/** @type {keyof typeof words} */ (fresh)];
+    const live = fresh === "live" && this.people.count > 0 ? "" : words[/** @type {keyof typeof words} */ (fresh)];
+    const text = this.past.at === null ? live : this.past.emptiness;
     const element = part("map-empty");
     element.hidden = text === "" || !this.site.floor;
     if (element.textContent !== text) element.textContent = text;
@@ -273,61 +331,8 @@ class Page {
     this.wall.refresh();
     this.list.recolour();
     this.panel.recolour();
-  }
-}
-
-/** Write what stands still about a site. @param {Site} site */
-function describeSite(site) {
-  document.title = `${site.site} – SpotOn`;
-  part("site-name").textContent = site.site;
-  part("simulated").hidden = part("truth-toggle").hidden = part("accuracy").hidden = !site.demo;
-  part("detector").textContent = site.detector;
-  part("notes").textContent = site.notes.join(" ");
-  part("no-floor").hidden = site.floor !== null;
-  document.body.dataset.floor = site.floor ? "map" : "none";
-}
-
-/** Begin anew when the server that came back serves another site than the one on the screen. @param {Site} site */
-async function reloadIfChanged(site) {
-  try {
-    if (JSON.stringify(still(await fetchSite(site.site))) !== JSON.stringify(still(site))) location.reload();
-  } catch {
-    // It went away again; the socket notices and tries on.
-  }
-}
-
-/** What a site is, without what a running server finds out by and by. @param {Site} site */
-function still({ site, demo, floor, cameras }) {
-  return { site, demo, floor, cameras: cameras.map(({ id, position, footprint }) => ({ id, position, footprint })) };
-}
-
-/** @param {{site: string}[]} sites @param {string} current */
-function offerSites(sites, current) {
-  const choice = part("site-choice");
-  choice.hidden = sites.length < 2;
-  part("site-name").hidden = sites.length > 1;
-  choice.replaceChildren(...sites.map(({ site }) => new Option(site, site, false, site === current)));
-  choice.addEventListener("change", () => location.assign(`?${new URLSearchParams({ site: choice.value })}`));
-}
-
-/** Ask for the site until the server answers. @returns {Promise<Site>} */
-async function openSite() {
-  for (;;) {
-    try {
-      const { sites } = await fetchSites();
-      const wanted = new URLSearchParams(location.search).get("site") ?? sites[0]?.site;
-      if (wanted === undefined) throw new Error("the server has no site");
-      const site = await fetchSite(wanted);
-      offerSites(sites, site.site);
-      return site;
-    } catch (error) {
-      document.body.dataset.connection = "lost";
-      const why = error instanceof TypeError ? "no connection" : /** @type {Error} */ (error).message;
-      for (const element of document.querySelectorAll('[data-readout="notice"]')) {
-        element.textContent = `The site cannot be opened: ${why}. Trying again.`;
-      }
-      await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
-    }
+    this.past.scrubber.draw();
+    this.views.analytics?.recolour();
   }
 }
 

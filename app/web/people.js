@@ -19,6 +19,12 @@ const LATE_S = 5; // neither is one that was captured this long ago, however pro
 const FORGET_S = 6; // nothing is shown after this long without an update
 
 /**
+ * How what is shown may be called: none before the first update, gone when all of it is too old, past when it is played
+ * from the history.
+ * @typedef {"none" | "live" | "stale" | "gone" | "past"} Freshness
+ */
+
+/**
  * @typedef {object} Person
  * @property {number} id the global id that is kept
  * @property {Sighted} measured the last measurement
@@ -47,6 +53,12 @@ export class People {
   receivedMs = -Infinity;
   /** set for those who prefer reduced motion: dots are set, never glide */
   still = false;
+  /** how much faster than life updates come: 1 unless the past is played */
+  pace = 1;
+  /** seconds of velocity that dots run ahead of their measurement, at most; the past needs none */
+  foresight = LONGEST_AHEAD_S;
+  /** whether updates say which cameras see whom; those of the past do not */
+  tellsViews = true;
 
   /** @param {(was: number, is: number) => void} onRenamed told when a dot goes on under another id */
   constructor(onRenamed) {
@@ -72,7 +84,7 @@ export class People {
     if (message.seq <= this.#seq) this.reset(); // the server began anew: its ids are other people
     this.#seq = message.seq;
     if (this.capturedAt !== null) {
-      const step = Math.min(LONGEST_GLIDE_S, Math.max(0.01, message.captured_at - this.capturedAt));
+      const step = Math.min(this.pace * LONGEST_GLIDE_S, Math.max(0.01, message.captured_at - this.capturedAt));
       this.interval += 0.25 * (step - this.interval);
     }
     this.capturedAt = message.captured_at;
@@ -120,7 +132,7 @@ export class People {
    * Say whether what is shown may be called live.
    * @param {number} nowMs performance.now()
    * @param {number | null} serverS the server's clock; null while unknown
-   * @returns {"none" | "live" | "stale" | "gone"} none before the first update
+   * @returns {Freshness} never "past", which only who plays it can say
    */
   freshness(nowMs, serverS) {
     if (this.capturedAt === null) return "none";
@@ -141,7 +153,8 @@ export class People {
 
   /** @param {number} id @param {Sighted} sighted @param {number} capturedAt @param {number} nowMs */
   #place(id, sighted, capturedAt, nowMs) {
-    const ahead = this.still ? 0 : Math.min(this.interval, LONGEST_AHEAD_S);
+    const ahead = this.still ? 0 : Math.min(this.interval, this.foresight);
+    const spanMs = (1000 * this.interval) / this.pace;
     const toX = sighted.x + ahead * sighted.vx;
     const toY = sighted.y + ahead * sighted.vy;
     let person = this.shown.get(id);
@@ -149,18 +162,18 @@ export class People {
       person = {
         id, measured: sighted, capturedAt, x: sighted.x, y: sighted.y, opacity: 0, sinceMs: nowMs, goneMs: null,
         trail: [], formerIds: person?.formerIds ?? [],
-        glide: { fromX: sighted.x, fromY: sighted.y, toX, toY, startMs: nowMs, spanMs: 1000 * this.interval },
+        glide: { fromX: sighted.x, fromY: sighted.y, toX, toY, startMs: nowMs, spanMs },
       };
       this.shown.set(id, person);
     }
-    const jumps = this.still || Math.hypot(sighted.x - person.x, sighted.y - person.y) > JUMP_M;
+    const jumps = this.still || Math.hypot(sighted.x - person.x, sighted.y - person.y) > this.pace * JUMP_M;
     const glide = person.glide;
     glide.fromX = jumps ? sighted.x : person.x;
     glide.fromY = jumps ? sighted.y : person.y;
     glide.toX = toX;
     glide.toY = toY;
     glide.startMs = nowMs;
-    glide.spanMs = 1000 * this.interval;
+    glide.spanMs = spanMs;
     person.measured = sighted;
     person.capturedAt = capturedAt;
     person.goneMs = null;

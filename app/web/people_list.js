@@ -130,14 +130,15 @@ export class PeopleList {
     const speed = Math.hypot(vx, vy);
     const doing = speed < STANDING ? "standing" : `${speed.toFixed(1)} m/s`;
     const unsure = certainty < SURE;
-    const key = `${doing}|${cameras.join()}|${selected}|${unsure}`;
+    const key = `${this.people.tellsViews}|${doing}|${cameras.join()}|${selected}|${unsure}`;
     if (key === row.key) return;
     row.key = key;
     row.doing.textContent = doing;
-    row.cameras.textContent = cameras.length ? wording.counted(cameras.length, "cam") : "hidden";
+    const known = this.people.tellsViews;
+    row.cameras.textContent = !known ? "" : cameras.length ? wording.counted(cameras.length, "cam") : "hidden";
     row.button.classList.toggle("is-unsure", unsure);
     row.button.setAttribute("aria-pressed", String(selected));
-    row.button.setAttribute("aria-label", `Person ${person.id}${unsure ? ", not sure" : ""}, ${doing}, ${wording.counted(cameras.length, "camera")}`);
+    row.button.setAttribute("aria-label", `Person ${person.id}${unsure ? ", not sure" : ""}, ${doing}${known ? `, ${wording.counted(cameras.length, "camera")}` : ""}`);
   }
 
   /** Up and down arrows walk through the rows. @param {KeyboardEvent} event */

@@ -4,12 +4,12 @@
  */
 
 import { identityColour } from "./identity_colour.js";
-import { fetchJourney, RequestFailed } from "./wire.js";
+import { RequestFailed } from "./wire.js";
 import { drawVisits } from "./visit_chart.js";
 import * as wording from "./wording.js";
 
 /** @import { Person } from "./people.js" */
-/** @import { Journey, Visit } from "./wire.js" */
+/** @import { Archive, Journey, Visit } from "./archive.js" */
 /** @import { Theme } from "./theme.js" */
 
 const REFRESH_MS = 3000;
@@ -20,6 +20,8 @@ export class PersonPanel {
   person = null;
   /** @type {Journey | null} */
   journey = null;
+  /** @type {number | null} the instant of the past that is shown; null while the floor is live */
+  until = null;
   #seconds = 300;
   #askedMs = -Infinity;
   #asking = 0;
@@ -27,15 +29,15 @@ export class PersonPanel {
   /**
    * @param {object} options
    * @param {HTMLElement} options.element
-   * @param {string} options.site
+   * @param {Archive} options.archive
    * @param {Theme} options.theme
    * @param {(points: [number, number, number][]) => void} options.onJourney
    * @param {(camera: string) => void} options.onCamera
    * @param {() => void} options.onClose
    */
-  constructor({ element, site, theme, onJourney, onCamera, onClose }) {
+  constructor({ element, archive, theme, onJourney, onCamera, onClose }) {
     this.element = element;
-    this.site = site;
+    this.archive = archive;
     this.theme = theme;
     this.onJourney = onJourney;
     this.#part("close").addEventListener("click", onClose);
@@ -91,7 +93,7 @@ export class PersonPanel {
     this.#asking += 1;
     const ticket = this.#asking;
     try {
-      const journey = await fetchJourney(this.site, id, this.#seconds);
+      const journey = await this.archive.journey(id, this.#asked());
       if (ticket === this.#asking && id === this.person) this.#take(journey);
     } catch (error) {
       if (ticket !== this.#asking || id !== this.person) return;
@@ -102,8 +104,12 @@ export class PersonPanel {
     }
   }
 
+  #asked() {
+    return this.until === null ? { seconds: this.#seconds } : { since: this.until - this.#seconds, until: this.until };
+  }
+
   /**
-   * Write what the live updates say.
+   * Write what the updates say.
    * @param {Person | undefined} person undefined when no longer on the floor
    * @param {boolean} fresh
    * @param {number | null} serverS
@@ -113,7 +119,8 @@ export class PersonPanel {
     const here = person !== undefined && person.goneMs === null && fresh;
     const since = person && serverS !== null ? serverS - person.capturedAt : null;
     const views = person?.measured.cameras.length ?? 0;
-    const status = here ? (views ? `Seen by ${wording.counted(views, "camera")}` : "Hidden from all cameras") : since === null ? "Not on the floor now" : `Not on the floor; last seen ${wording.age(since)} ago`;
+    const then = this.until === null ? "now" : "then";
+    const status = here && this.until !== null ? "On the floor then" : here ? (views ? `Seen by ${wording.counted(views, "camera")}` : "Hidden from all cameras") : since === null ? `Not on the floor ${then}` : `Not on the floor; last seen ${wording.age(since)} ago`;
     write(this.#part("status"), status);
     this.element.classList.toggle("is-gone", !here);
     const speed = person ? Math.hypot(person.measured.vx, person.measured.vy) : null;

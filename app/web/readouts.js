@@ -15,6 +15,8 @@ const GOOD_AGE_S = 0.3; // the goal for capture to dot at the 95th percentile
 
 export class Readouts {
   #people;
+  /** set while the page shows the past: then nothing is called live */
+  past = false;
 
   /** @param {Theme} theme */
   constructor(theme) {
@@ -79,14 +81,14 @@ export class Readouts {
   /**
    * Say how the connection is.
    * @param {LiveSocket} socket
-   * @param {"none" | "live" | "stale" | "gone"} fresh
+   * @param {import("./people.js").Freshness} fresh
    * @param {number} silentS seconds since the last update
    * @param {number} nowMs
    */
   connection(socket, fresh, silentS, nowMs) {
     const [state, label, notice] = describe(socket, fresh, silentS, nowMs);
     document.body.dataset.connection = state;
-    this.write("connection", label);
+    this.write("connection", this.past && state === "live" ? "Past" : label);
     this.write("notice", notice);
   }
 }

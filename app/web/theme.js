@@ -4,7 +4,7 @@
  */
 
 const KEY = "spoton-theme";
-const TOKENS = ["ground", "surface", "raised", "line", "ink", "ink-2", "ink-3", "accent", "good", "warn", "bad", "paper", "grid"];
+const TOKENS = ["ground", "surface", "raised", "line", "ink", "ink-2", "ink-3", "accent", "good", "warn", "bad", "paper", "grid", "past", "spot"];
 
 export class Theme {
   /** @param {() => void} changed called after every change of colours */

@@ -1,26 +1,14 @@
 /** Draws which camera saw a person when: a row a camera, a bar a visit, as SVG. Knows visits only. */
 
+import { shape } from "./svg.js";
 import * as wording from "./wording.js";
 
-/** @import { Visit } from "./wire.js" */
+/** @import { Visit } from "./archive.js" */
 
-const SVG = "http://www.w3.org/2000/svg";
 const WIDTH = 400; // units of the drawing; it is scaled to the panel
 const NAMES = 84;
 const ROW = 18;
 const SHORTEST = 2;
-
-/**
- * @param {string} name
- * @param {Record<string, string | number>} attributes
- * @param {string} [text]
- */
-function shape(name, attributes, text) {
-  const element = document.createElementNS(SVG, name);
-  for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, String(value));
-  if (text !== undefined) element.textContent = text;
-  return element;
-}
 
 /**
  * Draw the visits of a span of time that ends with the last sighting.

@@ -1,5 +1,6 @@
 /**
- * What the server says, as types: REST and the two WebSockets under /api/v1. The one place where addresses are built.
+ * What the server says about what is live, as types: the site and the two WebSockets under /api/v1; and how the server
+ * is asked at all. What the history says is in archive.js.
  *
  * @typedef {{id: string, width: number | null, height: number | null, fps: number | null,
  *   position: [number, number] | null, footprint: [number, number][]}} Camera  metres; footprint [] without calibration;
@@ -28,58 +29,64 @@
  * @typedef {{type: "pong", t: number, now: number}} PongMessage
  * @typedef {FloorMessage | StateMessage | TruthMessage | ScoreMessage | PongMessage} Message
  *
- * @typedef {{camera: string, from: number, to: number}} Visit  seconds since epoch
- * @typedef {{id: number, first_seen: string, last_seen: string, distance_m: number, points: [number, number, number][],
- *   visits: Visit[]}} Journey  points: seconds since epoch, x, y
- *
  * @typedef {import("./frame_message.js").FrameMessage} FrameMessage
  */
 
 const API = new URL("api/v1/", document.baseURI);
 
-/** Raised when the server answers, but not with what was asked; `status` is HTTP's. */
+/** Raised when the server answers, but not with what was asked; `status` is HTTP's, `errors` name the fields at fault. */
 export class RequestFailed extends Error {
-  /** @param {number} status @param {string} message */
-  constructor(status, message) {
+  /** @param {number} status @param {string} message @param {{field: string, detail: string}[]} [errors] */
+  constructor(status, message, errors = []) {
     super(message);
     this.status = status;
+    this.errors = errors;
   }
 }
 
-/** @param {string} path @returns {Promise<any>} */
-async function get(path) {
-  const response = await fetch(new URL(path, API), { headers: { accept: "application/json" } });
+/**
+ * Ask the server for JSON.
+ * @param {string} path below /api/v1/
+ * @param {object} [options]
+ * @param {string} [options.method]
+ * @param {unknown} [options.body] sent as JSON
+ * @param {AbortSignal} [options.signal]
+ * @returns {Promise<any>} null for an answer without content
+ */
+export async function ask(path, { method = "GET", body, signal } = {}) {
+  const headers = { accept: "application/json", ...(body === undefined ? {} : { "content-type": "application/json" }) };
+  const response = await fetch(new URL(path, API), { method, headers, signal, body: body === undefined ? undefined : JSON.stringify(body) });
+  if (response.status === 204) return null;
   if (response.ok) return response.json();
-  let detail = `${response.status} ${response.statusText}`;
+  let problem = /** @type {any} */ ({});
   try {
-    const problem = await response.json();
-    detail = problem.detail ?? problem.title ?? detail;
+    problem = await response.json();
   } catch {
     // No problem document: the status line is all there is.
   }
-  throw new RequestFailed(response.status, detail);
+  const detail = problem.detail ?? problem.title ?? `${response.status} ${response.statusText}`;
+  throw new RequestFailed(response.status, String(detail), Array.isArray(problem.errors) ? problem.errors : []);
 }
 
+/** The path of something of a site. @param {string} site @param {string} path */
+export const ofSite = (site, path) => `sites/${encodeURIComponent(site)}/${path}`;
+
 /** @returns {Promise<{sites: {site: string, demo: boolean}[]}>} */
-export const fetchSites = () => get("sites");
+export const fetchSites = () => ask("sites");
 
 /** @param {string} site @returns {Promise<Site>} */
-export const fetchSite = (site) => get(`sites/${encodeURIComponent(site)}`);
-
-/** @param {string} site @param {number} id @param {number} seconds @returns {Promise<Journey>} */
-export const fetchJourney = (site, id, seconds) =>
-  get(`sites/${encodeURIComponent(site)}/identities/${id}/journey?seconds=${seconds}`);
+export const fetchSite = (site) => ask(`sites/${encodeURIComponent(site)}`);
 
 /** @param {string} path @returns {string} */
-function socketAddress(path) {
+export function socketAddress(path) {
   const address = new URL(path, API);
   address.protocol = address.protocol === "https:" ? "wss:" : "ws:";
   return address.href;
 }
 
 /** @param {string} site */
-export const floorAddress = (site) => socketAddress(`sites/${encodeURIComponent(site)}/floor`);
+export const floorAddress = (site) => socketAddress(ofSite(site, "floor"));
 
 /** @param {string} site @param {string[]} cameras @param {number} width pixels */
 export const framesAddress = (site, cameras, width) =>
-  socketAddress(`sites/${encodeURIComponent(site)}/frames?${new URLSearchParams({ cameras: cameras.join(","), width: String(width) })}`);
+  socketAddress(ofSite(site, `frames?${new URLSearchParams({ cameras: cameras.join(","), width: String(width) })}`));

@@ -20,6 +20,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import uvicorn
+from fake_history import FakeHistory, history_routes
 from fastapi import FastAPI, HTTPException, WebSocket, WebSocketDisconnect
 from starlette.staticfiles import StaticFiles
 
@@ -112,6 +113,7 @@ class FakeSite:
     splits: list[tuple[int, int]] = field(default_factory=list)
     unsure: set[int] = field(default_factory=set)
     hidden: set[int] = field(default_factory=set)
+    history: FakeHistory = field(default_factory=FakeHistory)
 
     def __post_init__(self) -> None:
         self.eyes = ring_of_eyes(self.cameras)
@@ -158,6 +160,15 @@ class FakeSite:
             "floor": {"bounds": BOUNDS, "image": None} if self.floor else None,
             "cameras": cameras,
         }
+
+    def past_floor(self, t: float) -> dict:
+        """Tell the floor as it was: some of the people, cameras unknown."""
+        ids, xy, velocity = self.at(t)
+        people = [
+            {"id": int(i), "x": x, "y": y, "vx": vx, "vy": vy, "cov": [0.03, 0, 0.03], "certainty": 0.95, "cameras": []}
+            for i, (x, y), (vx, vy) in zip(ids, xy.tolist(), velocity.tolist(), strict=True)
+        ][:7]
+        return {"type": "floor", "seq": 0, "captured_at": t, "published_at": t, "people": people, "corrections": []}
 
     def floor_message(self, t: float) -> dict:
         ids, xy, velocity = self.at(t)
@@ -284,9 +295,10 @@ class FakeSite:
         self._pictures[key] = data
         return data
 
-    def journey(self, person: int, seconds: float) -> dict:
-        now = time.time()
-        times = np.arange(max(self.started - 120, now - seconds), now, 1.0)
+    def journey(self, person: int, since: float, now: float) -> dict:
+        times = (
+            np.arange(max(self.started - 120, since), now, 1.0) if now > self.started else np.arange(since, now, 1.0)
+        )
         row = person - 1
         points = [[float(t), *self.at(float(t))[1][row].tolist()] for t in times]
         starts = [float(times[0]) + 20 * i for i in range(5)]
@@ -302,6 +314,10 @@ class FakeSite:
             "distance_m": 84.2,
             "points": points,
             "visits": visits,
+            "hops": [
+                {"place": place, "from": now - ago, "to": now - ago + dwell, "dwell_s": dwell}
+                for place, ago, dwell in (("door", 250.0, 2.0), ("shelves", 240.0, 95.0), ("till", 120.0, 62.0))
+            ],
         }
 
     def drop_connections(self) -> None:
@@ -332,10 +348,13 @@ def build_fake(site: FakeSite) -> FastAPI:
         return site.description()
 
     @app.get(f"/api/v1/sites/{site.name}/identities/{{person}}/journey")
-    def journey(person: int, seconds: float = 900) -> dict:
+    def journey(person: int, seconds: float = 900, since: float | None = None, until: float | None = None) -> dict:
         if not 1 <= person <= site.people:
             raise HTTPException(404)
-        return site.journey(person, seconds)
+        now = until or time.time()
+        return site.journey(person, now - seconds if since is None else since, now)
+
+    app.include_router(history_routes(site.history, site.past_floor), prefix=f"/api/v1/sites/{site.name}")
 
     @app.websocket(f"/api/v1/sites/{site.name}/floor")
     async def floor(websocket: WebSocket) -> None:

@@ -1,0 +1,38 @@
+/** One panel of the analytics view: waits for an answer, then shows it, or says that there is nothing, or why not. */
+
+export class Panel {
+  /** @param {string} name of the [data-panel] element */
+  constructor(name) {
+    this.element = /** @type {HTMLElement} */ (document.querySelector(`[data-panel="${name}"]`));
+    this.note = /** @type {HTMLElement} */ (this.element.querySelector("[data-part=panel-note]"));
+  }
+
+  /**
+   * Wait for an answer and show it.
+   * @template T
+   * @param {Promise<T>} answer
+   * @param {(answer: T) => boolean} show draws it; false when it holds nothing
+   * @param {AbortSignal} signal of a question that is no longer of interest
+   */
+  async fill(answer, show, signal) {
+    this.element.setAttribute("aria-busy", "true");
+    let note = "";
+    try {
+      const told = await answer;
+      if (signal.aborted) return;
+      this.element.classList.remove("is-empty"); // charts are measured while they are drawn
+      note = show(told) ? "" : "No data: nobody watched, or nobody came.";
+    } catch (error) {
+      if (signal.aborted) return;
+      note = `This cannot be read: ${error instanceof TypeError ? "no connection" : /** @type {Error} */ (error).message}.`;
+    }
+    this.say(note);
+  }
+
+  /** Show words instead of figures; the figures again for no words. @param {string} note */
+  say(note) {
+    this.element.removeAttribute("aria-busy");
+    this.element.classList.toggle("is-empty", note !== "");
+    this.note.textContent = note;
+  }
+}

@@ -1,0 +1,130 @@
+/**
+ * The choice of period, place and who counts, kept in the address, so that it can be sent to somebody else.
+ * Knows the form of the analytics view.
+ */
+
+import { faultOf, periodOf, wordsOf } from "./period.js";
+
+/** @import { Period, Place } from "../archive.js" */
+/** @import { Choice } from "./period.js" */
+
+const VIEW = "#analytics";
+
+/** @param {string} name @returns {any} */
+const part = (name) => document.querySelector(`#analytics [data-part="${name}"]`);
+
+export class PeriodChoice {
+  /** @type {Choice} */
+  #choice = "today";
+  /** @type {Period | null} */
+  #custom = null;
+  place = "";
+  without = "";
+
+  /**
+   * @param {object} options
+   * @param {() => number} options.now the server's clock, seconds since epoch
+   * @param {() => void} options.onChange
+   */
+  constructor({ now, onChange }) {
+    this.now = now;
+    this.onChange = onChange;
+    this.#readAddress();
+    for (const input of this.#radios()) {
+      input.checked = input.value === this.#choice;
+      input.addEventListener("change", () => this.#choose(/** @type {Choice} */ (input.value)));
+    }
+    part("custom-apply").addEventListener("click", () => this.#apply());
+    part("place").addEventListener("change", () => {
+      this.place = part("place").value;
+      this.#changed();
+    });
+    part("without").checked = this.without !== "";
+    part("without").addEventListener("change", () => {
+      this.without = part("without").checked ? "staff" : "";
+      this.#changed();
+    });
+    this.#write();
+  }
+
+  /** @returns {Period} */
+  get period() {
+    return periodOf(this.#choice, this.now(), this.#custom);
+  }
+
+  /** Whether the period goes up to now. */
+  get goesOn() {
+    return ["today", "week", "month"].includes(this.#choice);
+  }
+
+  /** Offer these places. @param {Place[]} places */
+  offer(places) {
+    const options = [new Option("Whole floor", ""), ...places.map(({ id, name, kind }) => new Option(kind === "line" ? `${name} (line)` : name, id))];
+    if (this.place && !places.some(({ id }) => id === this.place)) options.push(new Option(`${this.place} (not in use)`, this.place));
+    part("place").replaceChildren(...options);
+    part("place").value = this.place;
+    this.#write();
+  }
+
+  #readAddress() {
+    const [view, words] = location.hash.split("?");
+    if (view !== VIEW) return;
+    const given = new URLSearchParams(words);
+    const choice = given.get("period") ?? "today";
+    const custom = { since: Number(given.get("since")), until: Number(given.get("until")) };
+    if (["today", "yesterday", "week", "month"].includes(choice)) this.#choice = /** @type {Choice} */ (choice);
+    else if (choice === "custom" && faultOf(custom, this.now()) === "") [this.#choice, this.#custom] = ["custom", custom];
+    this.place = given.get("place") ?? "";
+    this.without = given.get("without") === "staff" ? "staff" : "";
+  }
+
+  /** @param {Choice} choice */
+  #choose(choice) {
+    if (choice === "custom") {
+      const { since, until } = this.period;
+      part("custom-since").value = local(since);
+      part("custom-until").value = local(until);
+      part("custom").hidden = false;
+      part("custom-since").focus();
+      return;
+    }
+    this.#choice = choice;
+    this.#changed();
+  }
+
+  #apply() {
+    const instant = (/** @type {string} */ name) => (part(name).value ? new Date(part(name).value).getTime() / 1000 : NaN);
+    const custom = { since: instant("custom-since"), until: instant("custom-until") };
+    const fault = faultOf(custom, this.now());
+    part("custom-fault").textContent = fault;
+    if (fault) return;
+    [this.#choice, this.#custom] = ["custom", custom];
+    this.#changed();
+  }
+
+  #changed() {
+    const given = new URLSearchParams({ period: this.#choice });
+    if (this.#choice === "custom" && this.#custom) for (const [key, at] of Object.entries(this.#custom)) given.set(key, String(at));
+    if (this.place) given.set("place", this.place);
+    if (this.without) given.set("without", this.without);
+    history.replaceState(null, "", `${VIEW}?${given}`);
+    this.#write();
+    this.onChange();
+  }
+
+  #write() {
+    part("custom").hidden = this.#choice !== "custom";
+    part("period").textContent = wordsOf(this.period);
+  }
+
+  /** @returns {NodeListOf<HTMLInputElement>} */
+  #radios() {
+    return document.querySelectorAll('#analytics input[name="period"]');
+  }
+}
+
+/** An instant as a datetime-local input writes it. @param {number} at seconds since epoch */
+function local(at) {
+  const date = new Date(at * 1000);
+  return new Date(date.getTime() - date.getTimezoneOffset() * 60_000).toISOString().slice(0, 16);
+}

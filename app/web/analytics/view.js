@@ -1,0 +1,239 @@
+/**
+ * The analytics view: which period and place are looked at, and every panel's question and drawing. Loaded when it is
+ * first opened, so that the live page does not pay for it. Knows the history and the view's elements.
+ */
+
+import { epoch } from "../archive.js";
+import { DAY_S } from "../past/days.js";
+import * as wording from "../wording.js";
+import { drawDwell, saidOf } from "./dwell_chart.js";
+import { EventList } from "./event_list.js";
+import { writeFigures } from "./figure_cards.js";
+import { HeatPlan } from "./heat_plan.js";
+import { Panel } from "./panel.js";
+import { bucketOf } from "./period.js";
+import { PeriodChoice } from "./period_choice.js";
+import { fully, isObserved, mood } from "./quality.js";
+import { fillFlows, fillWeek } from "./shaded_table.js";
+import { TimeChart } from "./time_chart.js";
+import { uptimeRows } from "./uptime_bars.js";
+
+/** @import { Archive, Column, Occupancy, Period, Place, Rhythm } from "../archive.js" */
+/** @import { Theme } from "../theme.js" */
+/** @import { Site } from "../wire.js" */
+
+const REFRESH_MS = 30_000; // while the period goes up to now
+const WEEKS_S = 28 * DAY_S; // that the table of hours and weekdays is made from
+const HOUR_S = 3600;
+const NAMES = ["figures", "occupancy", "passages", "dwell", "rhythm", "week", "flows", "heat", "events", "uptime"];
+
+/** @param {string} name @returns {any} */
+const part = (name) => document.querySelector(`#analytics [data-part="${name}"]`);
+
+export class AnalyticsView {
+  /** @type {Place[]} */
+  #places = [];
+  #asked = new AbortController();
+  #loadedMs = -Infinity;
+  #shown = false;
+  /** @type {Record<string, Panel>} */
+  #panels = Object.fromEntries(NAMES.map((name) => [name, new Panel(name)]));
+  /** @type {Occupancy | null} */
+  #occupancy = null;
+  /** @type {Rhythm | null} */
+  #rhythm = null;
+
+  /**
+   * @param {object} options
+   * @param {Site} options.site
+   * @param {Archive} options.archive
+   * @param {Theme} options.theme
+   * @param {() => number} options.now the server's clock, seconds since epoch
+   * @param {(at: number, person: number | null) => void} options.onShow an instant shall be seen on the map
+   */
+  constructor({ site, archive, theme, now, onShow }) {
+    this.archive = archive;
+    this.theme = theme;
+    this.now = now;
+    this.choice = new PeriodChoice({ now, onChange: () => this.load() });
+    const chart = (/** @type {string} */ name, /** @type {any} */ about) =>
+      new TimeChart({ element: part(`${name}-chart`), readout: part(`${name}-readout`), theme, ...about });
+    this.occupancyChart = chart("occupancy", {
+      courses: [{ name: "most at once", ink: "ink-3", as: "line" }, { name: "mean", ink: "accent", as: "area" }],
+      words: (/** @type {number} */ row) => this.#wordsOfOccupancy(row),
+    });
+    this.passageChart = chart("passages", {
+      courses: [{ name: "in", ink: "accent", as: "bars", alpha: 0.85 }, { name: "out", ink: "spot", as: "bars", alpha: 0.85 }],
+      words: (/** @type {number} */ row) => this.#wordsOfPassages(row),
+    });
+    this.rhythmChart = chart("rhythm", {
+      courses: [
+        { name: "low", ink: "ink-3", as: "edge" }, { name: "high", ink: "ink-3", as: "edge" },
+        { name: "expected", ink: "ink-2", as: "dashes" }, { name: "people", ink: "accent", as: "line" },
+        { name: "unusual", ink: "warn", as: "points" },
+      ],
+      band: [0, 1],
+      words: (/** @type {number} */ row) => this.#wordsOfRhythm(row),
+    });
+    this.events = new EventList({ element: this.#panels.events.element, archive, nameOf: (id) => this.#nameOf(id), onShow });
+    this.heat = site.floor ? new HeatPlan({ canvas: part("heat-canvas"), readout: part("heat-readout"), scale: part("heat-scale"), floor: site.floor, cameras: site.cameras, theme }) : null;
+  }
+
+  /** Show the view, or hide it; hidden, it asks nothing. @param {boolean} shown */
+  show(shown) {
+    this.#shown = shown;
+    if (shown) this.load();
+    else this.#asked.abort();
+  }
+
+  /** Ask anew when the period goes on and the answers are old. @param {number} nowMs */
+  refresh(nowMs) {
+    if (!this.#shown || document.visibilityState === "hidden" || nowMs - this.#loadedMs < REFRESH_MS) return;
+    if (this.choice.goesOn) this.load();
+  }
+
+  recolour() {
+    for (const chart of [this.occupancyChart, this.passageChart, this.rhythmChart]) chart.recolour();
+    this.heat?.draw();
+  }
+
+  /** Ask for everything that the view shows. */
+  async load() {
+    this.#loadedMs = performance.now();
+    this.#asked.abort();
+    this.#asked = new AbortController();
+    const { signal } = this.#asked;
+    try {
+      this.#places = (await this.archive.places()).places;
+    } catch {
+      this.#places = []; // every panel says itself that nothing can be read
+    }
+    if (signal.aborted) return;
+    this.choice.offer(this.#places);
+    const { place, period } = this.choice;
+    const about = { ...period, place, without: this.choice.without };
+    const isLine = this.#places.some(({ id, kind }) => id === place && kind === "line");
+    this.#loadFigures(about, isLine, signal);
+    this.#loadOccupancy(period, place, signal);
+    this.#loadCourse(period, place, signal);
+    this.#loadFloor(period, signal);
+    this.events.load({ ...period, place }, signal);
+    this.#fill("uptime", this.archive.uptime(period, signal), ({ cameras }) => {
+      part("uptime").replaceChildren(...uptimeRows(cameras, period, this.now()));
+      return cameras.length > 0;
+    }, signal);
+  }
+
+  /** @param {Period & {place: string, without: string}} about @param {boolean} isLine @param {AbortSignal} signal */
+  #loadFigures(about, isLine, signal) {
+    this.#fill("figures", this.archive.dashboard(about, signal), (told) => {
+      writeFigures(this.#panels.figures.element, told, isLine);
+      part("quality").textContent = fully(told.quality);
+      part("quality").dataset.mood = mood(told.quality);
+      return true;
+    }, signal);
+    if (isLine) this.#panels.dwell.say("People cross a line; how long they stay is told by zones.");
+    else this.#fill("dwell", this.archive.dwell(about, signal), (dwell) => {
+      drawDwell(part("dwell-chart"), dwell);
+      part("dwell-readout").textContent = saidOf(dwell);
+      return dwell.n > 0;
+    }, signal);
+    this.#fill("flows", this.archive.flows({ since: about.since, until: about.until, without: about.without }, signal),
+      (flows) => fillFlows(part("flows"), flows, (id) => this.#nameOf(id)), signal);
+  }
+
+  /** @param {Period} period @param {string} place @param {AbortSignal} signal */
+  #loadOccupancy(period, place, signal) {
+    const bucket_s = bucketOf(period);
+    const answer = this.archive.occupancy({ ...whole(period, bucket_s), place, bucket_s }, signal);
+    const show = (/** @type {TimeChart} */ chart, /** @type {Occupancy} */ told, /** @type {Column[]} */ columns, /** @type {string} */ resting) => {
+      this.#occupancy = told;
+      const { at, mean } = told.columns;
+      const unwatched = mean.map((value) => value === null);
+      if (unwatched.every(Boolean)) chart.clear();
+      else chart.show(at, columns, { bucket: told.bucket_s, unwatched, until: this.now(), resting });
+      return !unwatched.every(Boolean);
+    };
+    this.#fill("occupancy", answer, (told) => {
+      const { mean, peak } = told.columns;
+      return show(this.occupancyChart, told, [peak, mean], `mean and most at once, every ${wording.duration(told.bucket_s)}; hatched: nobody watched`);
+    }, signal);
+    this.#fill("passages", answer, (told) => {
+      const { entered, left } = told.columns;
+      const below = left.map((value) => (value === null ? null : -value));
+      return show(this.passageChart, told, [entered, below], `in above, out below, every ${wording.duration(told.bucket_s)}`);
+    }, signal);
+  }
+
+  /** @param {Period} period @param {string} place @param {AbortSignal} signal */
+  #loadCourse(period, place, signal) {
+    const hours = whole({ since: period.since, until: Math.max(period.until, period.since + HOUR_S) }, HOUR_S);
+    this.#fill("rhythm", this.archive.rhythm({ ...hours, place }, signal), (rhythm) => this.#showRhythm(rhythm), signal);
+    const weeks = whole({ since: this.now() - WEEKS_S, until: this.now() }, HOUR_S);
+    this.#fill("week", this.archive.occupancy({ ...weeks, place, bucket_s: HOUR_S }, signal), (told) => fillWeek(part("week"), told), signal);
+  }
+
+  /** @param {Period} period @param {AbortSignal} signal */
+  #loadFloor(period, signal) {
+    if (!this.heat) {
+      this.#panels.heat.say("This site has no floor map.");
+      return;
+    }
+    this.#fill("heat", this.archive.heat(period, signal), (heat) => {
+      this.heat?.show(heat, this.#places);
+      return isObserved(heat.quality) && heat.rows > 0;
+    }, signal);
+  }
+
+  /** @param {Rhythm} rhythm */
+  #showRhythm(rhythm) {
+    this.#rhythm = rhythm;
+    const { at, mean, low, expected, high } = rhythm.columns;
+    const learnt = rhythm.learnt_from;
+    const odd = new Map(rhythm.anomalies.map((anomaly) => [epoch(anomaly.at), anomaly.mean]));
+    const unwatched = mean.map((value) => value === null);
+    if (unwatched.every(Boolean)) return false;
+    const found = rhythm.anomalies.length ? wording.counted(rhythm.anomalies.length, "unusual hour") : "no unusual hour";
+    const since = learnt ? `; expected from ${wording.counted(Math.round(learnt.weeks), "week")} before` : "; not enough weeks yet to expect anything";
+    this.rhythmChart.show(at, [low, high, expected, mean, at.map((t) => odd.get(t) ?? null)], { bucket: HOUR_S, unwatched, until: this.now(), resting: found + since });
+    return true;
+  }
+
+  /** @param {number} row */
+  #wordsOfOccupancy(row) {
+    const { mean, peak, observed } = /** @type {Occupancy} */ (this.#occupancy).columns;
+    return `mean ${wording.decimal(mean[row], 1)}, most ${wording.whole(peak[row])} at once, observed ${Math.round(100 * (observed[row] ?? 0))} %`;
+  }
+
+  /** @param {number} row */
+  #wordsOfPassages(row) {
+    const { entered, left, observed } = /** @type {Occupancy} */ (this.#occupancy).columns;
+    return `${wording.whole(entered[row])} in, ${wording.whole(left[row])} out, observed ${Math.round(100 * (observed[row] ?? 0))} %`;
+  }
+
+  /** @param {number} row */
+  #wordsOfRhythm(row) {
+    const { at, mean, low, high } = /** @type {Rhythm} */ (this.#rhythm).columns;
+    const odd = this.#rhythm?.anomalies.find((anomaly) => epoch(anomaly.at) === at[row]);
+    const band = low[row] === null || high[row] === null ? "nothing expected yet" : `expected ${wording.decimal(low[row], 1)} to ${wording.decimal(high[row], 1)}`;
+    return `mean ${wording.decimal(mean[row], 1)}, ${band}${odd ? ` – unusually ${odd.side === "above" ? "many" : "few"}` : ""}`;
+  }
+
+  /** @param {string} id */
+  #nameOf(id) {
+    return id === "" ? "Whole floor" : (this.#places.find((place) => place.id === id)?.name ?? id);
+  }
+
+  /**
+   * @template T
+   * @param {string} name @param {Promise<T>} answer @param {(answer: T) => boolean} show @param {AbortSignal} signal
+   */
+  #fill(name, answer, show, signal) {
+    this.#panels[name].fill(answer, show, signal);
+  }
+}
+
+/** Widen a period to whole buckets. @param {Period} period @param {number} bucket_s @returns {Period} */
+function whole({ since, until }, bucket_s) {
+  return { since: Math.floor(since / bucket_s) * bucket_s, until: Math.ceil(until / bucket_s) * bucket_s };
+}
