@@ -130,14 +130,14 @@ class Evidence:
         """Say whether somebody can have walked to a place (2,)."""
         if xy is None or where.xy is None:
             return True
-        reach = self.config.reach_m + self.config.max_speed * max(now - where.last_seen, 0.0)
+        reach = self.config.reach_m + self.config.max_speed * max(now - where.placed_at, 0.0)
         return bool(np.linalg.norm(xy - where.xy) <= reach)
 
     def of_place(self, xy: FloatArray | None, where: Whereabouts, now: float) -> float:
         """Return the log-likelihood ratio of a place (2,): half to people who go on, half to anywhere."""
         if xy is None or where.xy is None or where.velocity is None:
             return 0.0
-        away = max(now - where.last_seen, 0.0)
+        away = max(now - where.placed_at, 0.0)
         gap = xy - where.xy - where.velocity * min(away, 1.0)
         variance = (self.config.walk_m + self.config.drift_m_per_s * away) ** 2
         density = np.exp(-0.5 * float(gap @ gap) / variance) / (2.0 * np.pi * variance)

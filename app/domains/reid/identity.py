@@ -7,7 +7,7 @@ A young identity is asked again while evidence comes in, and merged into the rem
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -79,6 +79,10 @@ class _Rows:
     def key(self, row: int) -> Key:
         """Return whom a row belongs to as far as geometry knows: its target, or else its track."""
         return self.target[row] if self.target[row] >= 0 else (self.camera[row], self.track[row])
+
+    def cameras_of(self, target: int) -> tuple[CameraId, ...]:
+        """Return the cameras that see a target."""
+        return tuple(camera for camera, its in zip(self.camera, self.target, strict=True) if its == target)
 
     def frames(self) -> list[range]:
         """Return the rows of each camera."""
@@ -160,7 +164,7 @@ class IdentityResolver:
         appearance = self._appearance(rows)
         nameable = targets.confirmed & watched & in_sight
         self._inherit(now, rows, targets, nameable)
-        newcomers = self._new_targets(targets, nameable, appearance) + self._new_tracks(now, rows, appearance)
+        newcomers = self._new_targets(rows, targets, nameable, appearance) + self._new_tracks(now, rows, appearance)
         if newcomers:
             self._name(now, newcomers, self._present(now, rows))
         ids = self._name_rows(now, rows)
@@ -222,10 +226,10 @@ class IdentityResolver:
         return identity if now - seen <= self.config.track_memory_s else None
 
     def _new_targets(
-        self, targets: FloorTargets, nameable: BoolArray, appearance: dict[Key, VectorArray]
+        self, rows: _Rows, targets: FloorTargets, nameable: BoolArray, appearance: dict[Key, VectorArray]
     ) -> list[Newcomer]:
         return [
-            Newcomer(key, (), targets.xy[m], appearance.get(key), True)
+            Newcomer(key, rows.cameras_of(key), targets.xy[m], appearance.get(key), True)
             for m, key in enumerate(targets.target_id.tolist())
             if nameable[m] and key not in self._people.of_target
         ]
@@ -274,7 +278,7 @@ class IdentityResolver:
                 identity = self._people.enrol(now, newcomer.xy)
             else:
                 continue
-            if identity not in present:
+            if identity not in present or newcomer.xy is not None:
                 before = self._people[identity].where if n in matched else None
                 own = float(score[n, matched[n]]) if n in matched else 0.0
                 landed_at = np.inf if newcomer.xy is None else now
@@ -289,10 +293,11 @@ class IdentityResolver:
         self, newcomer: Newcomer, identity: GlobalId, now: float, present: dict[GlobalId, set[CameraId]]
     ) -> bool:
         """Say whether place and time allow that the newcomer is this person."""
+        if not present.get(identity, set()).isdisjoint(newcomer.cameras):
+            return False
         if newcomer.xy is None:  # one camera's track: the person may be seen by others meanwhile, not by this one
-            seen = self._people[identity].cameras.get(newcomer.cameras[0], -np.inf)
-            return newcomer.cameras[0] not in present.get(identity, set()) and seen < now
-        if identity in present:
+            return self._people[identity].cameras.get(newcomer.cameras[0], -np.inf) < now
+        if identity in self._supported:
             return False
         return self._evidence.within_reach(newcomer.xy, self._people[identity].where, now)
 
@@ -323,6 +328,7 @@ class IdentityResolver:
         """Remember where everybody is, which track is whom, and how they look."""
         people, claims, of_track = self._people.remembered, self._people.claims, self._people.of_track
         everybody: set[GlobalId] = set()
+        off_floor = {GlobalId(i) for i, t in zip(ids, rows.target, strict=True) if t == NO_CALIBRATION and i != NO_ID}
         for frame in rows.frames():
             here = [(row, GlobalId(ids[row])) for row in frame if ids[row] != NO_ID]
             for row, identity in here:
@@ -337,11 +343,13 @@ class IdentityResolver:
                 claims[identity].beside |= seen
         for identity in everybody:
             person = people[identity]
-            person.where = Whereabouts(now, person.where.xy, person.where.velocity)
-            person.is_seen(now, self.config.split_s)
+            person.where = replace(person.where, last_seen=now)
         for m in ((of_target != NO_ID) & (targets.unseen_s == 0.0)).nonzero()[0].tolist():
             person = people[GlobalId(int(of_target[m]))]
-            person.where = Whereabouts(person.where.last_seen, targets.xy[m], targets.velocity[m])
+            person.where = Whereabouts(person.where.last_seen, targets.xy[m], targets.velocity[m], now)
+            person.is_seen(now, self.config.split_s)
+        for identity in off_floor:
+            people[identity].is_seen(now, self.config.split_s)
 
     def _learn(self, now: float, rows: _Rows, ids: list[int]) -> None:
         """Learn what cosines are worth from the crops of this instant: who is whom is known by geometry.

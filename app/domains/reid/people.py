@@ -21,13 +21,16 @@ class Whereabouts:
     """Where somebody was last.
 
     Attributes:
+        last_seen: by any camera.
         xy: (2,) metres; None without floor.
         velocity: (2,) metres per second.
+        placed_at: when that was known; later only boxes without floor point were seen. -infinity for never.
     """
 
     last_seen: float
     xy: FloatArray | None = None
     velocity: FloatArray | None = None
+    placed_at: float = -np.inf
 
 
 @dataclass(slots=True)
@@ -65,7 +68,7 @@ class Person:
         where: at last.
         cameras: when each camera saw the person last.
         certainty: probability that the identity is right, given whom else the person may be.
-        stays: when the person was there, from and to, in order of time.
+        stays: when the person was on the floor, or seen by cameras without one, from and to, in order of time.
     """
 
     where: Whereabouts
@@ -134,7 +137,7 @@ class People:
     def enrol(self, now: float, xy: FloatArray | None) -> GlobalId:
         """Mint an identity for somebody at a place (2,)."""
         identity = self._gallery.enrol(now)
-        self.remembered[identity] = Person(Whereabouts(now, xy))
+        self.remembered[identity] = Person(Whereabouts(now, xy, None, -np.inf if xy is None else now))
         return identity
 
     def claim(self, identity: GlobalId, claim: Claim, certainty: float) -> None:

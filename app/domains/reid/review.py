@@ -83,10 +83,11 @@ class Reviewer:
 
         Until then it may be anybody whom no camera has seen at the same instant: one camera sees the feet, another not.
         """
-        if other not in self._people or other in claim.beside:
+        its_claim = self._people.claims.get(other)
+        if other not in self._people or other in claim.beside or (its_claim is not None and its_claim.at > claim.at):
             return False
         where = self._people[other].where
-        return where.last_seen <= claim.landed_at + self.config.split_s and self._evidence.within_reach(
+        return where.placed_at <= claim.landed_at + self.config.split_s and self._evidence.within_reach(
             claim.entered_at, where, claim.landed_at
         )
 

@@ -397,6 +397,25 @@ def test_a_track_that_was_named_before_its_feet_and_looks_were_seen(site, floor,
     assert answer.targets[1] == 1
 
 
+@pytest.mark.parametrize(
+    ("place", "camera", "expected"),
+    [(NEAR_BY, "b", {2: 1}), (NEAR_BY, "a", {2: 2}), (FAR, "b", {2: 2})],
+    ids=["is that one", "is nobody who stands beside in one image", "is nobody who cannot have walked there"],
+)
+def test_a_newcomer_to_the_floor_while_a_box_without_feet_is_all_that_is_seen_of_somebody(
+    site, place, camera, expected
+):
+    site.watch(0.0, 5.0, {1: HERE}, {"a": [(5, 1, RED)]})
+    site.watch(5.5, 6.5, {}, {"a": [(5, NO_FLOOR, RED)]})
+    newcomer = (6, 2, RED)
+    rows = {"a": [(5, NO_FLOOR, RED)]}
+    rows[camera] = [*rows.get(camera, []), newcomer]
+    answer = site.watch(7.0, 9.0, {2: place}, rows)
+    assert answer.targets == expected
+    assert answer.rows["a"][0] == 1
+    assert answer.corrections == ()
+
+
 def test_cameras_without_calibration_hand_people_over_by_looks(site):
     hall = [(1, NO_CALIBRATION, RED), (2, NO_CALIBRATION, BLUE)]
     assert site.watch(0.0, 5.0, {}, {"hall": hall}).rows == {"hall": [1, 2]}
