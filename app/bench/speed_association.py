@@ -14,9 +14,9 @@ import numpy as np
 from app.bench.peer_trackers import PEERS, Peer, PeerTracker, Tracked
 from app.bench.speed import Say, Section, Table, timed
 from app.bench.synthetic_boxes import FPS, SyntheticFrame, make_frames
-from app.domains.detection.step import Columns, Counters, Seen, follow
+from app.domains.detection.step import Counters, Seen, follow
 from app.domains.detection.tracker import CameraTrackers, TrackerConfig
-from app.domains.detection.tracks import room_for
+from app.domains.detection.tracks import Columns, room_for
 from app.domains.vocabulary import CameraId, Detections
 from app.evaluation.metrics import PairedFrames, identity_scores, iou
 
@@ -107,7 +107,7 @@ def _our_steps(seen: Cameras) -> Steps:
 
 def _compiled_steps(seen: Cameras) -> Steps:
     cameras = len(seen)
-    columns: Columns = room_for(4 * sum(len(camera[0].truth) for camera in seen), 0)[:]
+    columns: Columns = room_for(4 * sum(len(camera[0].truth) for camera in seen), 0)
     counters: Counters = np.zeros(1, np.int64), np.full(cameras, -np.inf), np.ones(cameras, np.int64)
     limits = TrackerConfig().limits()[:]
     for step, frames in enumerate(zip(*seen, strict=True)):

@@ -57,34 +57,35 @@ def assign_sparse(begin: IntArray, column: IntArray, cost: FloatArray, columns: 
         (N,) int64, the column of each row, -1 for none.
     """
     rows = len(begin) - 1
-    taken = np.full(rows, -1, np.int64)
-    owner = np.full(columns, -1, np.int64)
+    taken, owner = np.full(rows, -1, np.int64), np.full(columns, -1, np.int64)
     prices = np.zeros(rows), np.zeros(columns)
     distance, reached_from = np.full(columns, np.inf), np.full(columns, -1, np.int64)
-    scanned, touched = np.zeros(columns, np.bool_), np.empty(columns, np.int64)
+    scanned, touched = np.zeros(columns, np.bool_), np.empty(columns + 1, np.int64)
     for start in range(rows):
-        for k in range(begin[start], begin[start + 1]):  # being left alone costs nothing, and is the most to pay
-            prices[0][start] = min(prices[0][start], cost[k] - prices[1][column[k]])
+        prices[0][start], best = _cheapest(begin[start], begin[start + 1], column, cost, prices[1])
+        if best < 0:
+            continue
+        if owner[best] < 0:  # as for most rows: what is worth most is still to be had
+            taken[start], owner[best] = best, start
+            continue
         count, row, so_far = 0, start, 0.0
         alone_at, alone = np.inf, -1
         while True:
             if so_far - prices[0][row] < alone_at:
                 alone_at, alone = so_far - prices[0][row], row
-            pairs = slice(begin[row], begin[row + 1])
-            count = _reach(
-                row, so_far, column[pairs], cost[pairs], prices, distance, scanned, reached_from, touched, count
-            )
+            for k in range(begin[row], begin[row + 1]):
+                j, through = column[k], so_far + cost[k] - prices[0][row] - prices[1][column[k]]
+                if through < distance[j] and not scanned[j]:
+                    touched[count] = j  # counted where it is new
+                    count += distance[j] == np.inf
+                    distance[j], reached_from[j] = through, row
             nearest, end = _nearest(touched[:count], scanned, distance, alone_at)
             if end < 0 or owner[end] < 0:
                 break
             scanned[end] = True
             row, so_far = owner[end], nearest
         prices[0][start] += nearest
-        for j in touched[:count]:
-            if scanned[j]:
-                prices[0][owner[j]] += nearest - distance[j]
-                prices[1][j] -= nearest - distance[j]
-            distance[j], scanned[j] = np.inf, False
+        _reprice(nearest, touched[:count], owner, prices, distance, scanned)
         if end < 0 and alone != start:  # the row that is left alone gives its column away
             end = taken[alone]
             taken[alone] = -1
@@ -93,28 +94,14 @@ def assign_sparse(begin: IntArray, column: IntArray, cost: FloatArray, columns: 
 
 
 @njit(cache=True, error_model="numpy")
-def _reach(  # noqa: PLR0913 - compiled: the state of one search, spread out
-    row: int,
-    so_far: float,
-    column: IntArray,
-    cost: FloatArray,
-    prices: tuple[FloatArray, FloatArray],
-    distance: FloatArray,
-    scanned: BoolArray,
-    reached_from: IntArray,
-    touched: IntArray,
-    count: int,
-) -> int:
-    """Shorten the ways to the row's columns that are not scanned; returns how many columns have been touched by now."""
-    for k in range(len(column)):
-        j = column[k]
-        through = so_far + cost[k] - prices[0][row] - prices[1][j]
-        if through < distance[j] and not scanned[j]:
-            if distance[j] == np.inf:
-                touched[count] = j
-                count += 1
-            distance[j], reached_from[j] = through, row
-    return count
+def _cheapest(first: int, last: int, column: IntArray, cost: FloatArray, prices: FloatArray) -> tuple[float, int]:
+    """Return the least cost of a row's pairs, less the columns' prices, and its column; 0 and -1 to be left alone."""
+    least, best = 0.0, -1
+    for k in range(first, last):
+        own = cost[k] - prices[column[k]]
+        if own < least:
+            least, best = own, column[k]
+    return least, best
 
 
 @njit(cache=True, error_model="numpy")
@@ -125,6 +112,23 @@ def _nearest(touched: IntArray, scanned: BoolArray, distance: FloatArray, limit:
         if distance[j] < nearest and not scanned[j]:
             nearest, end = distance[j], j
     return nearest, end
+
+
+@njit(cache=True, error_model="numpy")
+def _reprice(
+    nearest: float,
+    touched: IntArray,
+    owner: IntArray,
+    prices: tuple[FloatArray, FloatArray],
+    distance: FloatArray,
+    scanned: BoolArray,
+) -> None:
+    """Change the prices by what a search has found, and make ready for the next one."""
+    for j in touched:
+        if scanned[j]:
+            prices[0][owner[j]] += nearest - distance[j]
+            prices[1][j] -= nearest - distance[j]
+        distance[j], scanned[j] = np.inf, False
 
 
 @njit(cache=True, error_model="numpy")

@@ -32,6 +32,24 @@ class Pairs(NamedTuple):
     cost: FloatArray
 
 
+class Stripes(NamedTuple):
+    """The N boxes of F frames, each frame cut into upright stripes of one width, as many as it has boxes.
+
+    Attributes:
+        order: (N,) int64, the boxes of each frame along x.
+        boxes: (N, 4) in that order.
+        left: (F,) where a frame's first stripe begins, pixels.
+        density: (F,) stripes a pixel.
+        begin: (N + 1,) int64, for each stripe where in `order` its boxes begin; then N.
+    """
+
+    order: IntArray
+    boxes: FloatArray
+    left: FloatArray
+    density: FloatArray
+    begin: IntArray
+
+
 @njit(cache=True, error_model="numpy")
 def find_pairs(  # noqa: PLR0913 - compiled functions take plain arrays
     frame: IntArray,
@@ -53,81 +71,120 @@ def find_pairs(  # noqa: PLR0913 - compiled functions take plain arrays
         noise: of motion.
         reach: squared distance.
     """
-    order = _along_x(begin, measured)
-    x, y = measured[order, 0], measured[order, 1]
-    most = 0
-    for f in frame:
-        most += begin[f + 1] - begin[f] if f >= 0 else 0
+    order, boxes, _, _, _ = stripes = _along_x(begin, measured)
+    variance, spread = _innovation(mean, covariance, noise)
+    span, most = _spans(frame, mean, variance, begin, stripes, reach)
     track_of, row_of = np.empty(most, np.int64), np.empty(most, np.int64)
     distances, costs = np.empty(most), np.empty(most)
-    first = np.zeros(len(mean) + 1, np.int64)
-    variance = np.empty(4)
+    near, first = np.empty(len(boxes), np.int64), np.zeros(len(mean) + 1, np.int64)
     count = 0
-    for track, f in enumerate(frame):
-        first[track + 1] = count
-        if f < 0:
-            continue
-        own = measurement_variance(max(mean[track, 3], 1.0), noise)
-        variance[:] = covariance[track, :, 0] + own
-        width, far = np.sqrt(reach * variance[0]), (1.0 + 1e-9) * reach * variance[1]
-        k = _first_from(x, begin[f], begin[f + 1], mean[track, 0] - width)
-        while k < begin[f + 1] and x[k] <= mean[track, 0] + width:
-            if (mean[track, 1] - y[k]) ** 2 <= far:  # most are not, and a division costs more than a product
-                distance = 0.0
-                for axis in range(4):
-                    distance += (mean[track, axis] - measured[order[k], axis]) ** 2 / variance[axis]
-                if distance <= reach:
-                    track_of[count], row_of[count], distances[count] = track, order[k], distance
-                    count += 1
-            k += 1
-        spread = _log_spread(covariance[track], own) if count > first[track + 1] else 0.0
-        for pair in range(first[track + 1], count):
-            costs[pair] = distances[pair] + spread
+    for track in range(len(mean)):
+        x, y, width, height = mean[track, 0], mean[track, 1], mean[track, 2], mean[track, 3]
+        by_x, by_y = 1.0 / variance[track, 0], 1.0 / variance[track, 1]
+        by_width, by_height = 1.0 / variance[track, 2], 1.0 / variance[track, 3]
+        candidates, far = 0, (1.0 + 1e-9) * reach * variance[track, 1]
+        for k in range(span[track, 0], span[track, 1]):  # what may go on or not is written, and counted where it does:
+            near[candidates] = k  # a branch that nobody can foresee costs more than all its work
+            candidates += (y - boxes[k, 1]) ** 2 <= far
+        for k in near[:candidates]:
+            distance = (x - boxes[k, 0]) ** 2 * by_x + (y - boxes[k, 1]) ** 2 * by_y
+            distance += (width - boxes[k, 2]) ** 2 * by_width + (height - boxes[k, 3]) ** 2 * by_height
+            track_of[count], row_of[count] = track, order[k]
+            distances[count], costs[count] = distance, distance + spread[track]
+            count += distance <= reach
         first[track + 1] = count
     return Pairs(first, track_of[:count], row_of[:count], distances[:count], costs[:count])
 
 
 @njit(cache=True, error_model="numpy")
-def _log_spread(covariance: FloatArray, own: float) -> float:
-    """Return log(det S / det R) of one filter (4, 3), for the variance `own` of a box's coordinates."""
-    spread, last, logarithm = 0.0, np.nan, 0.0
-    for axis in range(4):
-        if covariance[axis, 0] != last:  # axes of equal noise stay equal
-            last = covariance[axis, 0]
-            logarithm = np.log1p(last / own)
-        spread += logarithm
-    return spread
+def _innovation(mean: FloatArray, covariance: FloatArray, noise: Noise) -> tuple[FloatArray, FloatArray]:
+    """Return (T, 4) the variance with which a box is expected, and (T,) log(det S / det R) of it and a box alone."""
+    variance, spread = np.empty((len(mean), 4)), np.empty(len(mean))
+    for track in range(len(mean)):
+        own, vaguer = measurement_variance(max(mean[track, 3], 1.0), noise), 1.0
+        for axis in range(4):
+            variance[track, axis] = covariance[track, axis, 0] + own
+            vaguer *= variance[track, axis] / own
+        spread[track] = np.log(vaguer)
+    return variance, spread
 
 
 @njit(cache=True, error_model="numpy")
-def _first_from(x: FloatArray, low: int, high: int, least: float) -> int:
-    """Return the first index in [low, high) of rising `x` with a value of `least` or more; `high` if none has."""
-    while low < high:
-        middle = (low + high) // 2
-        if x[middle] < least:
-            low = middle + 1
-        else:
-            high = middle
-    return low
+def _spans(
+    frame: IntArray, mean: FloatArray, variance: FloatArray, begin: IntArray, stripes: Stripes, reach: float
+) -> tuple[IntArray, int]:
+    """Return (T, 2) where the boxes of the stripes within reach of each track begin and end, and how many there are."""
+    span, total = np.zeros((len(frame), 2), np.int64), 0
+    for track, f in enumerate(frame):
+        if f < 0 or begin[f] == begin[f + 1]:
+            continue
+        count, x, width = begin[f + 1] - begin[f], mean[track, 0], np.sqrt(reach * variance[track, 0])
+        first = _stripe_of(x - width, stripes.left[f], stripes.density[f], count)
+        last = _stripe_of(x + width, stripes.left[f], stripes.density[f], count)
+        span[track, 0], span[track, 1] = stripes.begin[begin[f] + first], stripes.begin[begin[f] + last + 1]
+        total += span[track, 1] - span[track, 0]
+    return span, total
 
 
 @njit(cache=True, error_model="numpy")
-def _along_x(begin: IntArray, measured: FloatArray) -> IntArray:
-    """Return the boxes (N,) ordered by their centre's x within each frame."""
-    order = np.empty(len(measured), np.int64)
-    for f in range(len(begin) - 1):
-        order[begin[f] : begin[f + 1]] = begin[f] + np.argsort(measured[begin[f] : begin[f + 1], 0], kind="mergesort")
-    return order
+def _stripe_of(x: float, left: float, density: float, stripes: int) -> int:
+    """Return the number of the stripe that x lies in; the outermost ones have what lies outside, too."""
+    stripe = (x - left) * density
+    if stripe < 1.0:
+        return 0
+    return int(stripe) if stripe < stripes else stripes - 1
 
 
 @njit(cache=True, error_model="numpy")
-def cosines(pairs: Pairs, appearance: VectorArray, appearance_at: FloatArray, looks: VectorArray) -> FloatArray:
+def _along_x(begin: IntArray, measured: FloatArray) -> Stripes:
+    """Put each frame's boxes (N, 4) in stripes, and in the order of their centres' x within a stripe."""
+    frames, boxes = len(begin) - 1, len(measured)
+    stripe, order, placed = np.empty(boxes, np.int64), np.empty(boxes, np.int64), np.empty((boxes, 4))
+    left, density, stripe_begin = np.empty(frames), np.empty(frames), np.zeros(boxes + 1, np.int64)
+    stripe_begin[boxes] = boxes
+    for f in range(frames):
+        left[f], density[f] = _cut(measured[begin[f] : begin[f + 1], 0])
+        for row in range(begin[f], begin[f + 1]):
+            stripe[row] = begin[f] + _stripe_of(measured[row, 0], left[f], density[f], begin[f + 1] - begin[f])
+            stripe_begin[stripe[row]] += 1
+    behind = boxes
+    for s in range(boxes - 1, -1, -1):  # counts become ends, and ends beginnings when the boxes are put there
+        stripe_begin[s], behind = behind, behind - stripe_begin[s]
+    for row in range(boxes - 1, -1, -1):
+        stripe_begin[stripe[row]] -= 1
+        order[stripe_begin[stripe[row]]] = row
+    for k in range(boxes):
+        row, to = order[k], k
+        while to > stripe_begin[stripe[row]] and measured[order[to - 1], 0] > measured[row, 0]:
+            order[to] = order[to - 1]
+            to -= 1
+        order[to] = row
+    for k in range(boxes):
+        for axis in range(4):
+            placed[k, axis] = measured[order[k], axis]
+    return Stripes(order, placed, left, density, stripe_begin)
+
+
+@njit(cache=True, error_model="numpy")
+def _cut(x: FloatArray) -> tuple[float, float]:
+    """Return where stripes that hold one of these (N,) on average begin, and how many there are a pixel."""
+    left, right = np.inf, -np.inf
+    for one in x:
+        left, right = min(left, one), max(right, one)
+    return left, len(x) / max(right - left, 1e-9)
+
+
+@njit(cache=True, error_model="numpy")
+def cosines(
+    pairs: Pairs, table_row: IntArray, appearance: VectorArray, appearance_at: FloatArray, looks: VectorArray
+) -> FloatArray:
     """Return (K,) how alike the track and the box of each pair look; NaN where either was never looked at.
 
     Args:
         pairs: K of them.
-        appearance: (T, D) of the tracks.
-        appearance_at: (T,) when it was taken, -inf for never.
+        table_row: (T,) int64, where to find each track in the following.
+        appearance: (R, D) of the tracks.
+        appearance_at: (R,) when it was taken, -inf for never.
         looks: (N, D) of the boxes, zeros where none was taken.
     """
     result = np.full(len(pairs.row), np.nan)
@@ -135,7 +192,7 @@ def cosines(pairs: Pairs, appearance: VectorArray, appearance_at: FloatArray, lo
     for row in range(len(looks)):
         taken[row] = looks[row].any()
     for k in range(len(result)):
-        track, row = pairs.track[k], pairs.row[k]
+        track, row = table_row[pairs.track[k]], pairs.row[k]
         if taken[row] and appearance_at[track] > -np.inf:
             result[k] = (appearance[track] * looks[row]).sum()
     return result
@@ -163,24 +220,24 @@ def associate(
     """
     track_of = np.full(len(confident), -1, np.int64)
     free = np.ones(len(steady), np.bool_)
+    begin = np.zeros(len(steady) + 1, np.int64)
+    row, price = np.empty(len(cost), np.int64), np.empty(len(cost))
     for stage in range(2):
-        begin = np.zeros(len(steady) + 1, np.int64)
-        row, price = np.empty(len(cost), np.int64), np.empty(len(cost))
         count = 0
         for track in range(len(steady)):
-            asks = free[track] and (stage == 0 or steady[track])
-            for k in range(pairs.begin[track], pairs.begin[track + 1]):
-                offered = confident[pairs.row[k]] == (stage == 0) and pairs.distance[k] <= gates[stage]
-                if asks and offered and cost[k] < 0.0:
+            if free[track] and (stage == 0 or steady[track]):
+                for k in range(pairs.begin[track], pairs.begin[track + 1]):
                     row[count], price[count] = pairs.row[k], cost[k]
-                    count += 1
+                    near = pairs.distance[k] <= gates[stage]
+                    count += near & (cost[k] < 0.0) & (confident[pairs.row[k]] == (stage == 0))
             begin[track + 1] = count
         if count == 0:
             continue
-        found = assign_sparse(begin, row, price, len(confident))
-        for served in np.flatnonzero(found >= 0):
-            track_of[found[served]] = served
-            free[served] = False
+        found = assign_sparse(begin, row[:count], price[:count], len(confident))
+        for track, own in enumerate(found):
+            if own >= 0:
+                track_of[own] = track
+                free[track] = False
     return track_of
 
 

@@ -83,19 +83,34 @@ def initiate(measurement: FloatArray, noise: Noise) -> tuple[FloatArray, FloatAr
 
 
 @njit(cache=True, error_model="numpy")
-def predict(mean: FloatArray, covariance: FloatArray, dt: FloatArray, noise: Noise) -> tuple[FloatArray, FloatArray]:
-    """Advance each filter by its own `dt`, (N,) seconds; returns new arrays of the same shapes."""
+def predict(
+    mean: FloatArray, covariance: FloatArray, filters: IntArray, dt: FloatArray, noise: Noise
+) -> tuple[FloatArray, FloatArray]:
+    """Say where filters will be.
+
+    Args:
+        mean: (R, 8).
+        covariance: (R, 4, 3).
+        filters: (T,) int64, whose future is asked for.
+        dt: (T,) seconds, how far each goes ahead.
+        noise: to assume.
+
+    Returns:
+        Mean (T, 8) and covariance (T, 4, 3).
+    """
     _, _, _, acceleration, growth = noise
-    moved, ahead = mean.copy(), np.empty_like(covariance)
-    for i in range(len(mean)):
-        t, height = dt[i], max(mean[i, 3], 1.0)
+    moved, ahead = np.empty((len(filters), 8)), np.empty((len(filters), 4, 3))
+    for i in range(len(filters)):
+        k, t = filters[i], dt[i]
+        height = max(mean[k, 3], 1.0)
         for axis in range(4):
             intensity = ((acceleration if axis < 2 else growth) * height) ** 2
-            position, cross, velocity = covariance[i, axis]
+            position, cross, velocity = covariance[k, axis, 0], covariance[k, axis, 1], covariance[k, axis, 2]
             ahead[i, axis, 0] = position + t * (2.0 * cross + t * velocity) + intensity * (t**3 / 3.0)
             ahead[i, axis, 1] = cross + t * velocity + intensity * (t**2 / 2.0)
             ahead[i, axis, 2] = velocity + intensity * t
-            moved[i, axis] += t * mean[i, axis + 4]
+            moved[i, axis] = mean[k, axis] + t * mean[k, axis + 4]
+            moved[i, axis + 4] = mean[k, axis + 4]
         moved[i, 2] = max(moved[i, 2], 1.0)  # a box never shrinks to nothing while it is out of sight
         moved[i, 3] = max(moved[i, 3], 1.0)
     return moved, ahead
@@ -124,7 +139,11 @@ def update(mean: FloatArray, covariance: FloatArray, track_of: IntArray, measure
             continue
         variance = measurement_variance(measurement[row, 3], noise)
         for axis in range(4):
-            position, cross, velocity = covariance[track, axis]
+            position, cross, velocity = (
+                covariance[track, axis, 0],
+                covariance[track, axis, 1],
+                covariance[track, axis, 2],
+            )
             to_position, to_velocity = position / (position + variance), cross / (position + variance)
             innovation = measurement[row, axis] - mean[track, axis]
             mean[track, axis] += to_position * innovation

@@ -26,20 +26,16 @@ from app.domains.detection.tracks import (
     LOST,
     TENTATIVE,
     Boxes,
+    Columns,
     TrackTable,
     age,
     correct,
-    first_rows,
-    remove,
     start,
     starting,
+    table_of,
 )
 from app.domains.vocabulary import BoolArray, BoxArray, FloatArray, IntArray, VectorArray
 
-# the columns of a TrackTable, with room for one track more for each box
-Columns = tuple[
-    IntArray, IntArray, IntArray, FloatArray, FloatArray, FloatArray, FloatArray, FloatArray, VectorArray, FloatArray
-]
 # all of them change in place: (1,) tracks in the table; (C,) seconds of each camera's last frame; (C,) its next free id
 Counters = tuple[IntArray, FloatArray, IntArray]
 # how many frames F; camera of each, captured_at and where its boxes begin, each with room for a frame of every camera;
@@ -88,13 +84,14 @@ LimitValues = tuple[Noise, float, float, float, float, float, float, float, floa
 @njit(cache=True, error_model="numpy")
 def look_ahead(columns: Columns, counters: Counters, seen: Seen, limits: LimitValues) -> Outlook:
     """Predict all tracks to the frames of a step, and list the pairs of a track and a box within reach."""
-    table, boxes = first_rows(TrackTable(*columns), counters[0][0]), _stack(seen, len(counters[1]))
-    frame = boxes.frame_of[table.camera]
-    dt = np.zeros(len(frame))
-    for track in range(len(frame)):
+    table, boxes = table_of(columns), _stack(seen, len(counters[1]))
+    live = table.order[: counters[0][0]]
+    frame, dt = np.empty(len(live), np.int64), np.zeros(len(live))
+    for track, row in enumerate(live):
+        frame[track] = boxes.frame_of[table.camera[row]]
         if frame[track] >= 0:
-            dt[track] = boxes.captured_at[frame[track]] - counters[1][table.camera[track]]
-    mean, covariance = predict(table.mean, table.covariance, dt, limits[0])
+            dt[track] = boxes.captured_at[frame[track]] - counters[1][table.camera[row]]
+    mean, covariance = predict(table.mean, table.covariance, live, dt, limits[0])
     pairs = find_pairs(frame, mean, covariance, boxes.begin, boxes.measured, limits[0], Limits(*limits).reach)
     return mean, covariance, pairs.begin, pairs.track, pairs.row, pairs.distance, pairs.cost
 
@@ -113,20 +110,21 @@ def due(
         thresholds: `high_score`, `close_call`, `appearance_max_age_s` and `max_mixed` of TrackerConfig.
     """
     high_score, close_call, max_age_s, max_mixed = thresholds
-    table, boxes = first_rows(TrackTable(*columns), counters[0][0]), _stack(seen, len(counters[1]))
-    frame = boxes.frame_of[table.camera]
-    old = boxes.captured_at[frame] - table.appearance_at > max_age_s
+    table, boxes = table_of(columns), _stack(seen, len(counters[1]))
+    live = table.order[: counters[0][0]]
+    frame = boxes.frame_of[table.camera[live]]
+    old = boxes.captured_at[frame] - table.appearance_at[live] > max_age_s
     wanted = worth_a_look(Pairs(*outlook[2:]), old, len(boxes.xyxy), close_call)
     wanted &= boxes.confidence >= high_score
-    hidden = table.state == LOST
+    hidden = table.state[live] == LOST
     return shows_one(wanted, boxes.frame, boxes.xyxy, frame[hidden], to_corners(outlook[0][hidden]), max_mixed)
 
 
 @njit(cache=True, error_model="numpy")
-def compare(columns: Columns, outlook: Outlook, looks: VectorArray) -> FloatArray:
+def compare(columns: Columns, counters: Counters, outlook: Outlook, looks: VectorArray) -> FloatArray:
     """Return (K,) how alike the track and the box of each pair look; NaN where either was never looked at."""
-    table = TrackTable(*columns)
-    return cosines(Pairs(*outlook[2:]), table.appearance, table.appearance_at, looks)
+    table = table_of(columns)
+    return cosines(Pairs(*outlook[2:]), table.order[: counters[0][0]], table.appearance, table.appearance_at, looks)
 
 
 @njit(cache=True, error_model="numpy")
@@ -153,22 +151,25 @@ def settle(  # noqa: PLR0913 - compiled functions take plain arrays
     Returns:
         The boxes that have a track.
     """
-    limit, pairs, boxes = Limits(*limits), Pairs(*outlook[2:]), _stack(seen, len(counters[1]))
-    whole = TrackTable(*columns)
-    table = first_rows(whole, counters[0][0])
-    table.mean[:], table.covariance[:] = outlook[0], outlook[1]
+    limit, pairs, boxes, table = Limits(*limits), Pairs(*outlook[2:]), _stack(seen, len(counters[1])), table_of(columns)
+    count = counters[0][0]
+    live = table.order[:count]
+    steady = np.empty(count, np.bool_)
+    for track, row in enumerate(live):
+        table.mean[row], table.covariance[row] = outlook[0][track], outlook[1][track]
+        steady[track] = table.state[row] != TENTATIVE and table.strength[row] >= limit.steady_score
     cost = pairs.cost - alike - limit.accept
-    steady = (table.state != TENTATIVE) & (table.strength >= limit.steady_score)
     track_of = associate(pairs, cost, boxes.confidence >= limit.high_score, steady, (limit.gate, limit.low_score_gate))
     certainty = match_certainty(pairs, cost, limit.gate, track_of)
+    for box, track in enumerate(track_of):
+        track_of[box] = live[track] if track >= 0 else -1  # its row in the table, from here on
     correct(table, boxes, looks, track_of, limit.noise, limit.strength_s, limit.appearance_blend)
     fresh = starting(boxes, track_of, limit.start_score, limit.duplicate_iou)
-    alive = age(table, boxes, limit.confirm_s, limit.tentative_lost_s, limit.max_lost_s)
-    count = remove(table, alive, track_of)
-    counters[0][0] = start(whole, count, boxes, looks, fresh, track_of, counters[2], limit.noise)
+    count = age(table, count, boxes, limit.confirm_s, limit.tentative_lost_s, limit.max_lost_s)
+    counters[0][0] = start(table, count, boxes, looks, fresh, track_of, counters[2], limit.noise)
     for frame in range(seen[0]):
         counters[1][seen[1][frame]] = boxes.captured_at[frame]
-    return _found(whole, boxes, track_of, certainty)
+    return _found(table, boxes, track_of, certainty)
 
 
 @njit(cache=True, error_model="numpy")

@@ -8,16 +8,14 @@ The cameras never influence each other; their tracks stand in one table because 
 hardly more than one for each.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from app.domains.detection.motion import MotionConfig
 from app.domains.detection.step import (
-    Columns,
     Counters,
     Found,
     Limits,
@@ -30,7 +28,7 @@ from app.domains.detection.step import (
     look_ahead,
     settle,
 )
-from app.domains.detection.tracks import TrackTable, room_for
+from app.domains.detection.tracks import Columns, moved, room_for
 from app.domains.vocabulary import BoolArray, BoxArray, CameraId, Detections, FloatArray, Tracks, VectorArray
 
 Evidence = Callable[[FloatArray], FloatArray]
@@ -119,7 +117,7 @@ class CameraTrackers:
         self._due_thresholds = limits.high_score, config.close_call, config.appearance_max_age_s, config.max_mixed
         cameras = len(camera_ids)
         self._counters: Counters = np.zeros(1, np.int64), np.full(cameras, -np.inf), np.ones(cameras, np.int64)
-        self._columns: Columns = room_for(64, 0)[:]
+        self._columns: Columns = room_for(64, 0)
         self._frames = np.empty(cameras, np.int64), np.empty(cameras), np.zeros(cameras + 1, np.int64)
         self._asked: _Asked | None = None
 
@@ -161,13 +159,13 @@ class CameraTrackers:
             asked = None
         seen = self._see(detections) if asked is None else asked.seen
         looks = _looks(detections, appearance)
-        room, dimension = self._columns[8].shape
-        if room < len(self) + len(looks) or dimension != looks.shape[1]:
-            self._make_room(len(self) + len(looks), looks.shape[1])
+        (room, dimension), most = self._columns[4].shape, len(self) + len(looks)
+        if room < most or dimension != looks.shape[1]:
+            self._columns = moved(self._columns, max(room, 2 * most), looks.shape[1])
         if not looks.shape[1]:
             return _snapshots(detections, appearance, follow(self._columns, self._counters, seen, looks, self._limits))
         outlook = look_ahead(self._columns, self._counters, seen, self._limits) if asked is None else asked.outlook
-        ratio = self._evidence(compare(self._columns, outlook, looks))
+        ratio = self._evidence(compare(self._columns, self._counters, outlook, looks))
         limit = self.config.max_appearance
         alike = np.minimum(np.maximum(self.config.appearance_weight * ratio, -limit), limit)
         return _snapshots(
@@ -181,34 +179,19 @@ class CameraTrackers:
             ValueError: time runs backwards, or a camera is unknown or comes twice.
         """
         cameras, captured_at, begin = self._frames
-        last = self._counters[1]
-        known, boxes = set(), 0
+        last, index = self._counters[1].tolist(), self._index
+        refused, boxes = {-1}, 0
         for frame, d in enumerate(detections):
-            camera = self._index.get(d.camera_id, -1)
-            if camera < 0 or camera in known:
+            camera, at = index.get(d.camera_id, -1), d.captured_at
+            if camera in refused:
                 raise ValueError(f"camera {d.camera_id} is {'unknown' if camera < 0 else 'in the step twice'}")
-            if d.captured_at < last[camera]:
-                raise ValueError(f"camera {d.camera_id}: time runs backwards by {last[camera] - d.captured_at:.3f} s")
-            known.add(camera)
+            if at < last[camera]:
+                raise ValueError(f"camera {d.camera_id}: time runs backwards by {last[camera] - at:.3f} s")
+            refused.add(camera)
             boxes += len(d.xyxy)
-            cameras[frame], captured_at[frame], begin[frame + 1] = camera, d.captured_at, boxes
+            cameras[frame], captured_at[frame], begin[frame + 1] = camera, at, boxes
         xyxy, confidence = _stack([d.xyxy for d in detections]), _stack([d.confidence for d in detections])
         return len(detections), cameras, captured_at, begin, xyxy, confidence
-
-    def _make_room(self, tracks: int, dimension: int) -> None:
-        """Make the table large enough for so many tracks, and their appearance as long as the embedder's.
-
-        What they looked like to another embedder is forgotten.
-        """
-        old, count = TrackTable(*self._columns), len(self)
-        new = room_for(max(len(old.camera), 2 * tracks), dimension)
-        columns: Iterable[tuple[NDArray[Any], NDArray[Any]]] = zip(new, old, strict=True)
-        for to, column in columns:
-            if to.shape[1:] == column.shape[1:]:
-                to[:count] = column[:count]
-        if dimension != old.appearance.shape[1]:
-            new.appearance_at[:] = -np.inf
-        self._columns = new[:]
 
 
 def _looks(detections: Sequence[Detections], appearance: Sequence[VectorArray]) -> VectorArray:
@@ -230,18 +213,18 @@ def _stack(arrays: Sequence[BoxArray]) -> BoxArray:
 
 def _snapshots(detections: Sequence[Detections], appearance: Sequence[VectorArray], found: Found) -> list[Tracks]:
     """Return each frame's tracks."""
-    begin, whole, xyxy, confidence, certainty = found
+    begin, (rows, track_id, state), xyxy, confidence, certainty = found
     snapshots = []
     first = 0
     for d, looks, last in zip(detections, appearance, begin[1:].tolist(), strict=True):
         mine = slice(first, last)
-        row = whole[0, mine]
+        row = rows[mine]
         snapshots.append(
             Tracks(
                 d.camera_id,
                 d.captured_at,
-                whole[1, mine],
-                whole[2, mine],
+                track_id[mine],
+                state[mine],
                 row,
                 xyxy[mine],
                 confidence[mine],

@@ -37,57 +37,68 @@ class Boxes(NamedTuple):
     confidence: BoxArray
 
 
+# what numba is given of a TrackTable: (4, R) int64 order, camera, track id, state; (4, R) born, seen, strength,
+# appearance_at; (R, 8) mean; (R, 4, 3) covariance; (R, D) appearance
+Columns = tuple[IntArray, FloatArray, FloatArray, FloatArray, VectorArray]
+
+
 class TrackTable(NamedTuple):
-    """T live tracks, those of the first camera first, and each camera's in the order of their birth.
+    """Room for R tracks, each of which keeps its row for life.
 
     Attributes:
-        camera: (T,) int64.
-        track_id: (T,) int64.
-        state: (T,) int64 of TrackState.
-        mean: (T, 8), see motion.
-        covariance: (T, 4, 3).
-        born: (T,) seconds.
-        seen: (T,) seconds, when it last had a box.
-        strength: (T,) average of its boxes' confidence.
-        appearance: (T, D) float32 unit vectors.
-        appearance_at: (T,) seconds; -inf where none was ever taken.
+        order: (R,) int64, the rows of the live tracks, those of the first camera first, and each camera's in the order
+            of their birth; behind them the rows that are free.
+        camera: (R,) int64.
+        track_id: (R,) int64.
+        state: (R,) int64 of TrackState.
+        born: (R,) seconds.
+        seen: (R,) seconds, when it last had a box.
+        strength: (R,) average of its boxes' confidence.
+        appearance_at: (R,) seconds; -inf where none was ever taken.
+        mean: (R, 8), see motion.
+        covariance: (R, 4, 3).
+        appearance: (R, D) float32 unit vectors.
     """
 
+    order: IntArray
     camera: IntArray
     track_id: IntArray
     state: IntArray
-    mean: FloatArray
-    covariance: FloatArray
     born: FloatArray
     seen: FloatArray
     strength: FloatArray
-    appearance: VectorArray
     appearance_at: FloatArray
+    mean: FloatArray
+    covariance: FloatArray
+    appearance: VectorArray
 
 
-def room_for(tracks: int, dimension: int) -> TrackTable:
-    """Return a table with room for so many tracks."""
-    camera, track_id, state = np.zeros((3, tracks), np.int64)
-    born, seen, strength, appearance_at = np.zeros((4, tracks))
+def room_for(tracks: int, dimension: int) -> Columns:
+    """Return an empty table with room for so many tracks."""
+    whole = np.zeros((4, tracks), np.int64)
+    whole[0] = np.arange(tracks)
     mean, covariance = np.zeros((tracks, 8)), np.zeros((tracks, 4, 3))
-    appearance = np.zeros((tracks, dimension), np.float32)
-    return TrackTable(camera, track_id, state, mean, covariance, born, seen, strength, appearance, appearance_at)
+    return whole, np.zeros((4, tracks)), mean, covariance, np.zeros((tracks, dimension), np.float32)
+
+
+def moved(columns: Columns, tracks: int, dimension: int) -> Columns:
+    """Return a larger table with the same tracks; what they looked like is forgotten if its length changes."""
+    new, rows = room_for(tracks, dimension), columns[0].shape[1]
+    new[0][:, :rows], new[1][:, :rows] = columns[0], columns[1]
+    new[2][:rows], new[3][:rows] = columns[2], columns[3]
+    if columns[4].shape[1] == dimension:
+        new[4][:rows] = columns[4]
+    else:
+        new[1][3] = -np.inf
+    return new
 
 
 @njit(cache=True, error_model="numpy")
-def first_rows(table: TrackTable, tracks: int) -> TrackTable:
-    """Return the first rows of a table, as views."""
+def table_of(columns: Columns) -> TrackTable:
+    """Return the table of these columns."""
+    whole, real, mean, covariance, appearance = columns
     return TrackTable(
-        table.camera[:tracks],
-        table.track_id[:tracks],
-        table.state[:tracks],
-        table.mean[:tracks],
-        table.covariance[:tracks],
-        table.born[:tracks],
-        table.seen[:tracks],
-        table.strength[:tracks],
-        table.appearance[:tracks],
-        table.appearance_at[:tracks],
+        whole[0], whole[1], whole[2], whole[3], real[0], real[1], real[2], real[3], mean, covariance, appearance
     )
 
 
@@ -150,48 +161,34 @@ def starting(boxes: Boxes, track_of: IntArray, least_score: float, duplicate_iou
 
 
 @njit(cache=True, error_model="numpy")
-def age(table: TrackTable, boxes: Boxes, confirm_s: float, tentative_lost_s: float, max_lost_s: float) -> BoolArray:
-    """Set the state of the tracks of cameras that have a frame, in place; returns which tracks live on, (T,)."""
-    alive = np.ones(len(table.state), np.bool_)
-    for track in range(len(alive)):
-        frame = boxes.frame_of[table.camera[track]]
-        if frame < 0:
-            continue
-        now = boxes.captured_at[frame]
-        unseen = now - table.seen[track]
-        if table.state[track] == TENTATIVE and (unseen > 0.0 or now - table.born[track] < confirm_s):
-            alive[track] = unseen <= tentative_lost_s
-            continue
-        alive[track] = unseen <= max_lost_s
-        table.state[track] = CONFIRMED if unseen == 0.0 else LOST
-    return alive
-
-
-@njit(cache=True, error_model="numpy")
-def remove(table: TrackTable, alive: BoolArray, track_of: IntArray) -> int:
-    """Close the gaps that the dead leave, in place.
-
-    Args:
-        table: T tracks.
-        alive: (T,) which go on; those that have a box do.
-        track_of: (N,) row of the table that each box belongs to, -1 for none; follows, in place.
+def age(
+    table: TrackTable, count: int, boxes: Boxes, confirm_s: float, tentative_lost_s: float, max_lost_s: float
+) -> int:
+    """Set the state of the `count` tracks, where their camera has a frame, and let go of the old, in place.
 
     Returns:
-        How many go on.
+        How many go on; those that have a box do.
     """
-    if alive.all():
-        return len(alive)
-    moved_to = np.empty(len(alive), np.int64)
-    count = 0
-    for track in range(len(alive)):
-        moved_to[track] = count
-        if alive[track]:
-            _move(table, track, count)
-            count += 1
-    for row in range(len(track_of)):
-        if track_of[row] >= 0:
-            track_of[row] = moved_to[track_of[row]]
-    return count
+    gone = np.empty(count, np.int64)
+    alive = 0
+    for position in range(count):
+        track = table.order[position]
+        frame, lives = boxes.frame_of[table.camera[track]], True
+        if frame >= 0:
+            now = boxes.captured_at[frame]
+            unseen = now - table.seen[track]
+            if table.state[track] == TENTATIVE and (unseen > 0.0 or now - table.born[track] < confirm_s):
+                lives = unseen <= tentative_lost_s
+            else:
+                lives = unseen <= max_lost_s
+                table.state[track] = CONFIRMED if unseen == 0.0 else LOST
+        if lives:
+            table.order[alive] = track
+            alive += 1
+        else:
+            gone[position - alive] = track
+    table.order[alive:count] = gone[: count - alive]
+    return alive
 
 
 @njit(cache=True, error_model="numpy")
@@ -208,46 +205,41 @@ def start(  # noqa: PLR0913 - compiled functions take plain arrays
     """Start tracks, each behind those of its camera, in place.
 
     Args:
-        table: with room for the new ones behind its tracks.
+        table: with room for the new ones.
         count: how many tracks it holds.
         boxes: N of them.
         looks: (N, D) their appearance.
         fresh: (N,) which of them start a track.
-        track_of: (N,) row of the table that each box belongs to, -1 for none; follows, in place.
+        track_of: (N,) row of the table that each box belongs to, -1 for none; filled in, in place.
         next_id: (C,) the next free id of each camera; counted on in place.
         noise: of motion.
 
     Returns:
         How many tracks there are now.
     """
-    if not fresh.any():
+    born = int(fresh.sum())
+    if not born:
         return count
-    total = count + int(fresh.sum())
-    moved_to = np.arange(count)
-    to, old = total, count
-    for camera in range(len(next_id) - 1, -1, -1):  # from behind, so that every track moves before its row is taken
-        if to == old:
+    rows = table.order[count : count + born].copy()
+    to, old, used = count + born, count, born
+    for camera in range(len(next_id) - 1, -1, -1):  # from behind, so that nothing is overwritten before it has moved
+        if not used:
             break
         frame = boxes.frame_of[camera]
         first, last = (boxes.begin[frame], boxes.begin[frame + 1]) if frame >= 0 else (0, 0)
         next_id[camera] += fresh[first:last].sum()
-        born = 0
+        track_id = next_id[camera]
         for row in range(last - 1, first - 1, -1):
             if fresh[row]:
-                born += 1
-                to -= 1
-                _start_one(table, to, boxes, row, looks[row], noise)
-                table.camera[to], table.track_id[to] = camera, next_id[camera] - born
-                track_of[row] = to
-        while old > 0 and table.camera[old - 1] == camera:
-            old -= 1
-            to -= 1
-            moved_to[old] = to
-            _move(table, old, to)
-    for row in range(len(track_of)):
-        if track_of[row] >= 0 and not fresh[row]:
-            track_of[row] = moved_to[track_of[row]]
-    return total
+                used, to, track_id = used - 1, to - 1, track_id - 1
+                track = rows[used]
+                _start_one(table, track, boxes, row, looks[row], noise)
+                table.camera[track], table.track_id[track] = camera, track_id
+                table.order[to], track_of[row] = track, track
+        while old > 0 and table.camera[table.order[old - 1]] == camera:
+            old, to = old - 1, to - 1
+            table.order[to] = table.order[old]
+    return count + born
 
 
 @njit(cache=True, error_model="numpy")
@@ -259,16 +251,3 @@ def _start_one(table: TrackTable, track: int, boxes: Boxes, row: int, look: Vect
     table.state[track], table.strength[track] = TENTATIVE, boxes.confidence[row]
     table.born[track], table.seen[track] = now, now
     table.appearance[track], table.appearance_at[track] = look, now if look.any() else -np.inf
-
-
-@njit(cache=True, error_model="numpy")
-def _move(table: TrackTable, track: int, to: int) -> None:
-    """Copy a row of the table over another one."""
-    table.camera[to], table.track_id[to], table.state[to] = (
-        table.camera[track],
-        table.track_id[track],
-        table.state[track],
-    )
-    table.mean[to], table.covariance[to] = table.mean[track], table.covariance[track]
-    table.born[to], table.seen[to], table.strength[to] = table.born[track], table.seen[track], table.strength[track]
-    table.appearance[to], table.appearance_at[to] = table.appearance[track], table.appearance_at[track]

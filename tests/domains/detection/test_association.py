@@ -74,26 +74,36 @@ def test_a_crop_where_somebody_out_of_sight_is_expected_shows_perhaps_two():
     assert alone([], boxes(), boxes(a)) == []
 
 
-def test_pairs_are_those_within_reach_and_no_others():
+@pytest.mark.parametrize(
+    "squeeze",
+    [
+        pytest.param(lambda x: x, id="people all over the picture"),
+        pytest.param(lambda x: np.full_like(x, 300.0), id="everybody at one x"),
+        pytest.param(lambda x: np.where(x > 500.0, 1e12, x), id="some beyond all pictures"),
+        pytest.param(lambda x: np.round(x, -2), id="people in columns"),
+    ],
+)
+def test_pairs_are_those_within_reach_and_no_others(squeeze):
     rng = np.random.default_rng(4)
     counts, frames = (30, 0, 45), np.array([0, 0, 1, 2, 2, 2, -1] * 5)
     begin = np.concatenate([[0], np.cumsum(counts)])
     measured = np.column_stack([rng.uniform(0, 600, (75, 2)), rng.uniform(30, 60, 75), rng.uniform(80, 200, 75)])
     start = np.column_stack([rng.uniform(0, 600, (35, 2)), rng.uniform(30, 60, 35), rng.uniform(80, 200, 35)])
-    mean, covariance = predict(*initiate(start, NOISE), np.full(35, 0.4), NOISE)
+    measured[:, 0], start[:, 0] = squeeze(measured[:, 0]), squeeze(start[:, 0])
+    mean, covariance = predict(*initiate(start, NOISE), np.arange(35), np.full(35, 0.4), NOISE)
     found = find_pairs(frames, mean, covariance, begin, measured, NOISE, 25.0)
     own = (NOISE[0] * mean[:, 3:4]) ** 2
     gap = mean[:, None, :4] - measured[None]
     distance = (gap**2 / (covariance[:, :, 0] + own)[:, None]).sum(axis=2)
     frame_of_box = np.repeat(np.arange(3), counts)
     expected = (distance <= 25.0) & (frames[:, None] == frame_of_box[None])
-    assert 20 < expected.sum() < 200
+    assert 20 < expected.sum() < 400
     assert sorted(zip(found.track.tolist(), found.row.tolist(), strict=True)) == list(
         zip(*(index.tolist() for index in np.nonzero(expected)), strict=True)
     )
-    np.testing.assert_allclose(found.distance, distance[found.track, found.row])
+    np.testing.assert_allclose(found.distance, distance[found.track, found.row], rtol=1e-9, atol=1e-9)
     spread = np.log((covariance[:, :, 0] + own) / own).sum(axis=1)
-    np.testing.assert_allclose(found.cost, found.distance + spread[found.track])
+    np.testing.assert_allclose(found.cost, found.distance + spread[found.track], rtol=1e-9, atol=1e-9)
     np.testing.assert_array_equal(np.diff(found.begin), expected.sum(axis=1))
 
 
@@ -133,5 +143,5 @@ def test_a_look_is_worth_it_where_boxes_and_tracks_do_not_tell(offered, old, wan
 def test_cosines_are_of_pairs_that_were_both_looked_at():
     offered = pairs(2, (0, 0, 1.0), (0, 1, 1.0), (1, 0, 1.0))
     appearance, looks = np.eye(3, dtype=np.float32)[:2], np.array([[0.6, 0.8, 0], [0, 0, 0]], np.float32)
-    found = cosines(offered, appearance, np.array([0.0, -np.inf]), looks)
+    found = cosines(offered, np.array([1, 0]), appearance[::-1].copy(), np.array([-np.inf, 0.0]), looks)
     np.testing.assert_allclose(found, [0.6, np.nan, np.nan], rtol=1e-6)

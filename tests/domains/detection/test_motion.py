@@ -18,7 +18,7 @@ NOBODY = -1  # the filter of a measurement that corrects none
 
 
 def ahead_by(dt: float, mean: np.ndarray, covariance: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    return predict(mean, covariance, np.full(len(mean), dt), NOISE)
+    return predict(mean, covariance, np.arange(len(mean)), np.full(len(mean), dt), NOISE)
 
 
 def some_boxes(n: int, seed: int = 0) -> np.ndarray:
@@ -128,7 +128,7 @@ def test_a_box_that_shrinks_never_gets_less_than_a_pixel():
 def test_each_filter_goes_ahead_by_its_own_time():
     mean, covariance = initiate(some_boxes(2), NOISE)
     mean[:, 4] = 10.0
-    moved, ahead = predict(mean, covariance, np.array([0.0, 2.0]), NOISE)
+    moved, ahead = predict(mean, covariance, np.array([0, 1]), np.array([0.0, 2.0]), NOISE)
     np.testing.assert_allclose(moved[:, 0] - mean[:, 0], [0.0, 20.0])
     np.testing.assert_array_equal(ahead[0], covariance[0])
     np.testing.assert_allclose(ahead[1:], ahead_by(2.0, mean[1:], covariance[1:])[1])

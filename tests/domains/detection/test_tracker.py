@@ -232,6 +232,27 @@ def test_cameras_never_affect_each_other():
     assert together == alone
 
 
+def test_a_site_of_crowds_that_come_and_go_tracks_as_each_camera_alone():
+    """Tracks end and begin in all cameras while the table grows; looks go with their tracks."""
+    rng, names = np.random.default_rng(3), [CameraId(name) for name in "abc"]
+    site, alone = CameraTrackers(names, CONFIG), {name: CameraTrackers([name], CONFIG) for name in names}
+    feet = rng.uniform(0, 1900, (3, 60, 2))
+    for i in range(60):
+        frames, looks = [], []
+        for c, name in enumerate(names):
+            there = np.flatnonzero((np.arange(60) * 7 + 11 * c + i) % 40 < 18)  # each is away for 22 steps in 40
+            found = detections(0.2 * i, [tuple(feet[c, p]) for p in there])
+            frames.append(Detections(name, found.captured_at, found.xyxy, found.confidence))
+            looks.append(np.eye(60, dtype=np.float32)[there])
+        together = site.update(frames, looks)
+        for frame, look, tracks in zip(frames, looks, together, strict=True):
+            (expected,) = alone[frame.camera_id].update([frame], [look])
+            for column in ("track_id", "state", "row", "certainty", "appearance"):
+                np.testing.assert_array_equal(getattr(tracks, column), getattr(expected, column), err_msg=column)
+    assert len(site) == sum(len(tracker) for tracker in alone.values()) > 64
+    assert max(tracks.track_id.max() for tracks in together) > 60, "nobody has come back as a new track"
+
+
 def test_a_camera_without_frame_keeps_its_tracks():
     a, b = CameraId("a"), CameraId("b")
     site = CameraTrackers([a, b], CONFIG)
