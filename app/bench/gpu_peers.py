@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from app.domains.vocabulary import FrameBatch
@@ -19,7 +20,7 @@ def ultralytics_rates(
     from ultralytics import YOLO
 
     model: Any = YOLO(str(path))
-    pictures = [frame.pixels for frame in batch.frames]
+    pictures = [np.asarray(frame.pixels) for frame in batch.frames]
     half = torch.device(device).type == "cuda" and precision in ("auto", "fp16")
     settings = {"conf": 0.25, "classes": [0], "device": device, "half": half, "verbose": False}
 

@@ -66,7 +66,7 @@ def _found(site_file: SiteFile, models_dir: Path | None) -> Iterator[tuple[int, 
             if bounds is not None:
                 kept = inside(points.xy, bounds) | ~points.valid
             xyxy, score = boxes.xyxy[kept].astype(np.float64), boxes.confidence[kept].astype(np.float64)
-            yield frame.index + 1, xyxy, score, frame.pixels
+            yield frame.index + 1, xyxy, score, np.asarray(frame.pixels)
 
 
 def _table(rows: FloatArray) -> BoxTable:

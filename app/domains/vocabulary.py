@@ -7,7 +7,7 @@ cosine similarity, larger is better.
 
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Any, NewType
+from typing import Any, NewType, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,6 +42,22 @@ class TrackState(IntEnum):
     REMOVED = 3
 
 
+class Pixels(Protocol):
+    """(height, width, 3) uint8 BGR, in the host's memory or on a card; `numpy.asarray` gives it in the host's memory.
+
+    An array is Pixels. What lies on a card is copied to the host when it is first asked for there.
+    """
+
+    @property
+    def shape(self) -> tuple[Any, ...]:
+        """Height, width and 3."""
+        ...
+
+    def __array__(self, dtype: None = None, /, *, copy: bool | None = None) -> NDArray[np.uint8]:
+        """Return the pixels in the host's memory."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Frame:
     """One image of one camera.
@@ -50,14 +66,14 @@ class Frame:
         captured_at: seconds since epoch (or since the recording's start), set once by the source.
         index: 0-based number of the frame in its source, counting frames that did not decode.
         size: (width, height) in pixels.
-        pixels: (height, width, 3) uint8 BGR; None when the camera replays recorded detections.
+        pixels: what the camera showed; None when it replays recorded detections.
     """
 
     camera_id: CameraId
     captured_at: float
     index: int
     size: tuple[int, int]
-    pixels: NDArray[np.uint8] | None
+    pixels: Pixels | None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -85,7 +85,7 @@ class CameraDrawing:
                 view, "recorded boxes, no pixels", (fitted[0] - 8, fitted[1] - 12 * self._unit), anchor=1.0
             )
         else:
-            view[:] = _resize(frame.pixels, fitted)
+            view[:] = _resize(np.asarray(frame.pixels), fitted)
         self._people = 0
         if sightings is not None:
             self._draw_people(view, frame, sightings, scale)

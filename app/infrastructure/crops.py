@@ -43,7 +43,7 @@ def cut_out(
         pixels = batch.frames[number].pixels
         if pixels is None:
             raise ValueError(f"frame {number} of the batch has no pixels to cut from")
-        yield np.asarray(cv2.resize(pixels[top:bottom, left:right], size), np.uint8)
+        yield np.asarray(cv2.resize(np.asarray(pixels)[top:bottom, left:right], size), np.uint8)
 
 
 def unit_rows(vectors: NDArray[np.float32]) -> NDArray[np.float32]:

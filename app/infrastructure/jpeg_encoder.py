@@ -2,7 +2,8 @@
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
+
+from app.domains.vocabulary import Pixels
 
 
 class OpenCVJpegEncoder:
@@ -15,10 +16,17 @@ class OpenCVJpegEncoder:
     def __init__(self, quality: int = 80) -> None:
         self._parameters = [cv2.IMWRITE_JPEG_QUALITY, quality]
 
-    def encode(self, pixels: NDArray[np.uint8], width: int) -> bytes:
-        """Return (height, width, 3) BGR as a JPEG, scaled down to `width` pixels where it is wider."""
-        if pixels.shape[1] > width:
-            height = max(1, round(pixels.shape[0] * width / pixels.shape[1]))
-            pixels = np.asarray(cv2.resize(pixels, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
-        _, jpeg = cv2.imencode(".jpg", pixels, self._parameters)
+    def encode(self, pixels: Pixels, width: int) -> bytes:
+        """Return pixels as a JPEG, scaled down to `width` pixels where they are wider."""
+        picture = np.asarray(pixels)
+        if (size := fitted_size(picture.shape, width)) is not None:
+            picture = np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8)
+        _, jpeg = cv2.imencode(".jpg", picture, self._parameters)
         return jpeg.tobytes()
+
+
+def fitted_size(shape: tuple[int, ...], width: int) -> tuple[int, int] | None:
+    """Return the width and height that pixels of a shape are scaled down to; None where they are not too wide."""
+    if shape[1] <= width:
+        return None
+    return width, max(1, round(shape[0] * width / shape[1]))

@@ -10,12 +10,12 @@ import threading
 from collections.abc import Iterator
 
 import av
-import numpy as np
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
 from app.domains.vocabulary import CameraId, Frame
 from app.errors import CameraUnavailable, FrameCorrupt
+from app.infrastructure.pyav_decoding import HOST_DECODING, Decoding
 from app.orchestration.clock import SteadyClock
 
 LIVE_ADDRESS = re.compile(r"(?i)(rtsps?|https?)://|usb:\d+$")
@@ -69,15 +69,23 @@ class LiveSource:
         fps: frames per second that are wanted; those between are decoded and left out. None takes all.
         clock: of capture times.
         stop: ends the reading between two packets.
+        decoding: where pictures are decoded and pixels lie.
 
     Raises:
         CameraUnavailable: no answer in OPEN_S, refused, or no video in what it sends.
     """
 
     def __init__(
-        self, camera_id: CameraId, address: str, fps: float | None, clock: SteadyClock, stop: threading.Event
+        self,
+        camera_id: CameraId,
+        address: str,
+        fps: float | None,
+        clock: SteadyClock,
+        stop: threading.Event,
+        decoding: Decoding = HOST_DECODING,
     ) -> None:
         self.camera_id = camera_id
+        self._decoding = decoding
         self.frame_count: int | None = None
         self._clock, self._stop = clock, stop
         self._container = self._open(address)
@@ -107,7 +115,7 @@ class LiveSource:
             if captured_at < self._due_s:
                 continue
             self._due_s = max(self._due_s + self._period_s, captured_at + 0.5 * self._period_s)
-            pixels = np.asarray(picture.to_ndarray(format="bgr24"), dtype=np.uint8)
+            pixels = self._decoding.pixels(self.camera_id, picture)
             return Frame(self.camera_id, captured_at, self._index, (picture.width, picture.height), pixels)
         return None
 
@@ -119,7 +127,8 @@ class LiveSource:
         location, form = _location(self.camera_id, address)
         try:
             # `from None` below: FFmpeg's own messages hold the address
-            return av.open(location, format=form, options=OPTIONS, timeout=(OPEN_S, READ_S))
+            hardware = self._decoding.hardware
+            return av.open(location, format=form, options=OPTIONS, timeout=(OPEN_S, READ_S), hwaccel=hardware)
         except (av.FFmpegError, OSError) as error:
             problem = f"no answer in {OPEN_S:g} s" if isinstance(error, av.ExitError) else _reason(error)
         raise CameraUnavailable(self.camera_id, f"cannot be opened: {problem}")

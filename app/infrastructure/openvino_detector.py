@@ -113,7 +113,9 @@ class OpenVINODetector:
         for (left, top, right, bottom), number in zip(regions.xyxy.tolist(), regions.frame.tolist(), strict=True):
             pixels = batch.frames[number].pixels
             if pixels is not None:
-                yield _fit(pixels[top:bottom, left:right], self._family.size, letterbox=self._family.letterbox)
+                yield _fit(
+                    np.asarray(pixels)[top:bottom, left:right], self._family.size, letterbox=self._family.letterbox
+                )
 
     def _to_frame(self, shares: BoxArray, region: IntArray) -> BoxArray:
         """Turn shares of the network's input into pixels of the frame, clipped to the region that was shown."""

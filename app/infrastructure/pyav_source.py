@@ -10,13 +10,13 @@ from collections import deque
 from pathlib import Path
 
 import av
-import numpy as np
 from av.codec.context import Flags as CodecFlags
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
 from app.domains.vocabulary import CameraId, Frame
 from app.errors import CameraUnavailable, FrameCorrupt
+from app.infrastructure.pyav_decoding import HOST_DECODING, Decoding
 
 FALLBACK_RATE = 25.0  # frames per second where neither container nor codec says; FFmpeg's own default for raw streams
 RESTART_S = 1.0  # a step back by more is a restarted clock, by less a muxer's jitter; chosen by reason, not tuned
@@ -147,14 +147,23 @@ class PyAVSource:
         path: the video file.
         fps: the recording's true rate, where the file's own time stamps are wrong.
         start_s: capture time of the first frame, seconds.
+        decoding: where pictures are decoded and pixels lie.
 
     Raises:
         CameraUnavailable: no such file, no video in it, or a codec that this FFmpeg lacks.
     """
 
-    def __init__(self, camera_id: CameraId, path: Path, fps: float | None = None, start_s: float = 0.0) -> None:
+    def __init__(
+        self,
+        camera_id: CameraId,
+        path: Path,
+        fps: float | None = None,
+        start_s: float = 0.0,
+        decoding: Decoding = HOST_DECODING,
+    ) -> None:
         self.camera_id = camera_id
         self._path = path
+        self._decoding = decoding
         self._container = self._open()
         self._stream = self._video_stream()
         self._packets = self._container.demux(self._stream)
@@ -203,7 +212,7 @@ class PyAVSource:
         if not self._path.is_file():
             raise CameraUnavailable(self.camera_id, f"{self._path}: no such file")
         try:
-            container = av.open(str(self._path))
+            container = av.open(str(self._path), hwaccel=self._decoding.hardware)
         except av.FFmpegError as error:
             raise CameraUnavailable(self.camera_id, f"{self._path}: no video file: {_reason(error)}") from error
         if container.format.name == "tty":  # FFmpeg plays text files as terminals
@@ -271,7 +280,7 @@ class PyAVSource:
         self._size = self._size or size
         if size != self._size:
             raise self._corrupt(f"is {size[0]}x{size[1]}, the first frame {self._size[0]}x{self._size[1]}")
-        pixels = np.asarray(picture.to_ndarray(format="bgr24"), dtype=np.uint8)
+        pixels = self._decoding.pixels(self.camera_id, picture)
         self._index += 1
         self._given += 1
         return Frame(self.camera_id, captured_at, self._index - 1, size, pixels)

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from app.domains.corrections import CorrectedHistory
-from app.domains.vocabulary import NO_ID, BoolArray, CameraId, FloatArray, FrameBatch, IntArray, TrackingUpdate
+from app.domains.vocabulary import NO_ID, BoolArray, CameraId, FloatArray, FrameBatch, IntArray, Pixels, TrackingUpdate
 from app.infrastructure.camera_drawing import CANVAS, fit_frame, visible_feet
 from app.infrastructure.drawing_ink import (
     BRIGHT,
@@ -78,7 +78,7 @@ class ImageTrajectories:
     def __init__(self, cameras: Sequence[CameraId]) -> None:
         self._rows: dict[CameraId, list[Paths]] = {camera: [] for camera in cameras}
         self._sizes: dict[CameraId, tuple[int, int]] = {}
-        self._pixels: dict[CameraId, Picture | None] = {}
+        self._pixels: dict[CameraId, Pixels | None] = {}
         self._history = CorrectedHistory()
 
     def write(self, batch: FrameBatch, update: TrackingUpdate) -> None:
@@ -120,7 +120,8 @@ class ImageTrajectories:
             view[:] = CANVAS
         else:
             # grey and dark: the colours belong to the trajectories
-            grey = cv2.cvtColor(cv2.resize(pixels, view.shape[1::-1], interpolation=cv2.INTER_AREA), cv2.COLOR_BGR2GRAY)
+            fitted = cv2.resize(np.asarray(pixels), view.shape[1::-1], interpolation=cv2.INTER_AREA)
+            grey = cv2.cvtColor(fitted, cv2.COLOR_BGR2GRAY)
             view[:] = (0.45 * grey[:, :, None]).astype(np.uint8)
         draw_paths(view, Paths(paths.time_s, paths.global_id, paths.xy * scale), np.zeros((0, 4)), calm=True)
         draw_caption(panel[:bar], camera, counted(len(np.unique(paths.global_id))))

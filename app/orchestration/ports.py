@@ -3,10 +3,7 @@
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
-import numpy as np
-from numpy.typing import NDArray
-
-from app.domains.vocabulary import CameraId, FloatArray, Frame, GlobalId, IntArray, TrackingUpdate
+from app.domains.vocabulary import CameraId, FloatArray, Frame, GlobalId, IntArray, Pixels, TrackingUpdate
 
 
 class FrameSource(Protocol):
@@ -42,8 +39,8 @@ class SkippingSource(Protocol):
 class JpegEncoder(Protocol):
     """Turns pixels into a JPEG. Called by several threads at once."""
 
-    def encode(self, pixels: NDArray[np.uint8], width: int) -> bytes:
-        """Return (height, width, 3) BGR as a JPEG, scaled down to `width` pixels where it is wider."""
+    def encode(self, pixels: Pixels, width: int) -> bytes:
+        """Return pixels as a JPEG, scaled down to `width` pixels where it is wider."""
         ...
 
 
