@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from app.domains.analytics.coverage import Coverage
+from app.domains.analytics.figures import Ending, Stays
 from app.domains.analytics.places import Line, Place, PlaceId, PlaceVersion, Zone
 from app.domains.analytics.watched import DotRows
 from app.domains.vocabulary import CameraId
@@ -70,3 +71,15 @@ def part(dots: DotRows, begin: float, end: float) -> DotRows:
     """Return the dots from one capture time, exclusive, to another, inclusive."""
     rows = slice(*np.searchsorted(dots.at, [begin, end], side="right"))
     return DotRows(*(getattr(dots, name)[rows] for name in ("at", "person", "x", "y", "sigma", "certainty")))
+
+
+def stays(*rows: tuple[str, int, float, float, str]) -> Stays:
+    """Return stays of (place, identity, begin, end, ending)."""
+    place, identity, begun, ended, ending = zip(*rows, strict=True) if rows else ((),) * 5
+    return Stays(
+        tuple(map(PlaceId, place)),
+        np.array(identity, np.int64),
+        np.array(begun, np.float64),
+        np.array(ended, np.float64),
+        tuple(map(Ending, ending)),
+    )
