@@ -28,9 +28,11 @@ from app.domains.vocabulary import CameraId, FloatArray, IntArray
 from app.errors import CameraUnavailable, ConfigError, SpotOnError, StoreError
 from app.evaluation.live_score import LiveScore
 from app.infrastructure.data_folder import DataFolder
+from app.infrastructure.export_folder import ExportFolder
 from app.infrastructure.floor_sheet import read_plan_image
 from app.infrastructure.jpeg_encoder import OpenCVJpegEncoder
 from app.infrastructure.logs import configure_logs
+from app.infrastructure.sql_archive import SQLArchive
 from app.infrastructure.sql_database import Database, open_database
 from app.infrastructure.sql_retention import Retention
 from app.infrastructure.sql_revision import check
@@ -48,6 +50,7 @@ from app.main import (
 )
 from app.networks import Networks, build_networks
 from app.orchestration.clock import Pace, SteadyClock
+from app.orchestration.exports import Exports
 from app.orchestration.ports import FloorTruth
 from app.orchestration.reader import CameraFeed
 from app.orchestration.runtime import Runtime
@@ -94,6 +97,15 @@ class _PacedTruth:
     def people_at(self, captured_at: float) -> tuple[IntArray, FloatArray]:
         source_s = self._pace.source_time(captured_at)
         return self._truth.people_at(max(0.0, source_s or 0.0))  # a skewed clock may show the time before the start
+
+
+@dataclass(frozen=True, slots=True)
+class _Past:
+    """The history: what takes it in, what tells it, and what writes it into files."""
+
+    store: SQLStore
+    archive: SQLArchive
+    exports: Exports
 
 
 class _Server(uvicorn.Server):
@@ -212,7 +224,11 @@ def _serve_site(
         store = SQLStore(database, folder.path / "spool", start, partial(_states, runtime), keeping)
         stack.callback(store.close, STOP_S)
         truth = None if truth_of is None else _PacedTruth(truth_of(footage.worlds), pace)
-        site = _live_site(site_file, networks, views, runtime, store, truth)
+        archive = SQLArchive(database, site_file.site.site)
+        rates = {name: runtime.rates().get(name) for name in views}
+        files = ExportFolder(folder.path / "exports", _address_name(site_file), rates)
+        past = _Past(store, archive, Exports(archive, files))
+        site = _live_site(site_file, networks, views, runtime, past, truth)
         application = build_api(site, options.access)
         pipeline = build_pipeline(site_file.site, views, networks, runtime.stages, store.last_id)
         history = build_history(site_file.site, pipeline, lambda _batch, update: store.append(update))
@@ -314,7 +330,7 @@ def _live_site(
     networks: Networks,
     views: Mapping[CameraId, CameraView],
     runtime: Runtime,
-    store: SQLStore,
+    past: _Past,
     truth: FloorTruth | None,
 ) -> LiveSite:
     plan = build_plan(site_file, views) if has_floor(site_file) else None
@@ -327,18 +343,26 @@ def _live_site(
         position, footprint = (None, NO_FOOTPRINT) if place is None else (place.position, place.view)
         cameras.append(CameraPlace(name, view.size, rates.get(name), position, footprint))
     return LiveSite(
-        name=re.sub(r"[^A-Za-z0-9._-]+", "-", site_file.site.site),
+        name=_address_name(site_file),
         detector=networks.names[0],
         notes=tuple(_notes(networks, simulated=truth is not None)),
         bounds=bounds,
         plan=_plan_picture(site_file),
         cameras=tuple(cameras),
         runtime=runtime,
-        store=store,
+        store=past.store,
+        archive=past.archive,
+        watch=past.store,
+        exports=past.exports,
         encoder=OpenCVJpegEncoder(),
         truth=truth,
         scorer=None if truth is None else LiveScore(truth),
     )
+
+
+def _address_name(site_file: SiteFile) -> str:
+    """Return the site's name as it stands in addresses and file names."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", site_file.site.site)
 
 
 def _notes(networks: Networks, *, simulated: bool) -> Iterator[str]:
