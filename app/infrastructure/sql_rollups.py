@@ -93,9 +93,10 @@ def series_of(sums: dict[str, FloatArray], period: Period, bucket_s: float, qual
 def quality_of(totals: Totals, period: Period, cameras_out: tuple[tuple[CameraId, float], ...]) -> Quality:
     """Return how far figures can be trusted that were made from these sums."""
     observed = min(totals.observed_s / period.seconds, 1.0) if period.seconds > 0 else 0.0
-    if totals.person_s <= 0:
-        return Quality(observed, cameras_out, None, None)
-    return Quality(observed, cameras_out, totals.sigma_s / totals.person_s, totals.certainty_s / totals.person_s)
+    sigma_m = certainty = None
+    if totals.person_s > 0:
+        sigma_m, certainty = totals.sigma_s / totals.person_s, totals.certainty_s / totals.person_s
+    return Quality(observed, cameras_out, sigma_m, certainty, totals.watched_s)
 
 
 def _ratio(part: FloatArray, whole: FloatArray) -> FloatArray:

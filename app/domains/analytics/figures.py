@@ -32,12 +32,14 @@ class Quality:
         cameras_out: seconds of the period for which each camera gave nothing; only those above 0.
         sigma_m: metres, mean standard deviation of the places that it was made from; None without any.
         certainty: mean probability that the ids were right; None without any.
+        watched_s: seconds of the period in which a running camera saw some of the area.
     """
 
     observed: float
     cameras_out: tuple[tuple[CameraId, float], ...]
     sigma_m: float | None
     certainty: float | None
+    watched_s: float
 
 
 @dataclass(frozen=True, slots=True, eq=False)

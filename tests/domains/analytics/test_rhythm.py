@@ -14,7 +14,7 @@ def series(
     at: np.ndarray, mean: np.ndarray, observed: np.ndarray | float = 1.0, bucket_s: float = HOUR_S
 ) -> OccupancySeries:
     rest = [np.zeros(len(at))] * 4
-    quality = Quality(1.0, (), None, None)
+    quality = Quality(1.0, (), None, None, 0.0)
     return OccupancySeries(at, bucket_s, mean, *rest, np.broadcast_to(observed, at.shape), quality)
 
 
