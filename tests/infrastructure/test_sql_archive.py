@@ -4,7 +4,8 @@ import asyncio
 
 import numpy as np
 import pytest
-from sqlalchemy import insert
+from databases import KINDS
+from sqlalchemy import delete, insert
 
 from app.domains.analytics.figures import Ending, EventKind, Period
 from app.domains.analytics.heat import cell_of
@@ -36,6 +37,15 @@ class History:
     def __init__(self, address):
         self.database = open_database(address)
         self.database.write(upgrade)
+
+    def begin_anew(self):
+        """Empty the tables, which takes a hundredth of the time that a new database does."""
+
+        def empty(connection):
+            for table in reversed(sql_schema.METADATA.sorted_tables):
+                connection.execute(delete(table))
+
+        self.database.write(empty)
         self.add("sites", {"id": 1, "name": "shop"}, {"id": 2, "name": "elsewhere"})
         self.add("cameras", *({"id": i, "site_id": 1, "name": name} for i, name in enumerate("ab", 1)))
         self.run(1, 0.0, 2 * HOUR)
@@ -93,11 +103,21 @@ class History:
         return asyncio.run(all_of())
 
 
-@pytest.fixture
-def history(address):
-    made = History(address)
+@pytest.fixture(scope="module", params=KINDS)
+def made(request, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("history")
+    sqlite = request.param == "sqlite"
+    made = History(
+        f"sqlite:///{folder / 'h.sqlite'}" if sqlite else request.getfixturevalue("postgres").make("archive")
+    )
     yield made
     made.database.close()
+
+
+@pytest.fixture
+def history(made):
+    made.begin_anew()
+    return made
 
 
 def test_an_empty_history_says_nothing_and_makes_nothing_up(history):
