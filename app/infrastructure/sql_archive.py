@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable, Collection
 from functools import partial
 from typing import TypeVar
 
+import numpy as np
 from sqlalchemy import Connection, select
 
 from app.domains.analytics import heat
@@ -102,7 +103,7 @@ class SQLArchive:
                 cells = read_cells(connection, site_id, period)
             else:
                 cells = read_cells_of(connection, site_id, period, identity)
-            origin, seconds = heat.draw(*cells, cell_m)
+            origin, seconds = heat.draw(cells[0].astype(np.int32), cells[1], cell_m)
             return HeatMap(origin, cell_m, seconds, read_quality(connection, site_id, FLOOR, period))
 
         return await self._read(read)

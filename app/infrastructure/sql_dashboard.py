@@ -8,13 +8,13 @@ from app.domains.analytics.places import PlaceId
 from app.domains.vocabulary import CameraId
 from app.infrastructure.sql_corrections import runs_of
 from app.infrastructure.sql_events import read_events
-from app.infrastructure.sql_rollups import (
-    HOUR,
+from app.infrastructure.sql_occupancy import (
     quality_of,
     read_occupancy,
     read_totals,
     series_of,
 )
+from app.infrastructure.sql_rollup import HOUR_S
 from app.infrastructure.sql_schema import CAMERA_STATES, CAMERAS, DOTS
 from app.infrastructure.sql_stays import read_stays, read_visitors
 from app.infrastructure.sql_uptime import read_uptime
@@ -50,8 +50,8 @@ def read_dashboard(connection: Connection, site_id: int, place: PlaceId, period:
     cameras = read_uptime(connection, site_id, period)
     totals = read_totals(connection, site_id, place, period)
     quality = quality_of(totals, period, _out(cameras))
-    hours = Period(np.floor(period.since / HOUR) * HOUR, np.ceil(period.until / HOUR) * HOUR)
-    series = series_of(read_occupancy(connection, site_id, place, hours, HOUR), hours, HOUR, quality)
+    hours = Period(np.floor(period.since / HOUR_S) * HOUR_S, np.ceil(period.until / HOUR_S) * HOUR_S)
+    series = series_of(read_occupancy(connection, site_id, place, hours, HOUR_S), hours, HOUR_S, quality)
     stays = read_stays(connection, site_id, [place], period)
     ended = np.array([ending != Ending.HERE for ending in stays.ending], dtype=np.bool_)
     seen = totals.watched_s > 0

@@ -3,37 +3,26 @@
 Runs on SQLite and on PostgreSQL.
 """
 
-import zlib
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
-from numpy.typing import NDArray
 from sqlalchemy import Connection, func, select
 
 from app.domains.analytics.figures import Period
-from app.domains.analytics.heat import CellArray, cell_of
-from app.domains.vocabulary import FloatArray, GlobalId
-from app.infrastructure.sql_columns import fetch, floats
+from app.domains.analytics.heat import cell_of
+from app.domains.analytics.watch import WatchConfig
+from app.domains.vocabulary import FloatArray, GlobalId, IntArray
+from app.infrastructure.sql_columns import Seconds, fetch, floats, integers
+from app.infrastructure.sql_corrections import runs_of
 from app.infrastructure.sql_dots import read_dots, read_dots_of
-from app.infrastructure.sql_schema import HEAT, HEAT_CELLS
+from app.infrastructure.sql_rollup import HOUR_S, unpack_cells
+from app.infrastructure.sql_schema import HEAT, HEAT_CELLS, INSTANTS
 from app.orchestration.archive import Dots
 
-HOUR_S = 3600.0
-GAP_S = 1.0  # longer between two instants nobody watched
-PACKED = np.dtype([("cell", "<i4"), ("seconds", "<f4")])
-Cells = tuple[CellArray, FloatArray]
-
-
-def pack_cells(cell: CellArray, seconds: NDArray[np.float64]) -> bytes:
-    """Return the cells of an hour as one block: 32-bit numbers of cells, then 32-bit seconds, compressed."""
-    order = np.argsort(cell)
-    return zlib.compress(cell[order].astype("<i4").tobytes() + seconds[order].astype("<f4").tobytes())
-
-
-def unpack_cells(packed: bytes) -> Cells:
-    """Return cells (N,) and their person-seconds (N,)."""
-    block = zlib.decompress(packed)
-    n = len(block) // 8
-    return np.frombuffer(block, "<i4", n), np.frombuffer(block, "<f4", n, offset=4 * n).astype(np.float64)
+RULES = WatchConfig()  # by which the watch counts time
+Cells = tuple[IntArray, FloatArray]
+Read = Callable[[Period], tuple[Dots, float | None]]
 
 
 def read_cells(connection: Connection, site_id: int, period: Period) -> Cells:
@@ -52,12 +41,11 @@ def read_cells(connection: Connection, site_id: int, period: Period) -> Cells:
 
 def read_cells_of(connection: Connection, site_id: int, period: Period, asked: GlobalId) -> Cells:
     """Return cells, each as often as it comes, and the seconds that one person was there within a period."""
-    parts = []
-    since: float | None = period.since
-    while since is not None:
-        dots, since = read_dots_of(connection, site_id, Period(since, period.until), asked)
-        parts.append(_of_dots(dots))
-    return _joined(parts)
+
+    def read(part: Period) -> tuple[Dots, float | None]:
+        return read_dots_of(connection, site_id, part, asked)
+
+    return _of_dots(read, partial(_instants, connection, site_id), period)
 
 
 def _packed(connection: Connection, site_id: int, hours: Period) -> Cells:
@@ -66,37 +54,69 @@ def _packed(connection: Connection, site_id: int, hours: Period) -> Cells:
 
 
 def _fresh(connection: Connection, site_id: int, period: Period) -> Cells:
-    """Return what is not packed yet; of a minute that a period cuts, all counts or nothing."""
+    """Return what is not packed yet, of the minutes that begin within a period."""
     cells = HEAT_CELLS.c
     mine = cells.site_id == site_id, cells.at >= period.since, cells.at < period.until
     query = select(cells.cell, func.sum(cells.seconds)).where(*mine).group_by(cells.cell)
     cell, seconds = fetch(connection, query)
-    return np.array(cell, dtype=np.int32), floats(seconds)
+    return integers(cell), floats(seconds)
 
 
 def _ragged(connection: Connection, site_id: int, period: Period) -> Cells:
-    """Return the part of an hour; of one that is packed, from its dots."""
+    """Return a part of an hour; of one that is packed, from its dots."""
     if period.since >= period.until:
         return _joined([])
     hour = np.floor(period.since / HOUR_S) * HOUR_S
     packed = select(HEAT.c.at).where(HEAT.c.site_id == site_id, HEAT.c.at == hour)
     if connection.execute(packed).first() is None:
         return _fresh(connection, site_id, period)
-    parts = []
-    since: float | None = period.since
+    return _of_dots(partial(read_dots, connection, site_id), partial(_instants, connection, site_id), period)
+
+
+def _of_dots(read: Read, instants: Callable[[Period], FloatArray], period: Period) -> Cells:
+    """Return the cells of dots and the time watched since the last dot of the same person, as FloorWatch counts it.
+
+    Args:
+        read: returns the first dots of a period, and where the next part begins.
+        instants: returns the capture times within a period at which anybody watched.
+        period: that is wanted.
+    """
+    cells: list[Cells] = []
+    before: list[Dots] = []  # the last ones of the part before
+    since: float | None = period.since - RULES.lost_s
     while since is not None:
-        dots, since = read_dots(connection, site_id, Period(since, period.until))
-        parts.append(_of_dots(dots))
-    return _joined(parts)
+        part, after = read(Period(since, period.until))
+        parts = [*before, part]
+        at, who = np.concatenate([dots.at for dots in parts]), np.concatenate([dots.identity for dots in parts])
+        xy = np.concatenate([dots.xy for dots in parts])
+        if len(part):
+            watched = np.union1d(instants(Period(float(at[0]), float(at[-1]) + RULES.lost_s)), at)
+            clock = np.cumsum(np.minimum(np.diff(watched, prepend=watched[:1]), RULES.gap_s))
+            seconds = _since_last(at, who, clock[np.searchsorted(watched, at)])
+            wanted = at >= max(since, period.since)
+            cells.append((cell_of(xy[wanted]).astype(np.int64), seconds[wanted]))
+        late = part.at >= (period.until if after is None else after) - RULES.lost_s
+        before = [Dots(part.at[late], part.identity[late], part.xy[late], part.sigma[late], part.certainty[late])]
+        since = after
+    return _joined(cells)
 
 
-def _of_dots(dots: Dots) -> Cells:
-    """Return the cells of dots, and how long each stood for: since the instant before, as far as somebody watched."""
-    instants, row = np.unique(dots.at, return_inverse=True)
-    lasted = np.diff(instants, prepend=instants[:1])
-    return cell_of(dots.xy), np.minimum(lasted, GAP_S)[row]
+def _since_last(at: FloatArray, who: IntArray, clock: FloatArray) -> FloatArray:
+    """Return the seconds on a clock since the last dot of the same person; 0 for whoever was lost, or is new."""
+    order = np.lexsort((at, who))
+    same = (np.diff(who[order]) == 0) & (np.diff(at[order]) <= RULES.lost_s)
+    seconds = np.zeros(len(at))
+    seconds[order[1:]] = np.where(same, np.diff(clock[order]), 0.0)
+    return seconds
 
 
-def _joined(parts: list[Cells]) -> Cells:
-    cells = [part[0] for part in parts] or [np.empty(0, np.int32)]
+def _instants(connection: Connection, site_id: int, period: Period) -> FloatArray:
+    """Return the capture times of updates within a period."""
+    instants = INSTANTS.c
+    mine = instants.run_id.in_(runs_of(site_id)), instants.at >= period.since, instants.at < period.until
+    return floats(fetch(connection, select(Seconds(instants.at)).where(*mine))[0])
+
+
+def _joined(parts: Sequence[Cells]) -> Cells:
+    cells = [part[0] for part in parts] or [np.empty(0, np.int64)]
     return np.concatenate(cells), np.concatenate([part[1] for part in parts] or [np.empty(0)])

@@ -1,17 +1,16 @@
 """How cameras did: their states, what they gave, and when the program ran at all. Runs on SQLite and on PostgreSQL."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from sqlalchemy import Connection, and_, func, or_, select
 
 from app.domains.analytics.figures import Period
 from app.domains.vocabulary import CameraId
-from app.infrastructure.sql_rollups import within
-from app.infrastructure.sql_schema import CAMERA_LOAD, CAMERA_STATES, CAMERAS, RUNS
+from app.infrastructure.sql_occupancy import within
+from app.infrastructure.sql_schema import CAMERA_LOAD, CAMERA_STATES, CAMERAS, FOOTAGE, RUNS
 from app.orchestration.archive import CameraUptime
-from app.orchestration.reader import CameraState
 
 Change = tuple[float, str, str | None]  # capture time, state, reason
 Stretch = tuple[float, float]
@@ -22,11 +21,14 @@ def read_uptime(connection: Connection, site_id: int, period: Period) -> tuple[C
     cameras = select(CAMERAS.c.id, CAMERAS.c.name).where(CAMERAS.c.site_id == site_id).order_by(CAMERAS.c.name)
     names = {row.id: CameraId(row.name) for row in connection.execute(cameras)}
     changes = _changes(connection, list(names), period)
-    watched = _watched(connection, site_id, period)
+    ran = _ran(connection, site_id, period)
+    footage = _footage(connection, list(names), period)
     loads = _loads(connection, list(names), period)
     uptimes = []
     for camera, name in names.items():
-        running, out = _up_and_out(changes[camera], watched)
+        heard = [change[0] for change in changes[camera][:1]] + [begun for begun, _ in footage[camera][:1]]
+        running = _seconds(footage[camera], ran)
+        out = _seconds([(min(heard, default=np.inf), np.inf)], ran) - running
         frames, boxes, confidence = loads[camera]
         uptimes.append(CameraUptime(name, tuple(changes[camera]), running, out, frames, boxes, confidence))
     return tuple(uptimes)
@@ -47,7 +49,7 @@ def _changes(connection: Connection, cameras: Sequence[int], period: Period) -> 
     return changes
 
 
-def _watched(connection: Connection, site_id: int, period: Period) -> list[Stretch]:
+def _ran(connection: Connection, site_id: int, period: Period) -> list[Stretch]:
     """Return when the program ran within a period, in order and without overlap."""
     runs = RUNS.c
     mine = runs.site_id == site_id, runs.begun < period.until, runs.ended > period.since
@@ -61,17 +63,20 @@ def _watched(connection: Connection, site_id: int, period: Period) -> list[Stret
     return stretches
 
 
-def _up_and_out(changes: Sequence[Change], watched: Sequence[Stretch]) -> tuple[float, float]:
-    """Return for how many seconds of those that the program ran a camera gave frames, and gave none."""
-    running = out = 0.0
-    ends = [*(change[0] for change in changes), np.inf]
-    for (begin, state, _), end in zip(changes, ends[1:], strict=True):
-        seconds = sum(max(0.0, min(end, last) - max(begin, first)) for first, last in watched)
-        if state == CameraState.LIVE:
-            running += seconds
-        else:
-            out += seconds
-    return running, out
+def _footage(connection: Connection, cameras: Sequence[int], period: Period) -> dict[int, list[Stretch]]:
+    """Return when each camera gave frames, as far as it overlaps a period, in order."""
+    footage = FOOTAGE.c
+    mine = footage.camera_id.in_(cameras), footage.begun < period.until, footage.ended > period.since
+    query = select(footage.camera_id, footage.begun, footage.ended).where(*mine).order_by(footage.begun)
+    stretches: dict[int, list[Stretch]] = defaultdict(list)
+    for camera, begun, ended in connection.execute(query):
+        stretches[camera].append((begun, ended))
+    return stretches
+
+
+def _seconds(some: Iterable[Stretch], others: Sequence[Stretch]) -> float:
+    """Return for how many seconds stretches of two kinds overlap; those of one kind do not."""
+    return sum(max(0.0, min(end, last) - max(begin, first)) for begin, end in some for first, last in others)
 
 
 def _loads(

@@ -12,9 +12,9 @@ from app.domains.analytics.figures import OccupancySeries, Period, Quality
 from app.domains.analytics.places import PlaceId
 from app.domains.vocabulary import CameraId, FloatArray
 from app.infrastructure.sql_columns import Seconds, fetch, floats
+from app.infrastructure.sql_rollup import HOUR_S, MINUTE_S
 from app.infrastructure.sql_schema import OCCUPANCY
 
-MINUTE, HOUR = 60, 3600
 SUMS = ("watched_s", "observed_s", "person_s", "distance_m", "sigma_s", "certainty_s", "entered", "gone")
 
 
@@ -35,13 +35,13 @@ class Totals:
 def within(table: Table, period: Period) -> ColumnElement[bool]:
     """Return the condition for the fewest rows of a roll-up that make up a period: hours, and minutes at its ends."""
     step, at = table.c.step, table.c.at
-    first, last = np.floor(period.since / MINUTE) * MINUTE, np.ceil(period.until / MINUTE) * MINUTE
-    begin, end = np.ceil(first / HOUR) * HOUR, np.floor(last / HOUR) * HOUR
+    first, last = np.floor(period.since / MINUTE_S) * MINUTE_S, np.ceil(period.until / MINUTE_S) * MINUTE_S
+    begin, end = np.ceil(first / HOUR_S) * HOUR_S, np.floor(last / HOUR_S) * HOUR_S
     if begin >= end:
-        return and_(step == MINUTE, at >= first, at < last)
-    hours = and_(step == HOUR, at >= begin, at < end)
-    before = and_(step == MINUTE, at >= first, at < begin)
-    return or_(hours, before, and_(step == MINUTE, at >= end, at < last))
+        return and_(step == MINUTE_S, at >= first, at < last)
+    hours = and_(step == HOUR_S, at >= begin, at < end)
+    before = and_(step == MINUTE_S, at >= first, at < begin)
+    return or_(hours, before, and_(step == MINUTE_S, at >= end, at < last))
 
 
 def read_totals(connection: Connection, site_id: int, place: PlaceId, period: Period) -> Totals:
@@ -56,7 +56,7 @@ def read_occupancy(
 ) -> dict[str, FloatArray]:
     """Return the sums of each bucket of a period, and `peak`; all 0 where nothing is known."""
     rollup = OCCUPANCY.c
-    step = HOUR if bucket_s % HOUR == 0 and period.since % HOUR == 0 else MINUTE
+    step = HOUR_S if bucket_s % HOUR_S == 0 and period.since % HOUR_S == 0 else MINUTE_S
     number = func.floor((Seconds(rollup.at) - period.since) / bucket_s)
     mine = rollup.site_id == site_id, rollup.place == place, rollup.step == step
     within_period = rollup.at >= period.since, rollup.at < period.until
