@@ -42,9 +42,9 @@
  *   out_s: number, uptime: number | null}} CameraUptime
  *
  * @typedef {{camera: string, from: number, to: number}} Visit  seconds since epoch
- * @typedef {{place: string, from: number, to: number, dwell_s: number}} Hop  seconds since epoch
+ * @typedef {{place: string, since: string, until: string, dwell_s: number, ending: "here" | "left" | "lost"}} Hop
  * @typedef {{id: number, first_seen: string, last_seen: string, distance_m: number, points: [number, number, number][],
- *   visits: Visit[], hops?: Hop[]}} Journey  points: seconds since epoch, x, y
+ *   visits: Visit[], hops: Hop[]}} Journey  points: seconds since epoch, x, y
  * @typedef {{id: number, first_seen: string, last_seen: string, certainty: number | null, reported: number[],
  *   tags: string[]}} Identity
  * @typedef {{id: number, at: string, type: "merge" | "split", source: number, target: number, since: string | null,
@@ -72,7 +72,7 @@ export class Archive {
     this.site = site;
   }
 
-  /** @param {Period & {place: string, without?: string}} asked @param {AbortSignal} [signal] @returns {Promise<Dashboard>} */
+  /** @param {Period & {place: string}} asked @param {AbortSignal} [signal] @returns {Promise<Dashboard>} */
   dashboard = (asked, signal) => this.#get("dashboard", asked, signal);
 
   /** @param {Period & {place?: string, bucket_s: number}} asked @param {AbortSignal} [signal] @returns {Promise<Occupancy>} */

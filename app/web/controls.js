@@ -13,6 +13,7 @@
  * @property {(id: number | null) => void} select
  * @property {(step: number) => void} selectBeside
  * @property {import("./past/past.js").Past} past
+ * @property {import("./places/editor.js").PlaceEditor | null} editor
  */
 
 /** @param {string} id @returns {any} */
@@ -60,6 +61,7 @@ function press(event, page) {
   /** @type {Record<string, () => void>} */
   const keys = {
     Escape: () => {
+      if (page.editor?.escape()) return;
       if (page.selected === null) page.wall.pin(null);
       if (page.selected === null) page.past.leave();
       page.select(null);

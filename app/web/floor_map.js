@@ -8,6 +8,7 @@ import { cameraPlace, drawGround } from "./floor_ground.js";
 import { drawJourney, drawTrails } from "./floor_trails.js";
 import { listenToGestures } from "./gestures.js";
 import { identityColour, textOnIdentity } from "./identity_colour.js";
+import { drawPlaces } from "./places/place_drawing.js";
 import { planFor } from "./plan_image.js";
 import { Viewport } from "./viewport.js";
 
@@ -19,11 +20,11 @@ import { Viewport } from "./viewport.js";
 const TRAILS_EVERY_MS = 80; // trails grow by updates, not by frames
 const TOUCH_PX = 12; // a finger may miss a disc by this much
 
-/** @typedef {{trails: boolean, fields: boolean, uncertainty: boolean, truth: boolean}} Layers */
+/** @typedef {{places: boolean, trails: boolean, fields: boolean, uncertainty: boolean, truth: boolean}} Layers */
 
 export class FloorMap {
   /** @type {Layers} */
-  layers = { trails: true, fields: true, uncertainty: true, truth: false };
+  layers = { places: true, trails: true, fields: true, uncertainty: true, truth: false };
   /** @type {number | null} */
   selected = null;
   /** @type {number | null} */
@@ -32,6 +33,12 @@ export class FloorMap {
   emphasis = null;
   /** @type {[number, number, number][]} points of the selected person's journey */
   journey = [];
+  /** @type {import("./archive.js").Place[]} zones and lines to draw */
+  places = [];
+  /** @type {((x: number, y: number) => void) | null} takes taps, in metres, instead of the people and cameras */
+  tapped = null;
+  /** @type {() => void} told when another part of the floor is shown */
+  onView = () => {};
   #faulty = new Set();
   #groundDirty = true;
   #trailsDirty = true;
@@ -72,6 +79,7 @@ export class FloorMap {
       moved: () => this.refresh(),
       tapped: (px, py) => this.#tap(px, py, onPerson, onCamera),
       hovered: (px, py) => this.#hover(px, py),
+      takesTaps: () => this.tapped !== null,
     });
     new ResizeObserver(() => this.#resize()).observe(element);
     this.#resize();
@@ -82,6 +90,7 @@ export class FloorMap {
   refresh() {
     this.#groundDirty = this.#trailsDirty = this.#dotsDirty = true;
     this.element.classList.toggle("is-zoomed", !this.view.fitted);
+    this.onView();
   }
 
   /** Redraw what depends on colours. */
@@ -137,6 +146,7 @@ export class FloorMap {
       const { floor, cameras, emphasis, layers, theme } = this;
       const look = { plan: this.#plan, dark: theme.name === "dark", faulty: this.#faulty, emphasis, fields: layers.fields };
       drawGround(ground, this.view, { floor, cameras, ...look }, colour);
+      if (layers.places) drawPlaces(ground, this.view, this.places, { ink: colour["ink-2"], halo: colour.paper, accent: colour["ink-2"], fill: 0.05 });
     }
     if (this.#trailsDirty && nowMs - this.#trailsMs > TRAILS_EVERY_MS) this.#drawTrails(trails, nowMs, fresh);
     const look = `${fresh}${this.hovered}${this.selected}`;
@@ -211,6 +221,10 @@ export class FloorMap {
 
   /** @param {number} px @param {number} py @param {(id: number | null) => void} onPerson @param {(camera: string) => void} onCamera */
   #tap(px, py, onPerson, onCamera) {
+    if (this.tapped) {
+      this.tapped(...this.view.toFloor(px, py));
+      return;
+    }
     const id = this.#personAt(px, py);
     const camera = this.cameras.find((c) => {
       if (!c.position) return false;

@@ -17,8 +17,9 @@ const KEY_ZOOM = 1.35;
  * @param {() => void} listener.moved
  * @param {(px: number, py: number) => void} listener.tapped
  * @param {(px: number, py: number) => void} listener.hovered
+ * @param {() => boolean} listener.takesTaps whether two taps are two taps, and no double click that zooms
  */
-export function listenToGestures(element, viewport, { moved, tapped, hovered }) {
+export function listenToGestures(element, viewport, { moved, tapped, hovered, takesTaps }) {
   /** @type {Map<number, {x: number, y: number}>} pointers that are down */
   const down = new Map();
   let travelled = 0;
@@ -84,6 +85,7 @@ export function listenToGestures(element, viewport, { moved, tapped, hovered }) 
     { passive: false },
   );
   element.addEventListener("dblclick", (event) => {
+    if (takesTaps()) return;
     const { x, y } = place(event);
     zoom(x, y, event.shiftKey ? 1 / 1.8 : 1.8);
   });

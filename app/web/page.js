@@ -12,8 +12,10 @@ import { LiveSocket } from "./live_socket.js";
 import { listenToControls } from "./controls.js";
 import { describeSite, openSite, reloadIfChanged } from "./opening.js";
 import { Past } from "./past/past.js";
+import { PlaceEditor } from "./places/editor.js";
 import { People } from "./people.js";
 import { PeopleList } from "./people_list.js";
+import { PersonActions } from "./person_actions.js";
 import { PersonPanel } from "./person_panel.js";
 import { Readouts } from "./readouts.js";
 import { ServerClock, Window } from "./server_clock.js";
@@ -62,6 +64,7 @@ class Page {
     this.readouts = new Readouts(this.theme);
     const select = (/** @type {number | null} */ id) => this.select(id);
     this.map = this.#buildMap();
+    this.editor = this.map && new PlaceEditor({ archive: this.archive, map: this.map, announce, onOpen: () => this.past.leave() });
     this.wall = new CameraWall({
       element: part("wall"), site: site.site, cameras: site.cameras, theme: this.theme,
       resolve: (id) => this.people.resolve(id), onPerson: select,
@@ -76,7 +79,13 @@ class Page {
       element: part("person"), archive: this.archive, theme: this.theme,
       onJourney: (points) => this.#showJourney(points),
       onCamera: (camera) => this.wall.pin(camera),
+      nameOf: (id) => this.editor?.nameOf(id) ?? id,
+      onInstant: (at) => this.past.goTo(at),
       onClose: () => this.select(null),
+    });
+    this.actions = new PersonActions({
+      element: part("person"), archive: this.archive, announce, at: () => this.past.at ?? this.#now(), onPerson: select,
+      onChange: () => this.panel.forget(),
     });
     this.views = new Views({
       site, archive: this.archive, theme: this.theme, now: () => this.#now(),
@@ -96,6 +105,7 @@ class Page {
     const { wall, map, ages, times } = this;
     exposeInspection({ people: () => this.#shown, resolve: (id) => this.people.resolve(id), wall, map, ages, times, selected: () => this.selected, past: () => this.past.at, connection: () => document.body.dataset.connection ?? "" });
     this.socket.open();
+    this.editor?.load();
     setInterval(() => this.#ping(), PING_MS);
     setInterval(() => this.times.count(() => this.#tick()), TICK_MS);
     requestAnimationFrame(() => this.#frame());
@@ -113,6 +123,7 @@ class Page {
     }
     this.wall.select(id);
     this.panel.show(id);
+    this.actions.show(id);
     this.#follow(performance.now());
     this.list.update(id, this.#isFresh());
     announce(id === null ? "Nobody is selected." : `Person ${id} is selected.`);
@@ -300,6 +311,7 @@ class Page {
     this.wall.selected = is;
     this.#colourSelected();
     this.panel.rename(is);
+    this.actions.show(is);
   }
 
   /** @param {[number, number, number][]} points */

@@ -3,13 +3,14 @@
  * Asks the server for the journey every few seconds. Knows one person at a time.
  */
 
+import { epoch } from "./archive.js";
 import { identityColour } from "./identity_colour.js";
 import { RequestFailed } from "./wire.js";
 import { drawVisits } from "./visit_chart.js";
 import * as wording from "./wording.js";
 
 /** @import { Person } from "./people.js" */
-/** @import { Archive, Journey, Visit } from "./archive.js" */
+/** @import { Archive, Hop, Journey, Visit } from "./archive.js" */
 /** @import { Theme } from "./theme.js" */
 
 const REFRESH_MS = 3000;
@@ -33,13 +34,16 @@ export class PersonPanel {
    * @param {Theme} options.theme
    * @param {(points: [number, number, number][]) => void} options.onJourney
    * @param {(camera: string) => void} options.onCamera
+   * @param {(id: string) => string} options.nameOf a place
+   * @param {(at: number) => void} options.onInstant an instant of the past shall be shown
    * @param {() => void} options.onClose
    */
-  constructor({ element, archive, theme, onJourney, onCamera, onClose }) {
+  constructor({ element, archive, theme, onJourney, onCamera, nameOf, onInstant, onClose }) {
     this.element = element;
     this.archive = archive;
     this.theme = theme;
     this.onJourney = onJourney;
+    this.nameOf = nameOf;
     this.#part("close").addEventListener("click", onClose);
     for (const input of element.querySelectorAll("input")) {
       input.addEventListener("change", () => {
@@ -51,6 +55,7 @@ export class PersonPanel {
     element.addEventListener("click", (event) => {
       const button = /** @type {HTMLElement} */ (event.target).closest("button");
       if (button?.dataset.camera) onCamera(button.dataset.camera);
+      if (button?.dataset.instant) onInstant(Number(button.dataset.instant));
     });
   }
 
@@ -83,6 +88,12 @@ export class PersonPanel {
     this.element.style.setProperty("--identity", identityColour(this.person, this.theme.name));
     this.#part("disc").textContent = String(this.person);
     if (this.journey) this.#drawChart(this.journey);
+  }
+
+  /** Ask for the journey anew: it reads differently after a correction. */
+  forget() {
+    this.#askedMs = -Infinity;
+    this.refresh(performance.now());
   }
 
   /** Ask for the journey when the last answer is old. @param {number} nowMs */
@@ -147,6 +158,8 @@ export class PersonPanel {
     write(this.#part("first"), first === null ? wording.NONE : wording.timeOfDay(first));
     write(this.#part("stay"), first === null || last === null ? wording.NONE : wording.duration(last - first));
     write(this.#part("distance"), journey ? `${Math.round(journey.distance_m)} m` : wording.NONE);
+    this.#part("hops").replaceChildren(...(journey?.hops ?? []).map((hop) => hopItem(hop, this.nameOf(hop.place))));
+    this.#part("hops-note").hidden = !journey || journey.hops.length > 0;
     const visits = journey?.visits ?? [];
     this.#part("visits").replaceChildren(...[...visits].sort((a, b) => b.to - a.to).slice(0, LISTED_VISITS).map(visitItem));
     if (journey) this.#drawChart(journey);
@@ -184,6 +197,22 @@ export class PersonPanel {
 /** @param {HTMLElement} element @param {string} text */
 function write(element, text) {
   if (element.textContent !== text) element.textContent = text;
+}
+
+/** @param {Hop} hop @param {string} name @returns {HTMLElement} */
+function hopItem({ since, dwell_s, ending }, name) {
+  const item = document.createElement("li");
+  const where = document.createElement("button");
+  where.className = "link";
+  where.dataset.instant = String(epoch(since));
+  where.textContent = name;
+  where.title = "Show on the map when they came";
+  const length = document.createElement("span");
+  length.className = "quiet";
+  const end = { here: ", still there", lost: ", lost from sight", left: "" }[ending];
+  length.textContent = `${wording.timeOfDay(epoch(since))}, ${wording.duration(dwell_s)}${end}`;
+  item.append(where, length);
+  return item;
 }
 
 /** @param {Visit} visit @returns {HTMLElement} */

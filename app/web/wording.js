@@ -50,6 +50,16 @@ export function timeOfDay(epochS) {
   return new Date(epochS * 1000).toLocaleTimeString("en-GB");
 }
 
+/**
+ * Write an instant as a datetime-local input has it, in the operator's time zone.
+ * @param {number} epochS seconds since epoch
+ * @param {boolean} [seconds] whether with seconds
+ */
+export function localInput(epochS, seconds = false) {
+  const date = new Date(epochS * 1000);
+  return new Date(date.getTime() - date.getTimezoneOffset() * 60_000).toISOString().slice(0, seconds ? 19 : 16);
+}
+
 /** @param {number} count @param {string} one @param {string} [many] */
 export function counted(count, one, many = `${one}s`) {
   return `${whole(count)} ${count === 1 ? one : many}`;

@@ -50,7 +50,6 @@ class FakeHistory:
     empty: bool = False
     out_since_s: float = OUT_SINCE_S
     out_until_s: float = OUT_UNTIL_S
-    asked: list[str] = field(default_factory=list)
     replays: int = 0
 
     def __post_init__(self) -> None:
@@ -220,16 +219,15 @@ def period(since: str | None, until: str | None) -> tuple[float, float]:
 
 def add_figures(routes: APIRouter, history: FakeHistory) -> None:
     @routes.get("/dashboard")
-    def dashboard(place: str = "", since: str | None = None, until: str | None = None, without: str = "") -> dict:
+    def dashboard(place: str = "", since: str | None = None, until: str | None = None) -> dict:
         begin, end = period(since, until)
-        history.asked.append(f"dashboard {place} {without}")
         now = {"people": 12, "places": [{"id": "till", "people": 3}]}
         return {
             "since": stamp(begin),
             "until": stamp(end),
             "now": now,
             "age_s": 0.3,
-            **history.figures(place, begin, end, without),
+            **history.figures(place, begin, end, ""),
         }
 
     @routes.get("/counts")

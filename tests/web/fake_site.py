@@ -20,7 +20,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import uvicorn
-from fake_history import FakeHistory, history_routes
+from fake_history import FakeHistory, history_routes, stamp
 from fastapi import FastAPI, HTTPException, WebSocket, WebSocketDisconnect
 from starlette.staticfiles import StaticFiles
 
@@ -315,8 +315,8 @@ class FakeSite:
             "points": points,
             "visits": visits,
             "hops": [
-                {"place": place, "from": now - ago, "to": now - ago + dwell, "dwell_s": dwell}
-                for place, ago, dwell in (("door", 250.0, 2.0), ("shelves", 240.0, 95.0), ("till", 120.0, 62.0))
+                {"place": place, "since": stamp(now - ago), "until": stamp(now - ago + s), "dwell_s": s, "ending": end}
+                for place, ago, s, end in (("shelves", 240.0, 95.0, "left"), ("till", 62.0, 62.0, "here"))
             ],
         }
 

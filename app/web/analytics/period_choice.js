@@ -3,6 +3,7 @@
  * Knows the form of the analytics view.
  */
 
+import * as wording from "../wording.js";
 import { faultOf, periodOf, wordsOf } from "./period.js";
 
 /** @import { Period, Place } from "../archive.js" */
@@ -82,8 +83,8 @@ export class PeriodChoice {
   #choose(choice) {
     if (choice === "custom") {
       const { since, until } = this.period;
-      part("custom-since").value = local(since);
-      part("custom-until").value = local(until);
+      part("custom-since").value = wording.localInput(since);
+      part("custom-until").value = wording.localInput(until);
       part("custom").hidden = false;
       part("custom-since").focus();
       return;
@@ -121,10 +122,4 @@ export class PeriodChoice {
   #radios() {
     return document.querySelectorAll('#analytics input[name="period"]');
   }
-}
-
-/** An instant as a datetime-local input writes it. @param {number} at seconds since epoch */
-function local(at) {
-  const date = new Date(at * 1000);
-  return new Date(date.getTime() - date.getTimezoneOffset() * 60_000).toISOString().slice(0, 16);
 }

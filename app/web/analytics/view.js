@@ -18,7 +18,7 @@ import { fillFlows, fillWeek } from "./shaded_table.js";
 import { TimeChart } from "./time_chart.js";
 import { uptimeRows } from "./uptime_bars.js";
 
-/** @import { Archive, Column, Occupancy, Period, Place, Rhythm } from "../archive.js" */
+/** @import { Archive, Column, Dwell, Occupancy, Period, Place, Rhythm } from "../archive.js" */
 /** @import { Theme } from "../theme.js" */
 /** @import { Site } from "../wire.js" */
 
@@ -111,8 +111,9 @@ export class AnalyticsView {
     if (signal.aborted) return;
     this.choice.offer(this.#places);
     const { place, period } = this.choice;
-    const about = { ...period, place, without: this.choice.without };
     const isLine = this.#places.some(({ id, kind }) => id === place && kind === "line");
+    part("without").disabled = isLine; // who crosses a line is not told apart by tags
+    const about = { ...period, place, without: isLine ? "" : this.choice.without };
     this.#loadFigures(about, isLine, signal);
     this.#loadOccupancy(period, place, signal);
     this.#loadCourse(period, place, signal);
@@ -126,20 +127,33 @@ export class AnalyticsView {
 
   /** @param {Period & {place: string, without: string}} about @param {boolean} isLine @param {AbortSignal} signal */
   #loadFigures(about, isLine, signal) {
-    this.#fill("figures", this.archive.dashboard(about, signal), (told) => {
+    const dwell = isLine ? null : this.archive.dwell(about, signal);
+    this.#fill("figures", this.#figures(about, dwell, signal), (told) => {
       writeFigures(this.#panels.figures.element, told, isLine);
       part("quality").textContent = fully(told.quality);
       part("quality").dataset.mood = mood(told.quality);
       return true;
     }, signal);
-    if (isLine) this.#panels.dwell.say("People cross a line; how long they stay is told by zones.");
-    else this.#fill("dwell", this.archive.dwell(about, signal), (dwell) => {
-      drawDwell(part("dwell-chart"), dwell);
-      part("dwell-readout").textContent = saidOf(dwell);
-      return dwell.n > 0;
+    if (dwell === null) this.#panels.dwell.say("People cross a line; how long they stay is told by zones.");
+    else this.#fill("dwell", dwell, (told) => {
+      drawDwell(part("dwell-chart"), told);
+      part("dwell-readout").textContent = saidOf(told);
+      return told.n > 0;
     }, signal);
     this.#fill("flows", this.archive.flows({ since: about.since, until: about.until, without: about.without }, signal),
       (flows) => fillFlows(part("flows"), flows, (id) => this.#nameOf(id)), signal);
+  }
+
+  /**
+   * The figures of a period; the dashboard counts everybody, so those without staff are asked for one by one.
+   * @param {Period & {place: string, without: string}} about @param {Promise<Dwell> | null} dwell @param {AbortSignal} signal
+   */
+  async #figures({ since, until, place, without }, dwell, signal) {
+    const dashboard = this.archive.dashboard({ since, until, place }, signal);
+    if (!without || dwell === null) return dashboard;
+    const [all, counts, stays] = await Promise.all([dashboard, this.archive.counts({ since, until, place, without }, signal), dwell]);
+    const { visitors, entered, left } = counts;
+    return { ...all, visitors, entered, left, mean_dwell_s: stays.mean_s };
   }
 
   /** @param {Period} period @param {string} place @param {AbortSignal} signal */
