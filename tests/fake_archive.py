@@ -22,6 +22,7 @@ NOON = 1_767_268_800.0  # 2026-01-01T12:00:00Z
 TILL = Zone(PlaceId("till"), "Till", np.array([[0.0, 0.0], [2.0, 0.0], [2.0, 1.0]]), capacity=3, queue=True)
 DOOR = Line(PlaceId("door"), "Door", np.array([[4.0, 0.0], [6.0, 0.0]]))
 QUALITY = Quality(0.75, ((CameraId("west"), 900.0),), 0.1234567, 0.98765, 2700.0)
+UNSEEN = Quality(0.0, (), None, None, 0.0)
 
 
 class FakeArchive:
@@ -98,7 +99,11 @@ class FakeArchive:
         )
 
     async def quality(self, _place, period):
-        return QUALITY if period.until > NOON else replace(QUALITY, observed=0.0, sigma_m=None, certainty=None, watched_s=0.0)
+        return (
+            QUALITY
+            if period.until > NOON
+            else replace(QUALITY, observed=0.0, sigma_m=None, certainty=None, watched_s=0.0)
+        )
 
     async def visitors(self, place, period, without=()):
         self._ask("visitors", place, period, tuple(without))

@@ -109,7 +109,7 @@ async def counts(
         site.archive.quality(where, period),
         _passages(site, where, period, without or []),
     )
-    unknown = quality.observed == 0.0
+    unknown = quality.watched_s == 0.0
     return VisitorsAnswer(
         **period_fields(period),
         place=where,

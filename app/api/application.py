@@ -13,7 +13,20 @@ from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
-from app.api import analytics, dashboard, exports, health, journeys, live, people, places, replay, sites
+from app.api import (
+    analytics,
+    behaviour,
+    dashboard,
+    exports,
+    health,
+    journeys,
+    live,
+    people,
+    places,
+    replay,
+    rhythm,
+    sites,
+)
 from app.api.conversation import Seats
 from app.api.dashboard import DashboardCache
 from app.api.errors import add_problem_answers
@@ -24,6 +37,20 @@ from app.api.site import LiveSite
 
 RETRY_S = 1.0
 PACKED_FROM, PACKING = 1_000, 5  # bytes of an answer from which on it is packed, and how hard
+PARTS = (
+    health,
+    sites,
+    places,
+    dashboard,
+    analytics,
+    behaviour,
+    rhythm,
+    people,
+    journeys,
+    replay,
+    exports,
+    live,
+)
 PAGE = Path(__file__).resolve().parent.parent / "web"
 
 
@@ -104,7 +131,20 @@ def build_api(site: LiveSite, access: Access | None = None) -> FastAPI:
     app.add_middleware(GZipMiddleware, minimum_size=PACKED_FROM, compresslevel=PACKING)
     app.add_middleware(Guard, hosts=access.hosts, any_address=access.any_address)
     add_problem_answers(app)
-    for part in (health, sites, places, dashboard, analytics, people, journeys, replay, exports, live):
+    for part in (
+        health,
+        sites,
+        places,
+        dashboard,
+        analytics,
+        behaviour,
+        rhythm,
+        people,
+        journeys,
+        replay,
+        exports,
+        live,
+    ):
         app.include_router(part.router)
     app.mount("/", PageFiles(directory=PAGE, html=True, check_dir=False), name="page")
     return app

@@ -11,6 +11,7 @@ from typing import Any
 
 from app.api.schemas import floor_json, state_json, truth_json
 from app.api.site import LiveSite
+from app.domains.analytics.prediction import Predictor
 from app.domains.vocabulary import FrameBatch, TrackingUpdate
 from app.errors import StoreError
 
@@ -56,6 +57,7 @@ class FloorHub:
         self._seq = 0
         self._last: dict[str, str] = {}  # the last message of each kind, for who comes later
         self.people_now = 0
+        self.predictor = Predictor()
 
     def publish(self, _batch: FrameBatch, update: TrackingUpdate) -> None:
         """Take an update; called by the inference thread."""
@@ -101,6 +103,8 @@ class FloorHub:
         runtime.stages.add("deliver", now - made_at)
         runtime.latency.add("publish", now - update.captured_at)
         self._send(floor_json(update, self._seq, now))
+        floor = update.floor
+        self.predictor.see(update.captured_at, floor.global_id, floor.xy, floor.velocity, floor.covariance)
         if truth is not None:
             self._send(truth_json(update.captured_at, *truth.people_at(update.captured_at)))
         if self._site.scorer is not None:

@@ -13,18 +13,24 @@ from app.api.route import Route
 from app.api.schemas import METRES, timestamp
 from app.api.site import LiveSite
 from app.api.sites import NamedSite
-from app.domains.analytics.places import FLOOR, Line, Place, PlaceId, PlaceVersion, Zone
+from app.domains.analytics.places import (
+    FLOOR,
+    MAX_CORNERS,
+    Line,
+    Place,
+    PlaceId,
+    PlaceVersion,
+    Zone,
+    check_place,
+)
 from app.orchestration.archive import Archive
 
-CORNERS = 200
 PLACES = 200  # in use at once: membership is asked for each dot and each of them
-FARTHEST_M = 100_000.0
-PLACE_ID = r"^[a-z0-9][a-z0-9-]{0,63}$"
 
-Metres = Annotated[float, Field(ge=-FARTHEST_M, le=FARTHEST_M, allow_inf_nan=False)]
+Metres = Annotated[float, Field(allow_inf_nan=False)]
 Point = tuple[Metres, Metres]
 PlaceName = Annotated[
-    str, Path(pattern=PLACE_ID, description="A word of a-z, 0-9 and -.", examples=["till"], alias="place")
+    str, Path(max_length=64, description="A word of a-z, 0-9 and -.", examples=["till"], alias="place")
 ]
 
 router = APIRouter(prefix="/api/v1/sites", tags=["places"], route_class=Route)
@@ -49,9 +55,9 @@ class Drawing(BaseModel):
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [EXAMPLE]})
 
-    name: Annotated[str, Field(min_length=1, max_length=100)]
+    name: Annotated[str, Field(min_length=1, max_length=200)]
     kind: Literal["zone", "line"]
-    polygon: Annotated[list[Point], Field(min_length=3, max_length=CORNERS)] | None = None
+    polygon: Annotated[list[Point], Field(min_length=3, max_length=MAX_CORNERS)] | None = None
     ends: tuple[Point, Point] | None = None
     capacity: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
     max_dwell_s: Annotated[float, Field(gt=0.0, le=31_536_000.0, allow_inf_nan=False)] | None = None
@@ -195,11 +201,19 @@ def place_of(place_id: PlaceId, drawing: Drawing) -> Place:
     Raises:
         WrongField: it cannot be a place, such as a polygon whose edges cross.
     """
+    place: Place
     if drawing.ends is not None:
-        return Line(place_id, drawing.name, np.array(drawing.ends, dtype=np.float64))
-    polygon = np.array(drawing.polygon, dtype=np.float64)
-    limits = drawing.capacity, drawing.max_dwell_s, drawing.restricted, drawing.queue
-    return Zone(place_id, drawing.name, polygon, *limits)
+        place = Line(place_id, drawing.name, np.array(drawing.ends, dtype=np.float64))
+    else:
+        polygon = np.array(drawing.polygon, dtype=np.float64)
+        limits = drawing.capacity, drawing.max_dwell_s, drawing.restricted, drawing.queue
+        place = Zone(place_id, drawing.name, polygon, *limits)
+    try:
+        check_place(place)
+    except ValueError as error:
+        field, _, wrong = str(error).partition(": ")
+        raise WrongField("place" if field == "place_id" else field, wrong) from error
+    return place
 
 
 def place_item(version: PlaceVersion) -> PlaceItem:

@@ -63,7 +63,10 @@ def test_an_erased_zone_is_out_of_use_and_its_versions_stay(client, stage):
     [
         ({"name": ""}, "name", "at least 1"),
         ({"polygon": [[0, 0], [1, 0]]}, "polygon", "at least 3"),
-        ({"polygon": [[0, 0], [1, 0], [1e9, 0]]}, "polygon.2.0", "less than or equal"),
+        ({"polygon": [[0, 0], [1, 0], [1e9, 0]]}, "polygon", "within 8000 m"),
+        ({"polygon": [[0, 0], [1, 0], [0, 1], [1, 1]]}, "polygon", "cross or touch"),
+        ({"polygon": [[0, 0], [0.1, 0], [0.1, 0.1]]}, "polygon", "at least 0.05"),
+        ({"kind": "line", "polygon": None, "ends": [[0, 0], [0, 0]]}, "ends", "at least 0.1 m apart"),
         ({"polygon": [[0, 0], [1, 0], ["NaN", 0]]}, "polygon.2.0", "finite"),
         ({"polygon": [[0, 0]] * 201}, "polygon", "at most 200"),
         ({"polygon": None}, "", "a zone has a polygon"),

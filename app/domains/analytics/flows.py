@@ -51,7 +51,8 @@ def flows(stays: Stays, places: Sequence[PlaceId], within_s: float = WITHIN_S) -
     went = (took <= within_s) & (place[following] != place[origin])
     pair = (place[origin] * len(places) + place[following])[went]
     n = np.bincount(pair, minlength=len(places) ** 2)
-    return Flows(tuple(places), n.reshape(len(places), -1), _medians(pair, took[went], n).reshape(len(places), -1))
+    shape = len(places), len(places)
+    return Flows(tuple(places), n.reshape(shape), _medians(pair, took[went], n).reshape(shape))
 
 
 def _following(identity: IntArray, begun: FloatArray, ended: FloatArray) -> IntArray:
