@@ -2,24 +2,33 @@
 
 import numpy as np
 import pytest
-from test_sql_store import QUICK, T0, rows, sightings, written
+from sqlalchemy import select
+from test_sql_store import QUICK, T0, sightings, written
 
-from app.domains.analytics.places import Line, PlaceId, Zone
+from app.domains.analytics.coverage import Coverage
+from app.domains.analytics.heat import cell_of
+from app.domains.analytics.places import FLOOR, Line, PlaceId, Zone
 from app.domains.analytics.watch import FloorWatch
 from app.domains.analytics.watched import DotRows
-from app.domains.vocabulary import CameraId, FloorTracks, TrackingUpdate
+from app.domains.vocabulary import CameraId, FloorTracks, GlobalId, Merge, Split, TrackingUpdate
 from app.infrastructure.sql_database import open_database
+from app.infrastructure.sql_join import rows_of
+from app.infrastructure.sql_places import draw, in_force, read_places
+from app.infrastructure.sql_replay import in_force_at, read_coverage, read_pieces, read_runs, read_turns
 from app.infrastructure.sql_revision import check
+from app.infrastructure.sql_schema import CAMERA_LOAD, CAMERAS, EVENTS, FOOTAGE, HEAT_CELLS, OCCUPANCY, STAYS
 from app.infrastructure.sql_store import SQLStore
 from app.infrastructure.sql_write import Start
+from app.orchestration.floor_record import FloorRecord, Found
 
 BOUNDS = (0.0, 0.0, 10.0, 6.0)
-LEFT = np.array([[0.0, 0.0], [6.0, 0.0], [6.0, 6.0], [0.0, 6.0]])
-RIGHT = np.array([[4.0, 0.0], [10.0, 0.0], [10.0, 6.0], [4.0, 6.0]])
+FOOTPRINTS = {
+    CameraId("a"): np.array([[0.0, 0.0], [6.0, 0.0], [6.0, 6.0], [0.0, 6.0]]),
+    CameraId("b"): np.array([[4.0, 0.0], [10.0, 0.0], [10.0, 6.0], [4.0, 6.0]]),
+}
 TILL = Zone(PlaceId("till"), "Till", np.array([[7.0, 1.0], [9.0, 1.0], [9.0, 3.0], [7.0, 3.0]]), capacity=1)
-STORE_ROOM = Zone(
-    PlaceId("store-room"), "Store room", np.array([[1.0, 1.0], [3.0, 1.0], [3.0, 3.0], [1.0, 3.0]]), max_dwell_s=4.0
-)
+ROOM = Zone(PlaceId("room"), "Room", np.array([[1.0, 1.0], [3.0, 1.0], [3.0, 3.0], [1.0, 3.0]]), max_dwell_s=1.0)
+WIDER = Zone(PlaceId("room"), "Room", np.array([[1.0, 1.0], [5.0, 1.0], [5.0, 5.0], [1.0, 5.0]]), restricted=True)
 DOOR = Line(PlaceId("door"), "Door", np.array([[5.0, 0.0], [5.0, 6.0]]))
 
 
@@ -27,44 +36,150 @@ DOOR = Line(PlaceId("door"), "Door", np.array([[5.0, 0.0], [5.0, 6.0]]))
 def _compiled():
     """The first watch on a machine compiles for longer than a test waits."""
     watch = FloorWatch((), Coverage((), {}, BOUNDS))
-    dots = DotRows(np.array([T0]), np.array([1]), *np.zeros((4, 1)))
-    watch.update(np.array([T0]), dots, [frozenset()])
+    watch.update(np.array([T0]), DotRows(np.array([T0]), np.array([1]), *np.zeros((4, 1))), [frozenset()])
     assert watch.now() == {FLOOR: 1}
 
 
-def update(at, places, cameras=("a", "b"), corrections=()):
+def update(at, places, cameras=("a", "b"), corrections=(), sigma=0.1):
     """Make an update: `places` maps ids to metres, and `cameras` gave a frame each."""
     n = len(places)
     floor = FloorTracks(
         np.array(list(places), np.int64).reshape(n),
         np.array(list(places.values()), np.float64).reshape(n, 2),
         np.zeros((n, 2)),
-        np.tile(0.01 * np.eye(2), (n, 1, 1)),
+        np.tile(sigma**2 * np.eye(2), (n, 1, 1)),
         ((),) * n,
         np.full(n, 0.9),
     )
     return TrackingUpdate(at, tuple(sightings(camera, at, []) for camera in cameras), floor, tuple(corrections))
 
 
-def floored(address, folder, begun=T0, places=(TILL, STORE_ROOM, DOOR), **more):
+def floored(address, folder, begun=T0, places=(TILL, ROOM, DOOR), **more):
     database = open_database(address)
     check(database, "", make=True)
-    footprints = {CameraId("a"): LEFT, CameraId("b"): RIGHT}
-    start = Start("shop", begun, dict.fromkeys(footprints, "null"), tuple(places), footprints, BOUNDS)
+    start = Start("shop", begun, dict.fromkeys(FOOTPRINTS, "null"), tuple(places), FOOTPRINTS, BOUNDS)
     return SQLStore(database, folder / "spool", start, config=QUICK, **more)
 
 
-def test_one_who_stands_at_the_till_is_counted_there_by_minute_and_hour(address, tmp_path):
+@pytest.fixture
+def ask(address):
+    """Asks what the database holds."""
+    database = open_database(address)
+    yield database.write
+    database.close()
+
+
+def test_one_who_stands_at_the_till_is_counted_there_by_minute_and_hour(address, tmp_path, ask):
     store = floored(address, tmp_path)
-    for i in range(300):
+    for i in range(600):
         store.append(update(T0 + i / 5, {1: (8.0, 2.0)}))
-    assert written(store).people_now() == {"": 1, "till": 1, "store-room": 0}
+    assert written(store).people_now() == {"": 1, "till": 1, "room": 0}
     assert store.close(3.0)
-    columns = "place, step, observed_s, watched_s, person_s, peak, entered, gone"
-    found = rows(address, f"SELECT {columns} FROM occupancy WHERE place IN ('', 'till') ORDER BY place, step")
-    for (place, step, observed, watched, person, peak, entered, gone), known in zip(
-        found, [("", 60), ("", 3600), ("till", 60), ("till", 3600)], strict=True
-    ):
-        assert (place, step) == known
-        assert (peak, entered, gone) == (1, 1, 0)
-        assert [observed, watched, person] == pytest.approx([59.8] * 3, abs=0.01)
+    found = ask(lambda c: c.execute(select(OCCUPANCY).where(OCCUPANCY.c.place == "till").order_by("step", "at")).all())
+    assert [(row.step, row.at - T0) for row in found] == [(60, 0.0), (60, 60.0), (3600, T0 // 3600 * 3600 - T0)]
+    for row, seconds in zip(found, (60.0, 59.8, 119.8), strict=True):
+        assert (row.observed_s, row.watched_s, row.person_s) == pytest.approx((seconds,) * 3)
+        assert row.certainty_s == pytest.approx(0.9 * seconds)
+    assert [(row.peak, row.entered, row.gone) for row in found] == [(1, 1, 0), (1, 0, 0), (1, 1, 0)]
+    stays = ask(lambda c: c.execute(select(STAYS).order_by("place")).all())
+    assert [(row.place, row.person, row.begun - T0, row.ending) for row in stays] == [
+        ("", 1, 0.0, "lost"),
+        ("till", 1, 0.0, "lost"),
+    ]
+    assert [row.ended - T0 for row in stays] == pytest.approx([119.8] * 2)
+    load = ask(lambda c: c.execute(select(CAMERA_LOAD).order_by("camera_id", "step", "at")).all())
+    frames = [(row.step, row.frames, row.boxes) for row in load]
+    assert frames == [(60, 300, 0), (60, 300, 0), (3600, 600, 0)] * 2
+    footage = ask(lambda c: c.execute(select(FOOTAGE)).all())
+    assert [row.ended - row.begun for row in footage] == pytest.approx([119.8] * 2)
+    heat = ask(lambda c: c.execute(select(HEAT_CELLS)).all())
+    assert {row.cell for row in heat} == set(cell_of(np.array([[8.0, 2.0]])).tolist())
+    assert sum(row.seconds for row in heat) == pytest.approx(119.8)
+
+
+def wander(store, seed, seconds=90.0, people=6):
+    """Let people wander about, vanish, and be taken for each other, while a camera fails and a place is redrawn."""
+    rng = np.random.default_rng(seed)
+    xy, way = rng.uniform(0, (10, 6), (people, 2)), rng.normal(0, 1, (people, 2))
+    hidden = np.zeros(people)
+    apart = 100
+    for i in range(int(seconds * 5)):
+        at = T0 + i / 5 + rng.uniform(0, 0.05)
+        way += rng.normal(0, 0.3, way.shape)
+        xy = np.clip(xy + way / 5, 0, (10, 6))
+        way[(xy <= 0) | (xy >= (10, 6))] *= -1
+        hidden = np.where(rng.random(people) < 0.01, rng.uniform(0, 6), hidden) - 0.2
+        there = np.flatnonzero(hidden < 0)
+        corrections = []
+        if i % 120 == 60:
+            gone, kept = (GlobalId(int(p) + 1) for p in rng.permutation(people)[:2])
+            corrections = [Merge(gone, kept, 0.8), Split(kept, GlobalId(apart), at - 3.0, at + 0.1)]
+            apart += 1
+        cameras = ("a",) if 30 < i / 5 < 37 else ("a", "b")
+        places = {int(p) + 1: tuple(xy[p]) for p in there}
+        store.append(update(at, places, cameras, corrections, sigma=rng.uniform(0.05, 0.3)))
+
+
+def watched_again(connection):
+    """Watch every run of the only site once more, as the database has it; return what is found by run."""
+    found = {}
+    for run in read_runs(connection, 1):
+        versions = read_places(connection, 1)
+        watch = FloorWatch(in_force_at(versions, run.begun), read_coverage(connection, run))
+        record, total = FloorRecord(watch), Found()
+        for turn in read_turns(connection, run, versions, np.nextafter(run.begun, np.inf), np.inf):
+            record.tell(turn)
+        for piece in read_pieces(connection, run, run.first, run.last + 1.0):
+            total.join(record.advance(piece))
+        total.join(record.close(run.last))
+        found[run.run_id] = total
+    return found
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_what_is_watched_again_is_what_was_seen_live(address, tmp_path, ask, seed):
+    states = {"a": "live", "b": "live"}
+    now = T0
+    store = floored(address, tmp_path, states=lambda: (now, [(CameraId(c), s, None) for c, s in states.items()]))
+    at = T0 + 40.0
+    ask(lambda connection: draw(connection, 1, WIDER, at))
+    store.redraw(in_force(ask(lambda connection: read_places(connection, 1))), at)
+    wander(store, seed)
+    written(store)
+    now, states["b"] = T0 + 80.0, "lost"
+    assert store.close(5.0)
+    (found,) = ask(watched_again).values()
+    agrees(ask, found)
+    events = ask(lambda c: c.execute(select(EVENTS)).all())
+    assert {"enter", "exit", "cross", "over_capacity", "dwell_exceeded", "restricted"} <= {row.kind for row in events}
+    assert {row.place_version for row in events if row.place == "room"} == {1, 2}
+
+
+def agrees(ask, found):
+    """Compare what was written live with what is found again; sums only up to the order in which they were added."""
+    again = rows_of(found.watched)
+    names = {None: None, **dict(ask(lambda c: c.execute(select(CAMERAS.c.id, CAMERAS.c.name)).all()))}
+    told = "at", "place_version", "inwards", "dwell_s", "people"
+    live = [
+        (*(getattr(e, name) for name in told), e.place, e.kind, e.person, names[e.camera_id])
+        for e in ask(lambda c: c.execute(select(EVENTS)).all())
+    ]
+    seen = [
+        (*(getattr(e, name) for name in told), e.place_id, str(e.kind), e.identity, e.camera_id) for e in found.events
+    ]
+    assert sorted(map(repr, live)) == sorted(map(repr, seen))
+    assert written_rows(ask, STAYS, again["stays"]) == sorted_rows(again["stays"])
+    for table, columns, keys in ((OCCUPANCY, again["occupancy"], 2), (HEAT_CELLS, again["heat"], 2)):
+        live, seen = written_rows(ask, table, columns), sorted_rows(columns)
+        assert [row[:keys] for row in live] == [row[:keys] for row in seen]
+        np.testing.assert_allclose([row[keys:] for row in live], [row[keys:] for row in seen], rtol=1e-5, atol=1e-5)
+
+
+def written_rows(ask, table, columns):
+    query = select(*(table.c[name] for name in columns))
+    query = query.where(table.c.step == 60) if "step" in table.c else query
+    return sorted(tuple(row) for row in ask(lambda c: c.execute(query).all()))
+
+
+def sorted_rows(columns):
+    return sorted(zip(*(column.tolist() for column in columns.values()), strict=True))
