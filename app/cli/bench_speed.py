@@ -11,7 +11,7 @@ import typer
 from app.cli.console import out, say
 from app.errors import ConfigError
 
-TOPICS = ("association", "step", "gallery", "memory")
+TOPICS = ("association", "step", "gallery", "analytics", "memory")
 LONG = ("memory",)  # only when asked for
 
 
@@ -43,13 +43,14 @@ def bench_speed_command(
 
 def _measure(topics: tuple[str, ...] | list[str], quick: bool) -> dict[str, Any]:
     """Measure and show one topic after the other; returns the figures of all."""
-    from app.bench import gallery_speed, speed_association, speed_memory, speed_step
+    from app.bench import gallery_speed, speed_association, speed_memory, speed_step, speed_watch
     from app.bench.speed_report import render
 
     measures = {
         "association": speed_association.measure,
         "step": speed_step.measure,
         "gallery": gallery_speed.measure,
+        "analytics": speed_watch.measure,
         "memory": speed_memory.measure,
     }
     facts: dict[str, Any] = {}

@@ -56,4 +56,4 @@ def test_an_unknown_topic_is_refused_with_those_there_are(capsys):
     with pytest.raises(SystemExit) as leaving:
         main(["bench", "speed", "--only", "everything"])
     assert leaving.value.code == 2
-    assert "expected one of association, step, gallery, memory" in " ".join(capsys.readouterr().err.split())
+    assert "expected one of association, step, gallery, analytics, memory" in " ".join(capsys.readouterr().err.split())

@@ -17,17 +17,18 @@ from typing import ClassVar
 
 import numpy as np
 
+from app.domains.analytics import tally
 from app.domains.analytics.coverage import Coverage
 from app.domains.analytics.figures import Ending, Event, EventKind
-from app.domains.analytics.heat import CellArray, cell_of
+from app.domains.analytics.heat import cell_of
 from app.domains.analytics.membership import AREA, CLOCK, NOTE, RULES, TOTAL, Note, Table, follow
 from app.domains.analytics.places import Line, PlaceId, PlaceVersion, Zone
 from app.domains.analytics.polygon import depth_of
 from app.domains.analytics.standing import Ended, Standing
+from app.domains.analytics.tally import Names
 from app.domains.analytics.watched import (
     DotRows,
     HeatRows,
-    OccupancyRows,
     StayRows,
     Watched,
     no_heat,
@@ -35,8 +36,6 @@ from app.domains.analytics.watched import (
 )
 from app.domains.vocabulary import CameraId, Correction, FloatArray, GlobalId, IntArray, Merge
 
-MINUTE_S = 60.0
-COMINGS, GOINGS = [Note.ENTER, Note.INWARDS], [Note.LEAVE, Note.LOSE, Note.OUTWARDS]
 WIDEST_SHARE = 0.5  # of a zone's depth, that its border may be wide
 LASTING, CROWDED = {EventKind.EXIT, EventKind.DWELL}, {EventKind.CAPACITY, EventKind.CALM}
 KINDS = {  # by number, which is faster than by Note
@@ -71,7 +70,7 @@ class WatchConfig:
     def __post_init__(self) -> None:
         if not min(self.lost_s, self.gap_s, self.stride_s) > 0.0:
             raise ValueError("lost_s, gap_s and stride_s must be positive")
-        if self.lost_s > MINUTE_S:
+        if self.lost_s > tally.MINUTE_S:
             raise ValueError("lost_s must be at most 60")
         if min(self.border_sigmas, self.report_s) < 0.0 or not 0.0 <= self.least_sigma_m <= self.most_sigma_m:
             raise ValueError("border_sigmas, report_s and least_sigma_m <= most_sigma_m must not be negative")
@@ -123,7 +122,7 @@ class FloorWatch:
         self._standing.admit(np.concatenate([np.unique(person), np.array(renamed, np.int64)]))
         row, first = self._standing.rows(person), np.zeros(len(instants) + 1, np.int64)
         first[1:] = np.searchsorted(dots.at[somewhere], instants, side="right")
-        shares, (minutes, minute) = self._shares(running), _minutes(instants)
+        shares, (minutes, minute) = self._shares(running), tally.minutes_of(instants)
         totals = np.zeros((len(minutes), shares.shape[1]), TOTAL)
         notes, credit, ended = [np.zeros(0, NOTE)], [np.zeros((0, 2))], []
         for steps, correction in _parts(instants, corrections):
@@ -141,7 +140,7 @@ class FloorWatch:
             notes.append(found)
             credit.append(time)
         of_dot = np.repeat(minute, np.diff(first))
-        heat = _heat(minutes, of_dot, cell_of(xy), np.concatenate(credit))
+        heat = tally.heat(minutes, of_dot, cell_of(xy), np.concatenate(credit))
         return self._watched(np.concatenate(notes), ended, (minutes, totals), heat)
 
     def redraw(self, places: Sequence[PlaceVersion], at: float) -> Watched:
@@ -151,19 +150,19 @@ class FloorWatch:
         them is over. Who is inside a new outline has not come in: the stay begins with the next dot, and no event.
         """
         zones, over = len(self._areas), self._areas["over"]
-        drawn = {key: i for i, key in enumerate(zip(self._ids, self._versions.tolist(), strict=True))}
-        ids, versions, people = self._ids, self._versions, self._standing.inside().sum(axis=0)
+        before, people = self._names, self._standing.inside().sum(axis=0)
+        drawn = {key: place for place, key in enumerate(before.versioned())}
         self._draw(places)
-        kept = np.array([drawn.get(key, 0) for key in zip(self._ids, self._versions.tolist(), strict=True)], np.int64)
+        kept = np.array([drawn.get(key, 0) for key in self._names.versioned()], np.int64)
         kept_zones, kept_lines = np.split(kept[1:] - 1, [len(self._areas)])
         ended = self._standing.redraw(kept_zones, np.where(kept_lines >= 0, kept_lines - zones, -1))
         self._areas["over"][kept_zones >= 0] = over[kept_zones[kept_zones >= 0]]
         since = float(np.fmax(at, self._clock["at"][0]))
         calm = tuple(
-            Event(0, since, ids[zone + 1], int(versions[zone + 1]), EventKind.CALM, people=int(people[zone + 1]))
-            for zone in np.setdiff1d(np.flatnonzero(over), kept_zones)
+            Event(0, since, before.ids[place], int(before.versions[place]), EventKind.CALM, people=int(people[place]))
+            for place in np.setdiff1d(np.flatnonzero(over), kept_zones) + 1
         )
-        return Watched(calm, _cut(ended, ids, versions), no_occupancy(), no_heat())
+        return Watched(calm, tally.cut_off(ended, before), no_occupancy(), no_heat())
 
     def camera(self, at: float, camera: CameraId, running: bool) -> tuple[Event, ...]:
         """Take note whether a camera runs; return an event for the floor and each place that it sees, if that changes.
@@ -177,7 +176,7 @@ class FloorWatch:
         seen = self._coverage.sees(camera)
         seen[0] = True
         return tuple(
-            Event(0, at, self._ids[place], int(self._versions[place]), kind, camera_id=camera)
+            Event(0, at, self._names.ids[place], int(self._names.versions[place]), kind, camera_id=camera)
             for place in np.flatnonzero(seen)
         )
 
@@ -188,13 +187,13 @@ class FloorWatch:
         """
         self._clock["at"] = np.fmax(at, self._clock["at"])
         ended = self._standing.empty()
-        return Watched((), _cut(ended, self._ids, self._versions), no_occupancy(), no_heat())
+        return Watched((), tally.cut_off(ended, self._names), no_occupancy(), no_heat())
 
     def now(self) -> Mapping[PlaceId, int]:
         """Return how many people with a dot within the last `gap_s` are on the floor and in each zone."""
         lately = self._standing.people["seen"] >= self._clock["at"][0] - self.config.gap_s
         people = self._standing.inside()[lately].sum(axis=0)
-        return dict(zip(self._ids, people.tolist(), strict=False))  # lines have no people
+        return dict(zip(self._names.ids, people.tolist(), strict=False))  # lines have no people
 
     def _draw(self, places: Sequence[PlaceVersion]) -> None:
         """Put the newest versions of the places that are in use into arrays."""
@@ -203,8 +202,7 @@ class FloorWatch:
         zones = [v.place for v in drawn if isinstance(v.place, Zone)]
         lines = [v.place for v in drawn if isinstance(v.place, Line)]
         self._coverage = self._coverage.redrawn([*zones, *lines])
-        self._ids = self._coverage.place_ids
-        self._versions = np.array([0, *(v.version for v in drawn)], np.int64)
+        self._names = Names(self._coverage.place_ids, np.array([0, *(v.version for v in drawn)], np.int64))
         self._restricted = np.array([False, *(z.restricted for z in zones), *(False for _ in lines)])
         self._areas, self._corners = _areas(zones)
         self._ends = np.array([line.ends for line in lines], np.float64).reshape(-1, 2, 2)
@@ -223,7 +221,7 @@ class FloorWatch:
         """Return the share of each place that is seen at each instant, (T, P)."""
         number: dict[frozenset[CameraId], int] = {}
         numbers = [number.setdefault(cameras, len(number)) for cameras in running]
-        shares = np.array([self._coverage.share(cameras) for cameras in number]).reshape(-1, len(self._ids))
+        shares = np.array([self._coverage.share(cameras) for cameras in number]).reshape(-1, len(self._names.ids))
         found: FloatArray = shares[np.array(numbers, np.int64)]
         return found
 
@@ -243,7 +241,7 @@ class FloorWatch:
         events = tuple(event for note in notes[notes["place"] > 0] for event in self._events(note, people))
         stays = self._stays(notes, ended)
         self._standing.leave_out_absent()
-        return Watched(events, stays, self._occupancy(notes, *totals), heat)
+        return Watched(events, stays, tally.occupancy(notes, *totals, self._names.ids), heat)
 
     def _events(self, note: np.record, people: IntArray) -> tuple[Event, ...]:
         number, at, place, row, figure, _ = note.item()
@@ -251,8 +249,8 @@ class FloorWatch:
         event = Event(
             event_id=0,
             at=at,
-            place_id=self._ids[place],
-            place_version=int(self._versions[place]),
+            place_id=self._names.ids[place],
+            place_version=int(self._names.versions[place]),
             kind=kind,
             identity=GlobalId(int(people[row])) if row >= 0 else None,
             inwards=number == Note.INWARDS if kind == EventKind.CROSS else None,
@@ -271,31 +269,10 @@ class FloorWatch:
         by_itself = over["place"], people[over["person"]], over["row"], over["at"]
         row, place, begun, until = self._standing.to_report(self.config.report_s)
         there = place, people[row], begun, until
-        return _joined(
-            (_rows(by_itself, how, self._ids, self._versions)),
-            _cut(ended, self._ids, self._versions),
-            _rows(there, [Ending.HERE] * len(row), self._ids, self._versions),
-        )
-
-    def _occupancy(self, notes: Table, minutes: IntArray, totals: Table) -> OccupancyRows:
-        """Add entries and exits to the totals, (M, P), and return those of them that say anything."""
-        counted = notes[np.isin(notes["kind"], [*COMINGS, *GOINGS])]
-        of_note = np.floor(counted["at"] / MINUTE_S).astype(np.int64)
-        every = np.union1d(minutes, of_note)
-        all_totals = np.zeros((len(every), totals.shape[1]), TOTAL)
-        all_totals[np.searchsorted(every, minutes)] = totals
-        moved = np.zeros((2, *all_totals.shape), np.int64)
-        way = np.isin(counted["kind"], GOINGS).astype(np.int64)
-        np.add.at(moved, (way, np.searchsorted(every, of_note), counted["place"]), 1)
-        says = moved.any(axis=0)
-        for name in TOTAL.names or ():
-            says |= all_totals[name] > 0
-        row, place = np.nonzero(says)
-        sums = {name: all_totals[name][row, place] for name in TOTAL.names or ()}
-        entered, gone = moved[:, row, place]
-        ids = tuple(self._ids[p] for p in place)
-        return OccupancyRows(
-            place=ids, minute=MINUTE_S * every[row].astype(np.float64), entered=entered, gone=gone, **sums
+        return tally.joined(
+            tally.stay_rows(by_itself, how, self._names),
+            tally.cut_off(ended, self._names),
+            tally.stay_rows(there, [Ending.HERE] * len(row), self._names),
         )
 
 
@@ -317,24 +294,6 @@ def _parts(
     yield slice(begin, len(instants)), before
 
 
-def _minutes(instants: FloatArray) -> tuple[IntArray, IntArray]:
-    """Return the minutes of the instants and those before each, (M,) numbers, and which of them each is in, (T,)."""
-    minute = np.floor(instants / MINUTE_S).astype(np.int64)
-    minutes = np.unique(np.concatenate([minute, minute - 1]))
-    return minutes, np.searchsorted(minutes, minute)
-
-
-def _heat(minutes: IntArray, minute: IntArray, cell: CellArray, credit: FloatArray) -> HeatRows:
-    """Add up the seconds of dots, (N, 2) before the minute of each and within, by minute and cell."""
-    seconds = np.concatenate([credit[:, 0], credit[:, 1]])
-    key = np.concatenate([minute - 1, minute]) << 32 | (np.concatenate([cell, cell]).astype(np.int64) + (1 << 31))
-    spent = seconds > 0.0
-    each, which = np.unique(key[spent], return_inverse=True)
-    sums = np.bincount(which, weights=seconds[spent], minlength=len(each))
-    cells = ((each & 0xFFFFFFFF) - (1 << 31)).astype(np.int32)
-    return HeatRows(MINUTE_S * minutes[each >> 32].astype(np.float64), cells, sums.astype(np.float64))
-
-
 def _areas(zones: Sequence[Zone]) -> tuple[Table, FloatArray]:
     """Return the zones as a table of type AREA, and the corners of all of them, (V, 2)."""
     corners = np.concatenate([np.zeros((0, 2)), *(zone.polygon for zone in zones)])
@@ -349,31 +308,3 @@ def _areas(zones: Sequence[Zone]) -> tuple[Table, FloatArray]:
         area["x_max"], area["y_max"] = polygon.max(axis=0)
         area["widest"] = WIDEST_SHARE * depth_of(polygon)
     return areas, corners
-
-
-def _cut(ended: Sequence[Ended], ids: Sequence[PlaceId], versions: IntArray) -> StayRows:
-    """Return the rows of stays that did not end by themselves."""
-    place, person, begun, until = zip(*ended, strict=True) if ended else ((), (), (), ())
-    columns = np.array(place, np.int64), np.array(person, np.int64), np.array(begun, float), np.array(until, float)
-    return _rows(columns, [Ending.LOST] * len(ended), ids, versions)
-
-
-def _rows(
-    columns: tuple[IntArray, IntArray, FloatArray, FloatArray],
-    endings: Sequence[Ending],
-    ids: Sequence[PlaceId],
-    versions: IntArray,
-) -> StayRows:
-    place, person, begun, ended = columns
-    return StayRows(tuple(ids[p] for p in place), versions[place], person, begun, ended, tuple(endings))
-
-
-def _joined(*parts: StayRows) -> StayRows:
-    return StayRows(
-        place=tuple(place for part in parts for place in part.place),
-        place_version=np.concatenate([part.place_version for part in parts]),
-        person=np.concatenate([part.person for part in parts]),
-        begun=np.concatenate([part.begun for part in parts]),
-        ended=np.concatenate([part.ended for part in parts]),
-        ending=tuple(ending for part in parts for ending in part.ending),
-    )
