@@ -4,6 +4,7 @@
  */
 
 import { epoch } from "./archive.js";
+import { RequestFailed } from "./wire.js";
 import * as wording from "./wording.js";
 
 /** @import { Archive, Identity, RecordedCorrection } from "./archive.js" */
@@ -59,8 +60,9 @@ export class PersonActions {
       if (id !== this.#person) return;
       this.#identity = identity;
       this.#write(corrections);
-    } catch {
-      // Nothing of this person is stored yet, or the history cannot be read: the journey above says so.
+    } catch (error) {
+      const unknown = error instanceof RequestFailed && error.status === 404; // nothing of this person is stored yet
+      if (id === this.#person && !unknown) this.#part("action-fault").textContent = "Tags and corrections cannot be read now.";
     }
   }
 

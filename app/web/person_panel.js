@@ -45,7 +45,7 @@ export class PersonPanel {
     this.onJourney = onJourney;
     this.nameOf = nameOf;
     this.#part("close").addEventListener("click", onClose);
-    for (const input of element.querySelectorAll("input")) {
+    for (const input of /** @type {NodeListOf<HTMLInputElement>} */ (element.querySelectorAll('input[name="span"]'))) {
       input.addEventListener("change", () => {
         this.#seconds = Number(input.value);
         this.#askedMs = -Infinity;

@@ -166,9 +166,9 @@ class FakeHistory:
     def identity(self, person: int) -> dict:
         now = time.time()
         merged = [
-            c["gone"]
+            c["source"]
             for c in self.corrections
-            if c["type"] == "merge" and c["kept"] == person and not c["taken_back_at"]
+            if c["type"] == "merge" and c["target"] == person and not c["taken_back_at"]
         ]
         seen = {"first_seen": stamp(now - 1500), "last_seen": stamp(now - 2)}
         return {

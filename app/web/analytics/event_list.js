@@ -59,6 +59,7 @@ export class EventList {
     if (!asked) return;
     this.#asked = asked;
     this.#next = null;
+    this.#part("more").hidden = true;
     this.#ticket += 1;
     await this.#append(signal, true);
   }

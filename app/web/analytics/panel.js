@@ -7,6 +7,11 @@ export class Panel {
     this.note = /** @type {HTMLElement} */ (this.element.querySelector("[data-part=panel-note]"));
   }
 
+  /** Show that another answer is on its way. */
+  wait() {
+    this.element.setAttribute("aria-busy", "true");
+  }
+
   /**
    * Wait for an answer and show it.
    * @template T
@@ -15,7 +20,7 @@ export class Panel {
    * @param {AbortSignal} signal of a question that is no longer of interest
    */
   async fill(answer, show, signal) {
-    this.element.setAttribute("aria-busy", "true");
+    this.wait();
     let note = "";
     try {
       const told = await answer;

@@ -25,7 +25,7 @@ import { uptimeRows } from "./uptime_bars.js";
 const REFRESH_MS = 30_000; // while the period goes up to now
 const WEEKS_S = 28 * DAY_S; // that the table of hours and weekdays is made from
 const HOUR_S = 3600;
-const NAMES = ["figures", "occupancy", "passages", "dwell", "rhythm", "week", "flows", "heat", "events", "uptime"];
+const NAMES = ["figures", "occupancy", "passages", "dwell", "rhythm", "week", "flows", "heat", "uptime"];
 
 /** @param {string} name @returns {any} */
 const part = (name) => document.querySelector(`#analytics [data-part="${name}"]`);
@@ -75,7 +75,7 @@ export class AnalyticsView {
       band: [0, 1],
       words: (/** @type {number} */ row) => this.#wordsOfRhythm(row),
     });
-    this.events = new EventList({ element: this.#panels.events.element, archive, nameOf: (id) => this.#nameOf(id), onShow });
+    this.events = new EventList({ element: /** @type {HTMLElement} */ (document.querySelector("[data-panel=events]")), archive, nameOf: (id) => this.#nameOf(id), onShow });
     this.heat = site.floor ? new HeatPlan({ canvas: part("heat-canvas"), readout: part("heat-readout"), scale: part("heat-scale"), floor: site.floor, cameras: site.cameras, theme }) : null;
   }
 
@@ -103,6 +103,7 @@ export class AnalyticsView {
     this.#asked.abort();
     this.#asked = new AbortController();
     const { signal } = this.#asked;
+    for (const name of NAMES) this.#panels[name].wait();
     try {
       this.#places = (await this.archive.places()).places;
     } catch {

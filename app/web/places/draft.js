@@ -31,9 +31,13 @@ export class Draft {
     return this.place.polygon ?? this.place.ends ?? [];
   }
 
-  /** Change fields; one step back takes them back. @param {Partial<Place>} fields */
-  change(fields) {
-    this.#before.push(this.place);
+  /**
+   * Change fields.
+   * @param {Partial<Place>} fields
+   * @param {boolean} goesOn part of the same change as the call before: one step back takes both back
+   */
+  change(fields, goesOn) {
+    if (!goesOn) this.#before.push(this.place);
     this.place = { ...this.place, ...fields };
   }
 

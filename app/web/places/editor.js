@@ -40,8 +40,8 @@ export class PlaceEditor {
     this.onOpen = onOpen;
     const svg = /** @type {SVGSVGElement} */ (map.element.querySelector("svg.handles"));
     this.handles = new Handles({ svg, view: map.view, onChange: () => this.#write() });
-    this.form = new PlaceForm(part("form"), (fields) => {
-      this.draft?.change(fields);
+    this.form = new PlaceForm(part("form"), (fields, goesOn) => {
+      this.draft?.change(fields, goesOn);
       this.#write();
     });
     map.onView = () => this.handles.draw();

@@ -8,14 +8,17 @@ const LIMITS = ["capacity", "max_dwell_s", "restricted", "queue"];
 export class PlaceForm {
   /**
    * @param {HTMLFormElement} element
-   * @param {(fields: Partial<Place>) => void} onChange
+   * @param {(fields: Partial<Place>, goesOn: boolean) => void} onChange goesOn: more was typed into the same field
    */
   constructor(element, onChange) {
     this.element = element;
-    element.addEventListener("change", (event) => {
+    let typedInto = "";
+    element.addEventListener("focusout", () => (typedInto = ""));
+    element.addEventListener("input", (event) => {
       const input = /** @type {HTMLInputElement} */ (event.target);
       this.#complain(input.name, "");
-      onChange(/** @type {any} */ ({ [input.name]: valueOf(input) }));
+      onChange(/** @type {any} */ ({ [input.name]: valueOf(input) }), typedInto === input.name);
+      typedInto = input.name;
     });
   }
 
@@ -61,7 +64,7 @@ export class PlaceForm {
 /** @param {HTMLInputElement} input @returns {string | number | boolean | null} */
 function valueOf(input) {
   if (input.type === "checkbox") return input.checked;
-  if (input.type !== "number") return input.value.trim();
+  if (input.type !== "number") return input.value;
   return input.value === "" ? null : Number(input.value) * Number(input.dataset.unit ?? 1);
 }
 

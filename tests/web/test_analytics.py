@@ -1,0 +1,204 @@
+"""The analytics view in Chromium: every figure as the history told it, and nothing where it told nothing."""
+
+import pytest
+from fake_site import FakeSite, serve_fake
+from waiting import wait_until
+
+READY = "document.querySelectorAll('#analytics [aria-busy]').length === 0"
+EVENTS = "[...document.querySelectorAll('#analytics .events li')]"
+WEEK = "#analytics?period=week"
+
+
+@pytest.fixture(scope="module")
+def site() -> FakeSite:
+    return FakeSite(people=4, cameras=2, rate=2, frame_rate=1)
+
+
+@pytest.fixture(scope="module")
+def server(site):
+    with serve_fake(site) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def shared_page(server, open_shared_page):
+    return open_shared_page(server.address + WEEK, 1440, 900)
+
+
+@pytest.fixture
+def page(shared_page, site):
+    site.history.empty = False
+    shared_page.get_by_label("7 days").check(force=True)
+    shared_page.locator("#analytics [data-part=place]").select_option("")
+    wait_until(shared_page, f"{READY} && document.querySelector('[data-figure=visitors] strong').textContent")
+    return shared_page
+
+
+def figure(page, name):
+    return page.locator(f"[data-figure={name}] strong").inner_text()
+
+
+def ink(page, part, token):
+    """Count the pixels of a chart that have a colour of the theme."""
+    return page.evaluate(
+        """([part, token]) => {
+            const found = document.querySelector(`[data-part="${part}"]`);
+            const canvas = found.querySelector("canvas") ?? found;
+            const probe = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
+            probe.fillStyle = getComputedStyle(document.documentElement).getPropertyValue(token);
+            probe.fillRect(0, 0, 1, 1);
+            const [r, g, b] = probe.getImageData(0, 0, 1, 1).data;
+            const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+            let count = 0;
+            for (let i = 0; i < data.length; i += 4) {
+                const off = Math.abs(data[i] - r) + Math.abs(data[i + 1] - g) + Math.abs(data[i + 2] - b);
+                if (off < 24 && data[i + 3] > 200) count += 1;
+            }
+            return count;
+        }""",
+        [part, token],
+    )
+
+
+class TestFigures:
+    def test_writes_what_the_dashboard_says_with_its_quality(self, page, site):
+        since, until = page.evaluate(
+            """() => {
+                const now = new Date();
+                return [new Date(now.getFullYear(), now.getMonth(), now.getDate() - 6) / 1000, now / 1000];
+            }"""
+        )
+        told = site.history.figures("", since, until, "")
+        assert figure(page, "visitors") == f"{told['visitors']:,}"
+        assert figure(page, "peak") == str(told["peak"]["people"])
+        assert figure(page, "dwell") == "6 min 52 s"
+        assert page.locator("[data-figure=left] .trust").inner_text().startswith("observed 9")
+        assert "east for 40 min" in page.locator("[data-part=quality]").inner_text()
+
+    def test_staff_are_left_out_when_asked(self, page):
+        before = int(figure(page, "visitors").replace(",", ""))
+        page.get_by_label("without staff").check()
+        wait_until(
+            page,
+            f"document.querySelector('[data-figure=visitors] strong').textContent.replace(',', '') === '{before - 12}'",
+        )
+        assert "without=staff" in page.evaluate("location.hash")
+        page.get_by_label("without staff").uncheck()
+
+    def test_without_data_no_figure_is_zero(self, page, site):
+        site.history.empty = True
+        page.get_by_label("Yesterday").check(force=True)
+        wait_until(page, "document.querySelector('[data-figure=visitors] strong').textContent === 'no data'")
+        wait_until(page, READY)
+        figures = [figure(page, name) for name in ("visitors", "peak", "dwell", "entered", "left")]
+        assert figures == ["no data"] * 5
+        for panel in ("occupancy", "passages", "dwell", "rhythm", "week", "flows", "heat", "uptime"):
+            note = page.locator(f"[data-panel={panel}] [data-part=panel-note]").inner_text()
+            assert note.startswith("No data"), panel
+        assert page.locator("[data-panel=occupancy] canvas").count() == 0
+
+    def test_a_line_is_crossed_and_has_no_stays(self, page):
+        page.locator("#analytics [data-part=place]").select_option("door")
+        wait_until(page, "document.querySelector('[data-figure=entered] .label').textContent === 'Crossed in'")
+        assert figure(page, "dwell") == "no data"
+        assert "how long they stay is told by zones" in page.locator("[data-panel=dwell]").inner_text()
+
+
+class TestCharts:
+    def test_gaps_are_hatched_and_people_are_drawn(self, page):
+        page.get_by_label("Yesterday").check(force=True)
+        wait_until(page, f"{READY} && document.querySelector('[data-part=occupancy-chart] canvas')")
+        assert ink(page, "occupancy-chart", "--accent") > 300
+        assert ink(page, "occupancy-chart", "--ink-3") > 100
+
+    def test_the_pointer_is_told_values_and_gaps(self, page):
+        page.get_by_label("Yesterday").check(force=True)
+        wait_until(page, READY)
+        box = page.locator("[data-part=occupancy-chart] .u-over").bounding_box()
+        page.mouse.move(box["x"] + box["width"] * 12.5 / 24, box["y"] + 60)
+        readout = page.locator("[data-part=occupancy-readout]")
+        assert "most" in readout.inner_text()
+        assert "observed 96 %" in readout.inner_text()
+        utc = page.evaluate("new Date().getTimezoneOffset()") / 60
+        page.mouse.move(box["x"] + box["width"] * (3.3 - utc) / 24, box["y"] + 60)
+        assert readout.inner_text().endswith("nobody watched")
+
+    def test_dwell_has_a_bar_a_class_and_the_median(self, page):
+        assert page.locator("[data-part=dwell-chart] .bar").count() == 12
+        assert "median 4 min 48 s" in page.locator("[data-part=dwell-chart]").text_content()
+
+    def test_hours_nobody_watched_are_unknown_not_empty(self, page):
+        cells = page.locator("[data-part=week] td.is-unknown")
+        assert cells.count() == 0 or "no data" in cells.first.get_attribute("title")
+        assert page.locator("[data-part=week] td.is-known").count() > 100
+
+    def test_flows_go_from_row_to_column(self, page):
+        rows = page.locator("[data-part=flows] tr").all_inner_texts()
+        assert rows[1].split() == ["Main", "door", "·", "148", "24", "s", "61", "51", "s"]
+
+    def test_the_heat_map_tells_cells(self, page):
+        box = page.locator("[data-part=heat-canvas]").bounding_box()
+        page.locator("[data-part=heat-canvas]").scroll_into_view_if_needed()
+        box = page.locator("[data-part=heat-canvas]").bounding_box()
+        page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+        wait_until(page, "document.querySelector('[data-part=heat-readout]').textContent.endsWith('a m²')")
+        assert ink(page, "heat-canvas", "--ground") < 200_000
+
+    def test_the_theme_repaints_charts(self, page):
+        dark = page.evaluate("document.documentElement.dataset.theme")
+        page.locator("#theme-switch").click()
+        wait_until(page, READY)
+        page.wait_for_timeout(100)
+        assert page.evaluate("document.documentElement.dataset.theme") != dark
+        assert ink(page, "occupancy-chart", "--accent") > 100
+        page.locator("#theme-switch").click()
+
+
+class TestEvents:
+    def test_filters_by_kind(self, page):
+        page.locator("#analytics [data-part=filter]").select_option("alarms")
+        wait_until(page, f"{EVENTS}.length > 5 && {EVENTS}.every((event) => event.querySelector('.alarm'))")
+        page.locator("#analytics [data-part=filter]").select_option("all")
+        wait_until(page, f"{EVENTS}.length === 40 && !{EVENTS}.every((event) => event.querySelector('.alarm'))")
+
+    def test_more_adds_older_ones(self, page):
+        page.locator("#analytics [data-part=more]").click()
+        wait_until(page, f"{EVENTS}.length >= 80")
+        times = page.evaluate("[...document.querySelectorAll('#analytics .events time')].map((t) => t.dateTime)")
+        assert times == sorted(times, reverse=True)
+        assert len(set(times)) == 80
+
+    def test_an_event_leads_to_its_instant_on_the_map(self, page):
+        at = page.evaluate("document.querySelector('#analytics .events time').dateTime")
+        page.locator("#analytics .events .link").first.click()
+        wait_until(page, "document.body.dataset.view === 'live' && spoton.past !== null")
+        assert page.evaluate(f"spoton.past - Date.parse('{at}') / 1000") == pytest.approx(0, abs=0.01)
+        page.keyboard.press("Escape")
+        page.evaluate(f"location.hash = '{WEEK}'")
+        wait_until(page, "document.body.dataset.view === 'analytics'")
+
+
+class TestChoice:
+    def test_the_address_keeps_what_is_looked_at(self, server, open_page):
+        page = open_page(f"{server.address}#analytics?period=month&place=till")
+        wait_until(page, f"{READY} && document.querySelector('#analytics [data-part=place]').value === 'till'")
+        assert page.get_by_label("30 days").is_checked()
+
+    def test_a_reversed_period_is_refused_at_the_field(self, page):
+        page.get_by_label("Custom").check(force=True)
+        page.locator("[data-part=custom-since]").fill("2026-03-02T00:00")
+        page.locator("[data-part=custom-until]").fill("2026-03-01T00:00")
+        page.locator("[data-part=custom-apply]").click()
+        assert page.locator("[data-part=custom-fault]").inner_text() == "The begin must be before the end."
+
+    def test_fits_390_pixels(self, server, open_page):
+        page = open_page(server.address + WEEK, 390, 844, has_touch=True)
+        wait_until(page, f"{READY} && document.querySelector('[data-part=occupancy-chart] canvas')")
+        assert page.evaluate("document.documentElement.scrollWidth") == 390
+
+    def test_every_control_has_a_name(self, page):
+        names = page.evaluate("""() => [...document.querySelectorAll('#analytics :is(button, input, select)')]
+            .filter((e) => e.checkVisibility())
+            .map((e) => e.getAttribute('aria-label') || e.labels?.[0]?.textContent.trim() || e.textContent.trim())""")
+        assert len(names) >= 10
+        assert all(names)
