@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from app.domains.analytics.figures import Period
-from app.domains.vocabulary import FloatArray, FloorTracks, IntArray, TrackingUpdate
+from app.domains.vocabulary import BoolArray, FloatArray, FloorTracks, IntArray, TrackingUpdate
 from app.orchestration.archive import Archive, Dots
 
 HOLD_S = 2.0  # a dot is shown for so long at most; sites record at least every half second
@@ -21,6 +21,8 @@ EVERY_INSTANT = 16.0  # the fastest pace at which none is left out; above it, on
 SAMPLE_S = 0.1
 EMPTY_EVERY_S = 1.0  # how often a viewer is told that nobody is there
 SLOWEST, FASTEST = 0.1, 600.0
+
+NO_DOTS = Dots(np.empty(0), np.empty(0, np.int64), np.empty((0, 2)), np.empty(0), np.empty(0))
 
 Give = Callable[[TrackingUpdate], None]
 
@@ -42,24 +44,24 @@ async def played(archive: Archive, period: Period) -> AsyncIterator[TrackingUpda
     Raises:
         StoreError: the history cannot be read.
     """
-    held: Dots | None = None
-    async for part in archive.dots(period):
-        whole = part if held is None else _joined(held, part)
-        last = whole.at == whole.at[-1]  # more of the last instant may come with the next part
-        for update in _updates(_rows(whole, ~last)):
-            yield update
-        held = _rows(whole, last)
-    if held is not None:
-        for update in _updates(held):
+    held, given = NO_DOTS, float(np.nextafter(period.since, -np.inf))
+    wide = Period(period.since - SLOPE_S, period.until + SLOPE_S)  # for the velocities of the first and the last
+    async for part in archive.dots(wide):
+        held = _joined(held, part)
+        last = min(float(held.at[-1]) - SLOPE_S, np.nextafter(period.until, -np.inf))
+        for update in await asyncio.to_thread(_updates, held):
+            if given < update.captured_at <= last:
+                yield update
+        given = max(given, last)
+        held = _rows(held, held.at > given - SLOPE_S)
+    for update in _updates(held):
+        if given < update.captured_at < period.until:
             yield update
 
 
 def nobody(at: float) -> TrackingUpdate:
     """Return an update without dots."""
     return TrackingUpdate(at, (), _floor(_rows(NO_DOTS, slice(None)), np.empty((0, 2))), ())
-
-
-NO_DOTS = Dots(np.empty(0), np.empty(0, np.int64), np.empty((0, 2)), np.empty(0), np.empty(0))
 
 
 def _updates(dots: Dots) -> list[TrackingUpdate]:
@@ -100,7 +102,7 @@ def _floor(dots: Dots, velocity: FloatArray) -> FloorTracks:
     )
 
 
-def _rows(dots: Dots, rows: slice | FloatArray | IntArray) -> Dots:
+def _rows(dots: Dots, rows: slice | BoolArray | IntArray) -> Dots:
     return Dots(dots.at[rows], dots.identity[rows], dots.xy[rows], dots.sigma[rows], dots.certainty[rows])
 
 

@@ -45,6 +45,8 @@ async def test_a_period_is_played_in_order_each_instant_whole():
     updates = [update async for update in played(FakeArchive(), Period(NOON + 599.0, NOON + 601.0))]
     assert [update.captured_at - NOON for update in updates] == [599.0, 599.5, 600.0, 600.5]
     assert all(update.floor.global_id.tolist() == [1, 2] for update in updates)
+    for update in updates:
+        np.testing.assert_allclose(update.floor.velocity, [[0.1, 0.0]] * 2, atol=1e-9)
 
 
 async def test_an_instant_that_two_parts_share_is_one_update():
