@@ -19,7 +19,7 @@ router = APIRouter(prefix="/api/v1/sites", tags=["sites"], route_class=Route)
 READ = [permission("site:read")]
 
 
-def named_site(site: str, request: Request) -> LiveSite:
+async def named_site(site: str, request: Request) -> LiveSite:
     """Return the site of the address.
 
     Raises:
