@@ -5,12 +5,20 @@ from __future__ import annotations
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, SpinnerColumn, TextColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    SpinnerColumn,
+    TextColumn,
+    TimeRemainingColumn,
+)
 from rich.text import Text
 
 if TYPE_CHECKING:
@@ -20,6 +28,7 @@ if TYPE_CHECKING:
 
     from app.orchestration.jobs import Progress as Done
 
+T = TypeVar("T")
 LINE_EVERY_S = 5.0  # progress where no terminal shows a bar
 
 
@@ -116,3 +125,22 @@ def _progress_lines(site: str) -> Callable[[Done, int | None], None]:
         say(f"{site}: {done.frames}{of_all} frames, {rate:.1f} frames/s, {people(done.people_now)}")
 
     return report
+
+
+def counted(items: Iterable[T], unit: str, total: int) -> Iterator[T]:
+    """Yield the items and show how many there have been: as a bar in a terminal, else as a line every few seconds."""
+    console = err()
+    if console.is_terminal:
+        columns = (BarColumn(), MofNCompleteColumn(), TextColumn(unit), TimeRemainingColumn())
+        with Progress(*columns, console=console) as bar:
+            for item in bar.track(items, total=total):
+                _leave_again()
+                yield item
+        return
+    shown_at = time.monotonic()
+    for done, item in enumerate(items, 1):
+        _leave_again()
+        if time.monotonic() - shown_at >= LINE_EVERY_S:
+            shown_at = time.monotonic()
+            say(f"{done:,} of {total:,} {unit}")
+        yield item

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.text import Text
 
-from app.cli.console import out, say
+from app.cli.console import counted, out, say
 from app.cli.keep import (
     KeepBoxesOption,
     KeepDotsOption,
@@ -83,6 +83,46 @@ def prune_command(
         say(f"{opened.name}: removed {gone or 'nothing'}")
 
 
+@db.command("rebuild")
+def rebuild_command(
+    since: Instant = None,
+    until: Instant = None,
+    place: Annotated[
+        str | None, typer.Option(metavar="ID", help="Only this zone or line; all dots count as drawn for it.")
+    ] = None,
+    of: Annotated[str | None, typer.Option(metavar="SITE", help="Which site, where several are kept here.")] = None,
+    data: DataOption = DATA,
+    database: DatabaseOption = None,
+) -> None:
+    """Make events, stays and sums anew from the dots that are kept, hour by hour; the hour that goes on is left out.
+
+    So a zone gets figures of before it was drawn, and a history that was written by other rules reads like the rest.
+    """
+    from app.domains.analytics.places import PlaceId
+    from app.infrastructure.sql_rebuild import plan, rebuild
+    from app.infrastructure.sql_revision import check
+    from app.infrastructure.sql_rollup import HOUR_S
+
+    first = -float("inf") if since is None else _seconds(since)
+    last = min(time.time() // HOUR_S * HOUR_S, float("inf") if until is None else _seconds(until))
+    only = None if place is None else PlaceId(place)
+    with _opened(data, database) as opened:
+        check(opened, _mend(data, database), make=False)
+        planned = opened.write(partial(plan, site=of, since=first, until=last, place=only))
+        if not planned.hours:
+            say(f"{opened.name}: no dots are kept of any full hour within that time; nothing is made anew")
+            return
+        going_on = planned.hours[0]
+        try:
+            for hour in counted(rebuild(opened, planned), "hours", len(planned.hours)):
+                going_on = hour + HOUR_S
+        finally:
+            if going_on <= planned.hours[-1]:
+                say(f"stopped; what is done is written. To go on, run the same with --since {_utc(going_on)}")
+        span = f"{_utc(planned.hours[0])} to {_utc(going_on)}"
+        say(f"{opened.name}: made anew {len(planned.hours):,} hours, {span}")
+
+
 @db.command("export")
 def export_command(
     table: Annotated[str, typer.Argument(metavar="TABLE", help="Such as points, dots, spans or corrections.")],
@@ -144,6 +184,10 @@ def _mend(data: Path, address: str | None) -> str:
 
 def _seconds(instant: datetime) -> float:
     return instant.replace(tzinfo=UTC).timestamp()
+
+
+def _utc(at: float) -> str:
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _show(name: str, status: Status) -> None:

@@ -4,7 +4,7 @@ Runs on SQLite and on PostgreSQL. Knows nothing of what comes of it.
 """
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,9 +28,9 @@ from app.infrastructure.sql_schema import (
     INSTANTS,
     RUNS,
 )
-from app.orchestration.floor_record import CameraTurn, Piece, Redraw, Turn
+from app.orchestration.floor_record import CameraTurn, Piece, Redraw
 
-PIECE_S = 600.0  # of the record at once: 60,000 dots of 20 people at 5 a second
+PIECE_S = 120.0  # of the record: 60,000 dots of 50 people at 10 a second
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,12 +83,14 @@ def in_force_at(versions: Iterable[PlaceVersion], at: float) -> tuple[PlaceVersi
     return in_force(version for version in versions if version.since <= at)
 
 
-def read_turns(
-    connection: Connection, run: StoredRun, versions: Sequence[PlaceVersion], since: float, until: float
-) -> list[Turn]:
-    """Return how places and cameras changed from one capture time to another, exclusive."""
+def redraws(versions: Sequence[PlaceVersion], since: float, until: float) -> list[Redraw]:
+    """Return how places changed from one capture time to another, exclusive."""
     redrawn = sorted({version.since for version in versions if since <= version.since < until})
-    turns: list[Turn] = [Redraw(at, in_force_at(versions, at)) for at in redrawn]
+    return [Redraw(at, in_force_at(versions, at)) for at in redrawn]
+
+
+def read_camera_turns(connection: Connection, run: StoredRun, since: float, until: float) -> list[CameraTurn]:
+    """Return how cameras changed from one capture time to another, exclusive."""
     states = CAMERA_STATES.c
     query = (
         select(CAMERAS.c.name, states.at, states.state)
@@ -96,19 +98,11 @@ def read_turns(
         .where(CAMERAS.c.site_id == run.site_id, states.at >= since, states.at < until)
         .order_by(states.at)
     )
-    turns += [CameraTurn(row.at, CameraId(row.name), row.state) for row in connection.execute(query)]
-    return turns
+    return [CameraTurn(row.at, CameraId(row.name), row.state) for row in connection.execute(query)]
 
 
-def read_pieces(connection: Connection, run: StoredRun, since: float, until: float) -> Iterator[Piece]:
-    """Yield the record of a run from one capture time to another, exclusive, in pieces of bounded size."""
-    for begin in np.arange(since, until, PIECE_S).tolist():
-        piece = _piece(connection, run, begin, min(begin + PIECE_S, until))
-        if len(piece):
-            yield piece
-
-
-def _piece(connection: Connection, run: StoredRun, since: float, until: float) -> Piece:
+def read_piece(connection: Connection, run: StoredRun, since: float, until: float) -> Piece:
+    """Return the record of a run from one capture time to another, exclusive; PIECE_S at once is enough."""
     instants, dots = INSTANTS.c, DOTS.c
     when = instants.run_id == run.run_id, instants.at >= since, instants.at < until
     at = _table(connection, select(instants.at).where(*when).order_by(instants.at))[:, 0]

@@ -99,7 +99,6 @@ class FloorRecord:
         self._watch = watch
         self._told: deque[Turn] = deque()
         self._turns: list[Turn] = []  # by time
-        self._runs: dict[CameraId, bool] = {}
         self._people: Mapping[PlaceId, int] = {}
 
     def tell(self, turn: Turn) -> None:
@@ -138,8 +137,11 @@ class FloorRecord:
         return found
 
     def close(self, at: float) -> Found:
-        """End the record: whoever is there is lost from sight."""
+        """End the record at a capture time: whoever is there is lost from sight."""
+        self._listen()
         found = Found()
+        while self._turns and self._turns[0].at <= at:
+            self._apply(found, self._turns.pop(0))
         found.add(self._watch.close(at))
         self._people = {}
         return found
@@ -157,7 +159,4 @@ class FloorRecord:
         if isinstance(turn, Redraw):
             found.add(self._watch.redraw(turn.places, turn.at))
         elif turn.state in SILENT | RUNNING:
-            runs = turn.state in RUNNING
-            if self._runs.get(turn.camera_id, True) != runs:
-                found.events += self._watch.camera(turn.at, turn.camera_id, runs)
-            self._runs[turn.camera_id] = runs
+            found.events += self._watch.camera(turn.at, turn.camera_id, turn.state in RUNNING)

@@ -14,7 +14,7 @@ from app.domains.vocabulary import CameraId, FloorTracks, GlobalId, Merge, Split
 from app.infrastructure.sql_database import open_database
 from app.infrastructure.sql_join import rows_of
 from app.infrastructure.sql_places import draw, in_force, read_places
-from app.infrastructure.sql_replay import in_force_at, read_coverage, read_pieces, read_runs, read_turns
+from app.infrastructure.sql_replay import in_force_at, read_camera_turns, read_coverage, read_piece, read_runs, redraws
 from app.infrastructure.sql_revision import check
 from app.infrastructure.sql_schema import CAMERA_LOAD, CAMERAS, EVENTS, FOOTAGE, HEAT_CELLS, OCCUPANCY, STAYS
 from app.infrastructure.sql_store import SQLStore
@@ -97,14 +97,14 @@ def test_one_who_stands_at_the_till_is_counted_there_by_minute_and_hour(address,
     assert sum(row.seconds for row in heat) == pytest.approx(119.8)
 
 
-def wander(store, seed, seconds=90.0, people=6):
+def wander(store, seed, seconds=90.0, people=6, begun=T0, first_id=1):
     """Let people wander about, vanish, and be taken for each other, while a camera fails and a place is redrawn."""
     rng = np.random.default_rng(seed)
     xy, way = rng.uniform(0, (10, 6), (people, 2)), rng.normal(0, 1, (people, 2))
     hidden = np.zeros(people)
-    apart = 100
+    apart = first_id + 100
     for i in range(int(seconds * 5)):
-        at = T0 + i / 5 + rng.uniform(0, 0.05)
+        at = begun + i / 5 + rng.uniform(0, 0.05)
         way += rng.normal(0, 0.3, way.shape)
         xy = np.clip(xy + way / 5, 0, (10, 6))
         way[(xy <= 0) | (xy >= (10, 6))] *= -1
@@ -112,11 +112,11 @@ def wander(store, seed, seconds=90.0, people=6):
         there = np.flatnonzero(hidden < 0)
         corrections = []
         if i % 120 == 60:
-            gone, kept = (GlobalId(int(p) + 1) for p in rng.permutation(people)[:2])
+            gone, kept = (GlobalId(int(p) + first_id) for p in rng.permutation(people)[:2])
             corrections = [Merge(gone, kept, 0.8), Split(kept, GlobalId(apart), at - 3.0, at + 0.1)]
             apart += 1
         cameras = ("a",) if 30 < i / 5 < 37 else ("a", "b")
-        places = {int(p) + 1: tuple(xy[p]) for p in there}
+        places = {int(p) + first_id: tuple(xy[p]) for p in there}
         store.append(update(at, places, cameras, corrections, sigma=rng.uniform(0.05, 0.3)))
 
 
@@ -127,10 +127,11 @@ def watched_again(connection):
         versions = read_places(connection, 1)
         watch = FloorWatch(in_force_at(versions, run.begun), read_coverage(connection, run))
         record, total = FloorRecord(watch), Found()
-        for turn in read_turns(connection, run, versions, np.nextafter(run.begun, np.inf), np.inf):
+        turns = read_camera_turns(connection, run, run.begun, np.inf)
+        for turn in [*turns, *redraws(versions, np.nextafter(run.begun, np.inf), np.inf)]:
             record.tell(turn)
-        for piece in read_pieces(connection, run, run.first, run.last + 1.0):
-            total.join(record.advance(piece))
+        for since in np.arange(run.first, run.last + 1.0, 17.0):
+            total.join(record.advance(read_piece(connection, run, since, since + 17.0)))
         total.join(record.close(run.last))
         found[run.run_id] = total
     return found
