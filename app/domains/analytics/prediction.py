@@ -1,8 +1,8 @@
 """Where people will be in a few seconds, and how wrong that has turned out to be. Knows no store, walls or purposes.
 
-People go on as they go, and their velocity fades (the mean of an Ornstein-Uhlenbeck velocity, Singer 1970); over a few
-seconds that is hard to beat without knowing where somebody is heading (Schoeller et al. 2020). How sure a prediction is
-comes from what became of the ones before: their errors, along the way and across it.
+People go on as they go: with constant velocity, which over a few seconds learnt models hardly beat (Schoeller et al.
+2020). How sure a prediction is comes from what became of the ones before: their errors, along the way and across it.
+Dots must be those of the live floor: the record's have been smoothed by what came later.
 """
 
 from collections import deque
@@ -23,7 +23,6 @@ class PredictionConfig:
     __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
 
     horizons_s: tuple[float, ...] = (1.0, 2.0, 3.0)
-    fade_s: float = 4.0  # seconds in which a velocity falls to 37 %
     spread: float = 0.4  # m/s^1.5, how much velocities change by chance, as long as no errors are known
     rhythm_s: float = 0.5  # predictions are remembered, to be judged, no more often
     memory_s: float = 300.0  # errors count for so long
@@ -32,8 +31,8 @@ class PredictionConfig:
     def __post_init__(self) -> None:
         if not self.horizons_s or not min(self.horizons_s) > 0.0 or list(self.horizons_s) != sorted(self.horizons_s):
             raise ValueError("horizons_s must be positive and increase")
-        if not min(self.fade_s, self.spread, self.rhythm_s, self.memory_s, self.apart_s) > 0.0:
-            raise ValueError("fade_s, spread, rhythm_s, memory_s and apart_s must be positive")
+        if not min(self.spread, self.rhythm_s, self.memory_s, self.apart_s) > 0.0:
+            raise ValueError("spread, rhythm_s, memory_s and apart_s must be positive")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -128,9 +127,9 @@ class Predictor:
             self._begun.clear()
         elif at - before.at <= self.config.apart_s:
             for begun in self._begun:
-                for seconds, way, judged in zip(self._horizons, self._ways(), self._judged, strict=True):
+                for seconds, judged in zip(self.config.horizons_s, self._judged, strict=True):
                     if before.at < begun.at + seconds <= at:
-                        judged.append(_judge(begun, float(seconds), way, before, now))
+                        judged.append(_judge(begun, seconds, before, now))
         while self._begun and self._begun[0].at + self._horizons[-1] <= at:
             self._begun.popleft()
         if not self._begun or at - self._begun[-1].at >= self.config.rhythm_s:
@@ -145,7 +144,7 @@ class Predictor:
             shape = 0, len(self._horizons), 2
             return Paths(np.nan, np.zeros(0, np.int64), self._horizons, np.zeros(shape), np.zeros((*shape, 2)))
         now = self._now
-        xy = now.xy[:, None] + self._ways()[:, None] * now.velocity[:, None]
+        xy = now.xy[:, None] + self._horizons[:, None] * now.velocity[:, None]
         heading = _headings(now.velocity)
         covariance = np.empty((*xy.shape, 2))
         for h, (seconds, judged) in enumerate(zip(self._horizons, self._judged, strict=True)):
@@ -168,20 +167,15 @@ class Predictor:
             np.array([len(e) for e in errors], np.int64),
         )
 
-    def _ways(self) -> FloatArray:
-        """Return how far somebody gets within each horizon, in seconds at the velocity of now, (H,)."""
-        ways: FloatArray = self.config.fade_s * -np.expm1(-self._horizons / self.config.fade_s)
-        return ways
 
-
-def _judge(begun: _Dots, seconds: float, way: float, before: _Dots, now: _Dots) -> _Judged:
+def _judge(begun: _Dots, seconds: float, before: _Dots, now: _Dots) -> _Judged:
     """Compare a prediction with where those people were who have dots at the two instants around its time."""
     known = np.intersect1d(np.intersect1d(begun.person, before.person), now.person)
     i, j, k = (np.searchsorted(dots.person, known) for dots in (begun, before, now))
     at = begun.at + seconds
     part = (at - before.at) / (now.at - before.at)
     went = before.xy[j] + part * (now.xy[k] - before.xy[j]) - begun.xy[i]
-    error = (_headings(begun.velocity[i]) @ (went - way * begun.velocity[i])[..., None])[..., 0]
+    error = (_headings(begun.velocity[i]) @ (went - seconds * begun.velocity[i])[..., None])[..., 0]
     return _Judged(at, error, np.hypot(*went.T))
 
 

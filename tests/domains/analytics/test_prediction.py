@@ -5,7 +5,6 @@ import pytest
 
 from app.domains.analytics.prediction import ENOUGH, PredictionConfig, Predictor
 
-NEVER_FADES = PredictionConfig(fade_s=1e9)
 TINY = np.eye(2)[None] * 1e-4
 
 
@@ -15,7 +14,7 @@ def show(predictor: Predictor, at: float, xy: np.ndarray, velocity: np.ndarray, 
 
 
 def test_who_walks_straight_is_predicted_exactly() -> None:
-    predictor, velocity = Predictor(NEVER_FADES), np.array([[1.0, -0.5], [0.0, 0.0]])
+    predictor, velocity = Predictor(), np.array([[1.0, -0.5], [0.0, 0.0]])
     for step in range(101):
         show(predictor, 50.0 + 0.1 * step, np.array([[0.0, 0.0], [3.0, 3.0]]) + 0.1 * step * velocity, velocity)
     paths, error = predictor.paths(), predictor.error()
@@ -27,14 +26,8 @@ def test_who_walks_straight_is_predicted_exactly() -> None:
     assert error.n.tolist() == [38, 34, 30]  # one in half a second, and those whose time has come
 
 
-def test_velocities_fade() -> None:
-    predictor = Predictor(PredictionConfig(fade_s=2.0))
-    show(predictor, 0.0, np.zeros((1, 2)), np.array([[1.0, 0.0]]))
-    assert predictor.paths().xy[0, :, 0] == pytest.approx(2.0 * (1.0 - np.exp(-np.array([0.5, 1.0, 1.5]))))
-
-
 def test_errors_say_how_sure_predictions_are() -> None:
-    rng, predictor = np.random.default_rng(0), Predictor(NEVER_FADES)
+    rng, predictor = np.random.default_rng(0), Predictor()
     people, xy, velocity = 40, np.zeros((40, 2)), rng.normal(0, 1, (40, 2))
     before = predictor.paths()
     for step in range(300):
@@ -54,7 +47,7 @@ def test_errors_say_how_sure_predictions_are() -> None:
 
 
 def test_errors_lie_along_the_way() -> None:
-    predictor, rng = Predictor(PredictionConfig(fade_s=1e9, memory_s=1e9)), np.random.default_rng(1)
+    predictor, rng = Predictor(PredictionConfig(memory_s=1e9)), np.random.default_rng(1)
     heading = np.array([0.6, 0.8])
     for person in range(60):
         begin, speed = 100.0 * person, 1.0 + 0.3 * rng.normal()
@@ -74,7 +67,7 @@ def test_before_there_are_errors_the_dot_and_the_model_say_how_sure() -> None:
 
 
 def test_gaps_and_strangers_are_not_judged() -> None:
-    predictor = Predictor(NEVER_FADES)
+    predictor = Predictor()
     show(predictor, 0.0, np.zeros((1, 2)), np.zeros((1, 2)))
     show(predictor, 2.0, np.ones((1, 2)), np.zeros((1, 2)))  # nobody saw where they were after a second
     show(predictor, 2.1, np.ones((1, 2)), np.zeros((1, 2)), first=2)
