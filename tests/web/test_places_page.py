@@ -1,21 +1,39 @@
 """Zones and lines drawn on the map in Chromium, and operators' corrections of who is who."""
 
 import pytest
+from fake_history import FakeHistory
 from fake_site import FakeSite, serve_fake
 from waiting import wait_until
 
 
-@pytest.fixture
-def site() -> FakeSite:
+@pytest.fixture(scope="module")
+def scene() -> FakeSite:
     return FakeSite(people=5, cameras=2, rate=5, frame_rate=1)
 
 
+@pytest.fixture(scope="module")
+def shared_page(scene, open_shared_page):
+    with serve_fake(scene) as server:
+        yield open_shared_page(server.address, 1440, 900)
+
+
+@pytest.fixture(autouse=True)
+def site(scene) -> FakeSite:
+    """The scene with a history that nobody has changed yet."""
+    fresh = FakeHistory()
+    for name in ("places", "tags", "corrections"):
+        held = getattr(scene.history, name)
+        held.clear()
+        (held.update if isinstance(held, dict) else held.extend)(getattr(fresh, name))
+    return scene
+
+
 @pytest.fixture
-def page(site, open_page):
-    with serve_fake(site) as server:
-        page = open_page(server.address, 1440, 900)
-        wait_until(page, "document.body.dataset.connection === 'live' && spoton.map().dots === 5")
-        yield page
+def page(shared_page):
+    shared_page.reload()
+    wait_until(shared_page, "window.spoton")
+    wait_until(shared_page, "document.body.dataset.connection === 'live' && spoton.map().dots === 5")
+    return shared_page
 
 
 def click_floor(page, x, y):
