@@ -5,7 +5,7 @@ import re
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Protocol
 
@@ -24,12 +24,14 @@ from app.infrastructure.image_source import ImageSource
 from app.infrastructure.live_source import LIVE_ADDRESS, LiveSource
 from app.infrastructure.mot_detections import DetectionsSource, Recording, read_recording
 from app.infrastructure.paced_source import PacedSource
+from app.infrastructure.pyav_decoding import HOST_DECODING, Decoding
 from app.infrastructure.pyav_source import PyAVSource
 from app.networks import Networks
 from app.orchestration.clock import Pace
 from app.orchestration.history import History, Output
 from app.orchestration.pipeline import Pipeline
 from app.orchestration.ports import FrameSource
+from app.picture_codecs import PictureCodecs
 from app.settings import Site, SiteFile
 from app.simulation.address import parse_address
 from app.simulation.scenes.catalogue import build_scene
@@ -74,7 +76,11 @@ def is_simulated(source: str) -> bool:
 
 
 def open_source(
-    site_file: SiteFile, position: int, recordings: Mapping[CameraId, Recording], worlds: Worlds | None = None
+    site_file: SiteFile,
+    position: int,
+    recordings: Mapping[CameraId, Recording],
+    worlds: Worlds | None = None,
+    decoding: Decoding = HOST_DECODING,
 ) -> FrameSource:
     """Open the frames of the site's camera number `position`.
 
@@ -83,6 +89,7 @@ def open_source(
         position: of the camera.
         recordings: boxes of the cameras that have them instead of pixels.
         worlds: of the site's simulated cameras.
+        decoding: where its pictures are decoded.
 
     Raises:
         ConfigError: the source is of a kind that a recorded run cannot read, or lacks a key that it needs.
@@ -104,7 +111,7 @@ def open_source(
     path = site_file.resolve(source)
     images = path.is_dir() or path.suffix.lower() in IMAGE_SUFFIXES or (glob.has_magic(source) and not path.is_file())
     if not images:
-        return PyAVSource(camera_id, path, camera.fps, camera.start_s)
+        return PyAVSource(camera_id, path, camera.fps, camera.start_s, decoding)
     if camera.fps is None:
         raise ConfigError(
             site_file.path, f"{key}.fps", "missing; images carry no time, say how many were taken a second"
@@ -129,11 +136,13 @@ class LiveFootage:
         recordings: boxes of the cameras that have them instead of pixels.
         worlds: of the simulated cameras.
         pace: where the time of recordings and simulations lies on the clock.
+        codecs: what decodes their pictures.
     """
 
     recordings: Mapping[CameraId, Recording]
     worlds: Worlds
     pace: Pace
+    codecs: PictureCodecs = field(default_factory=PictureCodecs)
 
 
 def open_live_source(site_file: SiteFile, position: int, footage: LiveFootage, stop: threading.Event) -> FrameSource:
@@ -150,13 +159,13 @@ def open_live_source(site_file: SiteFile, position: int, footage: LiveFootage, s
         CameraUnavailable: the camera or the file cannot be opened.
     """
     camera = site_file.site.cameras[position]
-    source = camera.source or ""
+    source, decoding = camera.source or "", footage.codecs.decoding(position)
     if LIVE_ADDRESS.match(source):
-        return LiveSource(CameraId(camera.id), source, camera.fps, footage.pace.clock, stop)
+        return LiveSource(CameraId(camera.id), source, camera.fps, footage.pace.clock, stop, decoding)
     if ADDRESS.match(source) and not is_simulated(source):
         problem = "is no address that is read; expected rtsp://, http://, https://, usb:0, sim:, or a file or folder"
         raise ConfigError(site_file.path, f"cameras[{position}].source", problem)
-    again = partial(open_source, site_file, position, footage.recordings, footage.worlds)
+    again = partial(open_source, site_file, position, footage.recordings, footage.worlds, decoding)
     return PacedSource(again, footage.pace, loop=not is_simulated(source), stop=stop)
 
 

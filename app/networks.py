@@ -1,6 +1,6 @@
 """Chooses the networks that find people and tell them apart, by the site file or the best present, and loads them."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from app.infrastructure.torch_embedder import TorchEmbedder
     from app.infrastructure.torch_frames import DeviceFrames
 
+Prepare = Callable[[Collection[tuple[int, int]]], None]
 UNNAMED = ("recorded boxes", "none")  # what finds people and tells them apart where no network does
 MODELS_HINT = "--models DIR or SPOTON_MODELS_DIR"
 
@@ -53,6 +54,7 @@ class Networks:
         notes: lines that the user should read: which network was chosen, and why.
         names: what finds people and what tells them apart, in a few words.
         accelerator: where networks in torch run; None if none of them does.
+        preparing: of the networks that compile their calls; see `prepare`.
     """
 
     detector: Detector
@@ -62,6 +64,12 @@ class Networks:
     notes: tuple[str, ...]
     names: tuple[str, str]
     accelerator: "Accelerator | None" = None
+    preparing: tuple[Prepare, ...] = ()
+
+    def prepare(self, sizes: Collection[tuple[int, int]]) -> None:
+        """Compile what the site wants compiled, for frames of these widths and heights; takes up to minutes."""
+        for prepare in self.preparing:
+            prepare(sizes)
 
     def dimension(self) -> int:
         """Return the length of the embedder's vectors; 1 without embedder, for an index that stays empty."""
@@ -89,6 +97,7 @@ class _TorchParts:
     def __init__(self, settings: AcceleratorSettings) -> None:
         self._settings = settings
         self.wanted = False
+        self.preparing: list[Prepare] = []
 
     @cached_property
     def accelerator(self) -> "Accelerator":
@@ -96,7 +105,8 @@ class _TorchParts:
         from app.infrastructure.torch_device import open_accelerator
 
         self.wanted = True
-        return open_accelerator(self._settings.devices, self._settings.precision, self._settings.batch)
+        settings = self._settings
+        return open_accelerator(settings.devices, settings.precision, settings.batch, settings.compile)
 
     def opened_for(self, model: ModelFile) -> "tuple[Accelerator, DeviceFrames]":
         """Return both parts.
@@ -155,7 +165,7 @@ def build_networks(site_file: SiteFile, recordings: Mapping[CameraId, Recording]
     accelerator = torch.accelerator if torch.wanted else None
     if accelerator is not None:
         notes.append(f"accelerator: {accelerator.describe()}")
-    return Networks(detector, embedder, sure, cosines, tuple(notes), names, accelerator)
+    return Networks(detector, embedder, sure, cosines, tuple(notes), names, accelerator, tuple(torch.preparing))
 
 
 @contextmanager
@@ -186,7 +196,7 @@ def _build_detector(
     from app.infrastructure.torch_networks import load_people_networks
 
     networks = load_people_networks(model, accelerator, settings.image_size)
-    return TorchDetector(
+    detector = TorchDetector(
         name=model.name,
         path=model.path,
         networks=networks,
@@ -194,6 +204,8 @@ def _build_detector(
         frames=frames,
         config=_detector_config(settings, networks[0].traits.nms_iou or NMS_IOU),
     )
+    torch.preparing.append(detector.prepare)
+    return detector
 
 
 def _detector_config(settings: DetectorSettings, nms_iou: float) -> DetectorConfig:
@@ -228,7 +240,11 @@ def _build_embedder(
     from app.infrastructure.torch_networks import load_look_networks
 
     networks = load_look_networks(model, accelerator, settings.fit)
-    return TorchEmbedder(name=model.name, path=model.path, networks=networks, accelerator=accelerator, frames=frames)
+    embedder = TorchEmbedder(
+        name=model.name, path=model.path, networks=networks, accelerator=accelerator, frames=frames
+    )
+    torch.preparing.append(embedder.prepare)
+    return embedder
 
 
 def _find(name: str, site_file: SiteFile, models_dir: Path | None) -> ModelFile:

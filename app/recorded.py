@@ -23,6 +23,7 @@ from app.networks import build_networks
 from app.orchestration.batcher import Batcher, Fault, FaultKind
 from app.orchestration.jobs import Output, Progress, StageClock, run_recording
 from app.orchestration.pipeline import Pipeline
+from app.picture_codecs import build_codecs
 from app.rehearsal import rehearse
 from app.settings import SiteFile
 
@@ -73,14 +74,15 @@ def open_run(
         SpotOnError: anything that the user can mend.
     """
     site = site_file.site
-    recordings, worlds = open_recordings(site_file), open_worlds(site_file)
-    with Batcher([open_source(site_file, i, recordings, worlds) for i in range(len(site.cameras))]) as batcher:
+    recordings, worlds, codecs = open_recordings(site_file), open_worlds(site_file), build_codecs(site_file)
+    cameras = range(len(site.cameras))
+    with Batcher([open_source(site_file, i, recordings, worlds, codecs.decoding(i)) for i in cameras]) as batcher:
         views = _build_views(site_file, batcher)
         plan = build_plan(site_file, views) if has_floor(site_file) else None
         networks = build_networks(site_file, recordings, models_dir)
-        for note in (*networks.notes, *_floor_notes(site_file)):
+        for note in (*networks.notes, *codecs.notes, *_floor_notes(site_file)):
             say(note)
-        rehearse(site, views)
+        rehearse(site, views, networks.prepare)
         yield Run(batcher, build_pipeline(site, views, networks, clock), views, plan, networks.notes)
 
 

@@ -1,7 +1,7 @@
 """Walks made-up boxes through a frame path of its own, before the first real frame, and throws the result away.
 
-So everything that is compiled is there, from the cache or fresh, when cameras begin to wait for it. Knows no network:
-the boxes stand where a person could stand, and mean nothing.
+So everything that is compiled is there, from the cache or fresh, when cameras begin to wait for it. Knows no network's
+kind; the boxes stand where a person could stand, and mean nothing.
 """
 
 import threading
@@ -18,7 +18,7 @@ from app.domains.mapping.view import CameraView
 from app.domains.reid.likelihood import CosinePrior
 from app.domains.vocabulary import CameraId, Crops, Detections, Embeddings, Frame, FrameBatch
 from app.main import build_history, build_pipeline
-from app.networks import Networks
+from app.networks import Networks, Prepare
 from app.orchestration.pipeline import Pipeline
 from app.settings import Site
 
@@ -48,8 +48,10 @@ class _MadeUp:
         return Embeddings(LOOKS[crops.row])
 
 
-def rehearse(site: Site, views: Mapping[CameraId, CameraView]) -> None:
+def rehearse(site: Site, views: Mapping[CameraId, CameraView], prepare: Prepare) -> None:
     """Run a few made-up steps with the site's settings and views: about a minute on the first start, then a second.
+
+    The site's networks see nothing of them; `prepare` lets those compile that do.
 
     They run in a thread of their own, so that Ctrl-C ends the wait for them at once: a compiler that is interrupted
     may swallow the interruption.
@@ -59,6 +61,7 @@ def rehearse(site: Site, views: Mapping[CameraId, CameraView]) -> None:
     def run() -> None:
         try:
             _walk(site, views)
+            prepare({view.size for view in views.values()})
         except BaseException as fault:  # noqa: BLE001 - raised again by the thread that waits
             faults.append(fault)
 

@@ -11,7 +11,7 @@ import socket
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
@@ -30,7 +30,6 @@ from app.evaluation.live_score import LiveScore
 from app.infrastructure.data_folder import DataFolder
 from app.infrastructure.export_folder import ExportFolder
 from app.infrastructure.floor_sheet import read_plan_image
-from app.infrastructure.jpeg_encoder import OpenCVJpegEncoder
 from app.infrastructure.logs import configure_logs
 from app.infrastructure.sql_archive import SQLArchive
 from app.infrastructure.sql_database import Database, open_database
@@ -51,9 +50,10 @@ from app.main import (
 from app.networks import Networks, build_networks
 from app.orchestration.clock import Pace, SteadyClock
 from app.orchestration.exports import Exports
-from app.orchestration.ports import FloorTruth
+from app.orchestration.ports import FloorTruth, JpegEncoder
 from app.orchestration.reader import CameraFeed
 from app.orchestration.runtime import Runtime
+from app.picture_codecs import build_codecs
 from app.recorded import build_plan, has_floor
 from app.rehearsal import rehearse
 from app.settings import SiteFile
@@ -203,8 +203,8 @@ def _serve_site(
         folder = stack.enter_context(DataFolder(options.data))
         listening = stack.enter_context(_listen(options.host, options.port))
         database = _open_history(options, say)
-        recordings, pace = open_recordings(site_file), Pace(SteadyClock())
-        footage = LiveFootage(recordings, open_worlds(site_file), pace)
+        recordings, pace, codecs = open_recordings(site_file), Pace(SteadyClock()), build_codecs(site_file)
+        footage = LiveFootage(recordings, open_worlds(site_file), pace, codecs)
         feeds = [
             CameraFeed(CameraId(camera.id), partial(open_live_source, site_file, i, footage))
             for i, camera in enumerate(site_file.site.cameras)
@@ -213,22 +213,23 @@ def _serve_site(
         stack.callback(lambda: stuck.extend(runtime.stop(STOP_S)))
         runtime.start()  # cameras wake up while networks are loaded
         networks = build_networks(site_file, recordings, options.models)
-        for note in networks.notes:
+        for note in (*networks.notes, *codecs.notes):
             say(note)
         say(f"waiting for {len(feeds)} {'camera' if len(feeds) == 1 else 'cameras'}")
         views = _views(site_file, runtime, folder, say)
         say("getting ready; the first start on a machine compiles for about a minute")
-        rehearse(site_file.site, views)
+        rehearse(site_file.site, views, networks.prepare)
         start = _start(site_file, views, pace.clock.now())
         keeping = StoreConfig(keep=options.keep)
         store = SQLStore(database, folder.path / "spool", start, partial(_states, runtime), keeping)
         stack.callback(store.close, STOP_S)
-        truth = None if truth_of is None else _PacedTruth(truth_of(footage.worlds), pace)
         archive = SQLArchive(database, site_file.site.site)
         rates = {name: runtime.rates().get(name) for name in views}
         files = ExportFolder(folder.path / "exports", _address_name(site_file), rates)
         past = _Past(store, archive, Exports(archive, files))
-        site = _live_site(site_file, networks, views, runtime, past, truth)
+        site = _live_site(site_file, networks, views, runtime, past, codecs.encoder)
+        if truth_of is not None:
+            site = _simulated(site, _PacedTruth(truth_of(footage.worlds), pace))
         application = build_api(site, options.access)
         pipeline = build_pipeline(site_file.site, views, networks, runtime.stages, store.last_id)
         history = build_history(site_file.site, pipeline, lambda _batch, update: store.append(update))
@@ -331,7 +332,7 @@ def _live_site(
     views: Mapping[CameraId, CameraView],
     runtime: Runtime,
     past: _Past,
-    truth: FloorTruth | None,
+    encoder: JpegEncoder,
 ) -> LiveSite:
     plan = build_plan(site_file, views) if has_floor(site_file) else None
     bounds = None if plan is None else plan.bounds
@@ -345,7 +346,7 @@ def _live_site(
     return LiveSite(
         name=_address_name(site_file),
         detector=networks.names[0],
-        notes=tuple(_notes(networks, simulated=truth is not None)),
+        notes=tuple(_notes(networks)),
         bounds=bounds,
         plan=_plan_picture(site_file),
         cameras=tuple(cameras),
@@ -354,9 +355,7 @@ def _live_site(
         archive=past.archive,
         watch=past.store,
         exports=past.exports,
-        encoder=OpenCVJpegEncoder(),
-        truth=truth,
-        scorer=None if truth is None else LiveScore(truth),
+        encoder=encoder,
     )
 
 
@@ -365,10 +364,14 @@ def _address_name(site_file: SiteFile) -> str:
     return re.sub(r"[^A-Za-z0-9._-]+", "-", site_file.site.site)
 
 
-def _notes(networks: Networks, *, simulated: bool) -> Iterator[str]:
+def _simulated(site: LiveSite, truth: FloorTruth) -> LiveSite:
+    """Return a site that knows who really is where."""
+    note = "These people are simulated. The cameras' pictures are drawn, and everything else is measured from them."
+    return replace(site, notes=(note, *site.notes), truth=truth, scorer=LiveScore(truth))
+
+
+def _notes(networks: Networks) -> Iterator[str]:
     """Say what viewers should know; nothing of this machine's folders."""
-    if simulated:
-        yield "These people are simulated. The cameras' pictures are drawn, and everything else is measured from them."
     detector, embedder = networks.names
     yield f"People are found by {detector}."
     told = "where they are alone" if embedder == "none" else f"where they are and how they look ({embedder})"

@@ -141,11 +141,13 @@ class EmbedderSettings(SiteModel):
 
 
 class AcceleratorSettings(SiteModel):
-    """Where networks in torch run; those in OpenVINO run on the CPU."""
+    """Where networks in torch run, and pictures are decoded for them; those in OpenVINO run on the CPU."""
 
     devices: Annotated[tuple[DeviceName, ...], Field(min_length=1)] | Literal["auto"] = "auto"  # auto: all cards, or
     precision: Literal["auto", "fp32", "fp16", "bf16"] = "auto"  # auto: fp16 on cards, fp32 on the CPU
     batch: PositiveInt = 32  # pictures or crops in one call of a network, at most
+    decode: Literal["cpu", "card", "auto"] = "auto"  # where pictures are; auto: cpu until measured
+    compile: Literal["off", "graphs", "inductor"] = "off"  # what becomes of the networks' calls
     hub: bool = False  # models named hub:organisation/name may be fetched from the Hugging Face hub
 
 

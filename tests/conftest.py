@@ -8,7 +8,9 @@ import pytest
 from databases import address, postgres  # noqa: F401 - fixtures
 
 ROOT = Path(__file__).resolve().parent.parent
-GPU_STACK = all(find_spec(name) for name in ("torch", "torchvision", "ultralytics", "transformers", "open_clip"))
+GPU_STACK = all(
+    find_spec(name) for name in ("torch", "torchcodec", "torchvision", "ultralytics", "transformers", "open_clip")
+)
 # These import torch at their top; ./scripts/test --gpu installs it.
 TORCH_TESTS = ("torch", "ultralytics", "huggingface", "clip", "osnet")
 collect_ignore_glob = [f"{folder}test_{name}_*.py" for folder in ("", "*/") for name in TORCH_TESTS if not GPU_STACK]

@@ -43,7 +43,7 @@ def loaded():
     compiled = {thing for module in modules for thing in vars(module).values() if isinstance(thing, Dispatcher)}
     return {(function.__name__, str(signature)) for function in compiled for signature in function.signatures}
 
-rehearse(site(), world().views())
+rehearse(site(), world().views(), lambda _sizes: None)
 before = loaded()
 people = strollers()
 track(people, people.batches(3.0, 5.0))
@@ -75,6 +75,7 @@ def test_nothing_is_compiled_or_loaded_after_the_rehearsal(pytestconfig):
 @pytest.mark.parametrize("calibrated", [True, False], ids=["calibrated", "without calibration"])
 def test_a_rehearsal_leaves_no_trace(calibrated):
     views = {c.name: c.view() if calibrated else c.view_without_floor() for c in world().cameras}
-    before = dict(views)
-    rehearse(site(), views)
+    before, prepared = dict(views), []
+    rehearse(site(), views, prepared.append)
     assert views == before
+    assert prepared == [{views["a"].size}]

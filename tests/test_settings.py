@@ -140,6 +140,8 @@ def test_the_command_lines_devices_take_the_place_of_the_files(tmp_path, asked, 
         ({"devices": []}, "accelerator.devices"),
         ({"precision": "int8"}, "accelerator.precision"),
         ({"batch": 0}, "accelerator.batch"),
+        ({"decode": "gpu"}, "accelerator.decode"),
+        ({"compile": True}, "accelerator.compile"),
     ],
 )
 def test_a_wrong_accelerator_is_named(tmp_path, accelerator, key):

@@ -4,7 +4,7 @@ The frames are resized, normalised, looked at and freed of double boxes on their
 back in one copy a device. Knows what networks have in common, and of each no more than the protocol below.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -13,8 +13,9 @@ import numpy as np
 import torch
 from torchvision.ops import batched_nms
 
-from app.domains.vocabulary import Detections, FrameBatch, IntArray, VectorArray
+from app.domains.vocabulary import CameraId, Detections, Frame, FrameBatch, IntArray, VectorArray
 from app.infrastructure.regions import DetectorConfig, RegionBoxes, Regions, TilingRule, join_regions, lay_regions
+from app.infrastructure.torch_compile import prepared_calls
 from app.infrastructure.torch_device import Accelerator, Batches, to_device, told_of_loss
 from app.infrastructure.torch_frames import DeviceFrames, FrameStack, rows_of
 from app.infrastructure.torch_pixels import Placement, place
@@ -93,7 +94,19 @@ class TorchDetector:
         self._accelerator = accelerator
         self._frames = frames
         self._batches = [Batches(accelerator.batch, device, "picture") for device in accelerator.devices]
+        self._calls = prepared_calls([network.find for network in networks], accelerator, f"the detector {name}")
         self.sure = networks[0].traits.sure
+
+    def prepare(self, sizes: Iterable[tuple[int, int]]) -> None:
+        """Get ready for frames of these widths and heights, so that no step waits for a compiler."""
+        frames = [Frame(CameraId(""), 0.0, 0, size, np.empty((size[1], size[0], 3), np.uint8)) for size in sizes]
+        regions = lay_regions(FrameBatch(0.0, tuple(frames)), self.networks[0].traits.size, self.config.tiles, NO_TILES)
+        seen = np.unique(regions.xyxy[:, 2:] - regions.xyxy[:, :2], axis=0).tolist()
+        with torch.inference_mode():
+            for network, call, device in zip(self.networks, self._calls, self._accelerator.devices, strict=True):
+                for width, height in seen:
+                    across, down = network.placement((width, height)).input
+                    call.prepare((3, down, across), self._accelerator.dtype, device)
 
     def detect(self, batch: FrameBatch) -> list[Detections]:
         """Return the people of every frame, surest first."""
@@ -130,17 +143,18 @@ class TorchDetector:
             def look(begin: int, end: int, ids: IntArray = ids, rows: IntArray = rows) -> torch.Tensor:
                 stack.upload(rows[begin:end].tolist())
                 pixels = _cut(stack, rows[begin:end], regions.xyxy[ids[begin:end]])
-                return self._look(self.networks[stack.number], pixels, regions.xyxy[ids[begin:end]], ids[begin:end])
+                return self._look(stack.number, pixels, regions.xyxy[ids[begin:end]], ids[begin:end])
 
             tables += self._batches[stack.number].run(len(ids), look)
         return tables
 
-    def _look(self, network: PeopleNetwork, pixels: torch.Tensor, windows: IntArray, ids: IntArray) -> torch.Tensor:
-        """Return a table as `_find`, of all boxes."""
+    def _look(self, copy: int, pixels: torch.Tensor, windows: IntArray, ids: IntArray) -> torch.Tensor:
+        """Return a table as `_find`, of all boxes in regions that lie on the device of that copy."""
+        network = self.networks[copy]
         region = (pixels.shape[2], pixels.shape[1])
         placement = network.placement(region)
         images = place(pixels, placement, network.traits.padding).div_(255.0)
-        boxes, confidence = network.find(images.to(self._accelerator.dtype))
+        boxes, confidence = self._calls[copy](images.to(self._accelerator.dtype))
         confidence, best = confidence.topk(min(MOST_BOXES, confidence.shape[1]), dim=1)
         boxes = placement.to_region(boxes.gather(1, best[..., None].expand(-1, -1, 4)), region)
         corner = to_device(np.tile(windows[:, :2], 2).astype(np.float32), boxes.device)

@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 from app.errors import DeviceError
 
 Precision = Literal["auto", "fp32", "fp16", "bf16"]
+Compile = Literal["off", "graphs", "inductor"]
 Part = TypeVar("Part")
+COMPILED: dict[Compile, str] = {"off": "", "graphs": ", in CUDA graphs", "inductor": ", compiled by inductor"}
 DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 _log = logging.getLogger(__name__)
 
@@ -25,11 +27,13 @@ class Accelerator:
         devices: at least one; cameras are spread over them.
         dtype: of the networks' weights and inputs.
         batch: images in one call of a network, at most.
+        compile: graphs records the networks' calls on cards, inductor compiles them.
     """
 
     devices: tuple[torch.device, ...]
     dtype: torch.dtype
     batch: int
+    compile: Compile = "off"
 
     def on_cards(self) -> bool:
         """Say whether the devices are cards."""
@@ -38,19 +42,24 @@ class Accelerator:
     def describe(self) -> str:
         """Return devices and precision in a few words."""
         names = [f"{device} ({torch.cuda.get_device_name(device)})" for device in self.devices if device.type == "cuda"]
-        return f"{', '.join(names) or 'cpu'} in {next(name for name, dtype in DTYPES.items() if dtype == self.dtype)}"
+        precision = next(name for name, dtype in DTYPES.items() if dtype == self.dtype)
+        return f"{', '.join(names) or 'cpu'} in {precision}{COMPILED[self.compile]}"
 
 
-def open_accelerator(devices: Sequence[str] | Literal["auto"], precision: Precision, batch: int) -> Accelerator:
+def open_accelerator(
+    devices: Sequence[str] | Literal["auto"], precision: Precision, batch: int, compile_as: Compile = "off"
+) -> Accelerator:
     """Check devices and settle the precision.
 
     Args:
         devices: "cpu", "cuda" or "cuda:1"; "auto" takes every card that CUDA shows, or the CPU where it shows none.
         precision: "auto" is fp16 on cards and fp32 on the CPU.
         batch: images in one call of a network, at most.
+        compile_as: what becomes of the networks' calls.
 
     Raises:
-        DeviceError: a card that is not there, cards and the CPU together, or a precision that a device lacks.
+        DeviceError: a card that is not there, cards and the CPU together, or a precision or CUDA graphs where a device
+            has none.
     """
     cards = torch.cuda.device_count()
     if devices == "auto":
@@ -71,7 +80,9 @@ def open_accelerator(devices: Sequence[str] | Literal["auto"], precision: Precis
         raise DeviceError(", ".join(map(str, chosen)), "bf16 needs an Ampere card or later; set fp16")
     if precision == "auto":
         precision = "fp16" if on_card else "fp32"
-    return Accelerator(chosen, DTYPES[precision], batch)
+    if compile_as == "graphs" and not on_card:
+        raise DeviceError("cpu", "CUDA graphs need a card; set accelerator.compile to off or inductor")
+    return Accelerator(chosen, DTYPES[precision], batch, compile_as)
 
 
 def _has_bf16(device: torch.device) -> bool:

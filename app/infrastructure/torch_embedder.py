@@ -3,7 +3,7 @@
 Knows what networks have in common, and of each no more than the protocol below; nothing of identities.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -13,6 +13,7 @@ from torch.nn import functional
 
 from app.domains.vocabulary import Crops, Embeddings, FrameBatch, IntArray, VectorArray
 from app.infrastructure.crops import has_pixels, visible_windows
+from app.infrastructure.torch_compile import prepared_calls
 from app.infrastructure.torch_device import Accelerator, Batches, to_device, told_of_loss
 from app.infrastructure.torch_frames import DeviceFrames, FrameStack, rows_of
 from app.infrastructure.torch_pixels import CropPlan, crops_at_once, cut_crops
@@ -63,7 +64,15 @@ class TorchEmbedder:
         self.networks = networks
         self._accelerator = accelerator
         self._frames = frames
+        self._calls = prepared_calls([network.look for network in networks], accelerator, f"the embedder {name}")
         self._batches = [Batches(accelerator.batch, device, "crop") for device in accelerator.devices]
+
+    def prepare(self, _sizes: Iterable[tuple[int, int]]) -> None:
+        """Get ready for crops, so that no step waits for a compiler."""
+        width, height = self.networks[0].plan.size
+        with torch.inference_mode():
+            for call, device in zip(self._calls, self._accelerator.devices, strict=True):
+                call.prepare((3, height, width), self._accelerator.dtype, device)
 
     def embed(self, batch: FrameBatch, crops: Crops) -> Embeddings:
         """Return one unit vector per crop, row for row; zeros where the crop shows no pixel."""
@@ -86,7 +95,7 @@ class TorchEmbedder:
 
     def _queue(self, stack: FrameStack, row: IntArray, windows: IntArray) -> list[torch.Tensor]:
         """Have a stack's crops looked at, without waiting for the result: (n, D) unit vectors in their order."""
-        network = self.networks[stack.number]
+        network, call = self.networks[stack.number], self._calls[stack.number]
         widest, highest = (windows[:, 2:] - windows[:, :2]).max(axis=0).tolist()
         largest = (widest, highest)
         batches = self._batches[stack.number]
@@ -96,7 +105,7 @@ class TorchEmbedder:
 
         def look(begin: int, end: int) -> torch.Tensor:
             images = cut_crops(stack.pixels, rows[begin:end], where[begin:end], largest, network.plan)
-            return functional.normalize(network.look(images.to(self._accelerator.dtype)).float(), dim=1)
+            return functional.normalize(call(images.to(self._accelerator.dtype)).float(), dim=1)
 
         return batches.run(len(row), look)
 

@@ -3,6 +3,7 @@ import pytest
 import torch
 
 from app.domains.vocabulary import CameraId, Frame, FrameBatch
+from app.infrastructure.torch_decoding import DevicePixels
 from app.infrastructure.torch_frames import DeviceFrames, rows_of
 
 pytestmark = pytest.mark.gpu_stack
@@ -51,6 +52,26 @@ def test_any_view_of_pixels_may_come(view):
     (stack,) = DeviceFrames((CPU,)).stacks(FrameBatch(0.0, (Frame(CameraId("a"), 0.0, 0, (8, 6), pixels),)))
     stack.upload([0])
     np.testing.assert_array_equal(stack.pixels[0].numpy(), pixels)
+
+
+def test_what_lies_on_a_device_goes_there_beside_what_comes_from_the_host():
+    made = [frame(camera, (8, 6)) for camera in "abc"]
+    made[1] = Frame(CameraId("b"), 0.0, 0, (8, 6), DevicePixels(torch.from_numpy(made[1].pixels)))
+    batch = FrameBatch(0.0, tuple(made))
+    (stack,) = DeviceFrames((CPU,)).stacks(batch)
+    stack.upload([2, 1, 0])
+    np.testing.assert_array_equal(stack.pixels.numpy(), [np.asarray(f.pixels) for f in batch.frames])
+
+
+def test_memory_is_used_again_by_steps_of_all_sizes():
+    frames, places = DeviceFrames((CPU,)), []
+    for count in (3, 1, 2, 3):
+        batch = FrameBatch(float(count), tuple(frame(camera, (8, 6)) for camera in "abc"[:count]))
+        (stack,) = frames.stacks(batch)
+        stack.upload(range(count))
+        np.testing.assert_array_equal(stack.pixels.numpy(), [f.pixels for f in batch.frames])
+        places.append(stack.pixels.data_ptr())
+    assert len(set(places)) == 1
 
 
 def test_what_belongs_to_a_stack_is_found_by_its_frame():

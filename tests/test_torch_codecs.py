@@ -1,0 +1,57 @@
+"""Where a site's pictures are decoded: as it says, and as the machine can."""
+
+import pytest
+import torch
+import yaml
+
+from app.infrastructure import pyav_decoding, torch_device
+from app.infrastructure.jpeg_encoder import OpenCVJpegEncoder
+from app.infrastructure.torch_jpeg_encoder import TorchJpegEncoder
+from app.picture_codecs import build_codecs
+from app.settings import SiteFile, load_site
+
+pytestmark = pytest.mark.gpu_stack
+NO_CARD = pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a card")
+
+
+def site(folder, **accelerator) -> SiteFile:
+    path = folder / "site.yaml"
+    content = {"site": "s", "cameras": [{"id": "a", "source": "a.mp4"}], "accelerator": accelerator}
+    path.write_text(yaml.safe_dump(content))
+    return load_site(path)
+
+
+@pytest.mark.parametrize("decode", ["cpu", "auto"])
+def test_the_cpu_decodes_unless_cards_are_asked_for(tmp_path, decode):
+    codecs = build_codecs(site(tmp_path, decode=decode))
+    assert codecs.decoding(5) is pyav_decoding.HOST_DECODING
+    assert isinstance(codecs.encoder, OpenCVJpegEncoder)
+    assert codecs.notes == ()
+
+
+@NO_CARD
+def test_without_a_card_the_cpu_decodes_and_the_user_is_told(tmp_path):
+    codecs = build_codecs(site(tmp_path, decode="card"))
+    assert codecs.notes == ("decode: on the CPU, because no card is in use",)
+    assert codecs.decoding(0) is pyav_decoding.HOST_DECODING
+
+
+@NO_CARD
+def test_a_card_that_ffmpeg_cannot_use_leaves_the_decoding_to_the_cpu(tmp_path, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)  # torch would see a card, and FFmpeg finds none
+    codecs = build_codecs(site(tmp_path, decode="card"))
+    (note,) = codecs.notes
+    assert note.startswith("decode: on the CPU; device cuda:0: FFmpeg cannot decode on it (")
+    assert codecs.decoding(0) is pyav_decoding.HOST_DECODING
+
+
+def test_cameras_are_spread_over_devices_and_encoded_there(tmp_path, monkeypatch):
+    devices = (torch.device("cpu"), torch.device("cpu"))
+    monkeypatch.setattr(torch_device.Accelerator, "on_cards", lambda _self: True)
+    monkeypatch.setattr(torch_device, "DTYPES", {"fp32": torch.float32})
+    codecs = build_codecs(site(tmp_path, decode="card", devices=["cpu", "cpu"], precision="fp32"))
+    assert tuple(decoding.device for decoding in codecs.decodings) == devices
+    assert codecs.decoding(0) is codecs.decoding(2)
+    assert codecs.decoding(0) is not codecs.decoding(1)
+    assert isinstance(codecs.encoder, TorchJpegEncoder)
+    assert codecs.notes == ("decode: on cpu, cpu",)
