@@ -25,7 +25,7 @@ class RhythmConfig:
     __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
 
     weeks: int = 3  # that must have been observed, at least
-    observed: float = 0.5  # share of an hour that must have been observed for it to count
+    observed: float = 0.5  # of what the best hour was observed, an hour must have been observed to count
     sigmas: float = 3.0
     least_people: float = 0.25  # scatter of a place that is always equally full, in people
     least_share: float = 0.1  # and as a share of how many there usually are
@@ -47,6 +47,7 @@ class Band:
         expected: (H,) people.
         high: (H,) people; more are unusual.
         weeks: (H,) int64, how many weeks that were learnt from have the hour.
+        least_observed: share of hour and area from which on an hour is judged: no camera may see all of a place.
     """
 
     at: FloatArray
@@ -54,6 +55,7 @@ class Band:
     expected: FloatArray
     high: FloatArray
     weeks: IntArray
+    least_observed: float
 
 
 class Side(StrEnum):
@@ -89,7 +91,8 @@ def expect(past: OccupancySeries, at: FloatArray, offset_s: float = 0.0, config:
     config = config or RhythmConfig()
     if past.bucket_s != HOUR_S:
         raise ValueError(f"past has buckets of {past.bucket_s:g} s, expected hours")
-    counts = (past.observed >= config.observed) & np.isfinite(past.mean) & (past.at < at.min(initial=np.inf))
+    least = config.observed * float(past.observed.max(initial=0.0))
+    counts = (past.observed >= least) & np.isfinite(past.mean) & (past.at < at.min(initial=np.inf))
     learnt, people = _hour_of_week(past.at + offset_s)[counts], past.mean[counts]
     expected, spread = np.full(WEEK_HOURS, np.nan), np.full(WEEK_HOURS, np.nan)
     weeks = np.bincount(learnt, minlength=WEEK_HOURS)
@@ -100,13 +103,13 @@ def expect(past: OccupancySeries, at: FloatArray, offset_s: float = 0.0, config:
     spread = np.maximum(spread, np.maximum(config.least_people, config.least_share * expected))
     asked = _hour_of_week(at + offset_s)
     width = config.sigmas * spread[asked]
-    return Band(at, np.maximum(expected[asked] - width, 0.0), expected[asked], expected[asked] + width, weeks[asked])
+    low, high = np.maximum(expected[asked] - width, 0.0), expected[asked] + width
+    return Band(at, low, expected[asked], high, weeks[asked], least)
 
 
-def anomalies(series: OccupancySeries, band: Band, config: RhythmConfig | None = None) -> tuple[Anomaly, ...]:
+def anomalies(series: OccupancySeries, band: Band) -> tuple[Anomaly, ...]:
     """Return the hours, observed well enough, that lie outside the band of the same hours."""
-    config = config or RhythmConfig()
-    judged = series.observed >= config.observed
+    judged = series.observed >= band.least_observed
     above, below = judged & (series.mean > band.high), judged & (series.mean < band.low)
     return tuple(
         Anomaly(

@@ -76,6 +76,14 @@ def test_what_nobody_observed_is_neither_learnt_nor_judged() -> None:
     assert anomalies(series(at, np.full(24, np.nan), 0.0), expect(past, at)) == ()
 
 
+def test_a_place_of_which_a_third_is_ever_seen_has_its_rhythm() -> None:
+    past, at = weeks(6), MONDAY + 6 * WEEK_S + HOUR_S * np.arange(24)
+    band = expect(series(past.at, past.mean, 0.33), at)
+    assert band.expected == pytest.approx(expect(past, at).expected)
+    assert len(anomalies(series(at, np.full(24, 1000.0), 0.33), band)) == 24
+    assert anomalies(series(at, np.full(24, 1000.0), 0.1), band) == ()
+
+
 def test_nothing_is_learnt_from_the_hours_that_are_asked_for_or_later() -> None:
     at = MONDAY + 2 * WEEK_S + HOUR_S * np.arange(24)
     assert (expect(weeks(6), at).weeks == 2).all()
