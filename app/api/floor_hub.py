@@ -103,8 +103,7 @@ class FloorHub:
         runtime.stages.add("deliver", now - made_at)
         runtime.latency.add("publish", now - update.captured_at)
         self._send(floor_json(update, self._seq, now))
-        floor = update.floor
-        self.predictor.see(update.captured_at, floor.global_id, floor.xy, floor.velocity, floor.covariance)
+        self.predictor.see(update.captured_at, update.floor)
         if truth is not None:
             self._send(truth_json(update.captured_at, *truth.people_at(update.captured_at)))
         if self._site.scorer is not None:

@@ -11,7 +11,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from app.domains.vocabulary import FloatArray, IntArray
+from app.domains.vocabulary import BoolArray, FloatArray, FloorTracks, IntArray
 
 ENOUGH = 30  # errors, from which on they say how sure a prediction is
 
@@ -78,13 +78,14 @@ class PredictionError:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Dots:
-    """Dots of one instant, by person."""
+    """Dots of one instant, by person; see `Predictor.see`."""
 
     at: float
     person: IntArray
     xy: FloatArray
     velocity: FloatArray
     covariance: FloatArray
+    seen: BoolArray
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -110,18 +111,17 @@ class Predictor:
         self._begun: deque[_Dots] = deque()  # with which predictions began that are not all judged yet
         self._judged: tuple[deque[_Judged], ...] = tuple(deque() for _ in self._horizons)
 
-    def see(self, at: float, person: IntArray, xy: FloatArray, velocity: FloatArray, covariance: FloatArray) -> None:
+    def see(self, at: float, floor: FloorTracks) -> None:
         """Take in the dots of an instant, and judge the predictions for the time since the one before.
+
+        Judged is by dots that a camera supports: others have been predicted themselves.
 
         Args:
             at: capture time; where it is no later than the last, all begins anew.
-            person: (N,) int64, each once.
-            xy: (N, 2) metres.
-            velocity: (N, 2) metres per second.
-            covariance: (N, 2, 2) square metres, of the place.
+            floor: the dots.
         """
-        order = np.argsort(person)
-        now = _Dots(at, person[order], xy[order], velocity[order], covariance[order])
+        seen = np.array([len(cameras) > 0 for cameras in floor.cameras], np.bool_)
+        now = _Dots(at, floor.global_id, floor.xy, floor.velocity, floor.covariance, seen)
         before, self._now = self._now, now
         if before is None or at <= before.at:
             self._begun.clear()
@@ -169,8 +169,9 @@ class Predictor:
 
 
 def _judge(begun: _Dots, seconds: float, before: _Dots, now: _Dots) -> _Judged:
-    """Compare a prediction with where those people were who have dots at the two instants around its time."""
-    known = np.intersect1d(np.intersect1d(begun.person, before.person), now.person)
+    """Compare a prediction with where those were whom cameras saw at the two instants around its time."""
+    known = np.intersect1d(before.person[before.seen], now.person[now.seen])
+    known = np.intersect1d(begun.person, known)
     i, j, k = (np.searchsorted(dots.person, known) for dots in (begun, before, now))
     at = begun.at + seconds
     part = (at - before.at) / (now.at - before.at)

@@ -4,13 +4,22 @@ import numpy as np
 import pytest
 
 from app.domains.analytics.prediction import ENOUGH, PredictionConfig, Predictor
+from app.domains.vocabulary import CameraId, FloorTracks
 
 TINY = np.eye(2)[None] * 1e-4
 
 
-def show(predictor: Predictor, at: float, xy: np.ndarray, velocity: np.ndarray, first: int = 1) -> None:
+SEEN, COASTING = (CameraId("camera"),), ()
+
+
+def show(
+    predictor: Predictor, at: float, xy: np.ndarray, velocity: np.ndarray, first: int = 1, cameras: tuple = SEEN
+) -> None:
     n = len(xy)
-    predictor.see(at, np.arange(first, first + n), xy, velocity, np.repeat(TINY, n, axis=0))
+    floor = FloorTracks(
+        np.arange(first, first + n), xy, velocity, np.repeat(TINY, n, axis=0), (cameras,) * n, np.ones(n)
+    )
+    predictor.see(at, floor)
 
 
 def test_who_walks_straight_is_predicted_exactly() -> None:
@@ -75,11 +84,20 @@ def test_gaps_and_strangers_are_not_judged() -> None:
     assert predictor.error().n.tolist() == [0, 0, 0]
 
 
+def test_a_dot_that_coasts_judges_no_prediction() -> None:
+    predictor = Predictor()
+    for step in range(100):
+        cameras = SEEN if step < 30 else COASTING
+        show(predictor, 0.1 * step, np.zeros((1, 2)), np.zeros((1, 2)), cameras=cameras)
+    assert predictor.error().n.tolist() == [4, 2, 0]
+    assert len(predictor.paths()) == 1
+
+
 def test_errors_are_forgotten() -> None:
     predictor = Predictor(PredictionConfig(memory_s=5.0))
     for step in range(200):
         show(predictor, 0.1 * step, np.zeros((1, 2)), np.zeros((1, 2)))
     assert predictor.error().n.tolist() == [10, 10, 10]
-    predictor.see(100.0, np.zeros(0, np.int64), np.zeros((0, 2)), np.zeros((0, 2)), np.zeros((0, 2, 2)))
+    show(predictor, 100.0, np.zeros((0, 2)), np.zeros((0, 2)))
     assert predictor.error().n.tolist() == [0, 0, 0]
     assert len(predictor.paths()) == 0
