@@ -114,33 +114,37 @@ def _check_polygon(polygon: FloatArray) -> None:
     if len(crossing):
         first, second = sorted(crossing[0] + 1)
         raise ValueError(f"polygon: the edges from corner {first} and from corner {second} cross or touch")
-    x, y = polygon[:, 0] - polygon[0, 0], polygon[:, 1] - polygon[0, 1]  # shoelace formula
-    area = 0.5 * abs(float(x @ np.roll(y, -1) - y @ np.roll(x, -1)))
+    area = area_m2(polygon)
     if area < MIN_AREA_M2:
         raise ValueError(f"polygon: has an area of {area:.3g} m2, expected at least {MIN_AREA_M2:g}")
 
 
+def area_m2(polygon: FloatArray) -> float:
+    """Return the area of a polygon, (K, 2) metres, whose edges do not cross: people by it are a density."""
+    x, y = (polygon - polygon[0]).T  # near the origin, so that little is lost; shoelace formula
+    return 0.5 * abs(float(x @ np.roll(y, -1) - y @ np.roll(x, -1)))
+
+
 def _meet(begin: FloatArray, end: FloatArray) -> BoolArray:
     """Tell which edges of a polygon cross or touch, (K, K), other than neighbours in their common corner."""
+    along = end - begin
 
     def side(point: FloatArray) -> FloatArray:
         """Return on which side of each edge (rows) each point (columns) is, (K, K): -1, 0 or 1."""
-        off = point[None] - begin[:, None]
-        along = (end - begin)[:, None]
-        turned: FloatArray = along[..., 0] * off[..., 1] - along[..., 1] * off[..., 0]
-        return np.sign(turned)
+        sides: FloatArray = np.sign(_cross(along[:, None], point[None] - begin[:, None]))
+        return sides
 
-    of_begin, of_end = side(begin), side(end)
     low, high = np.minimum(begin, end), np.maximum(begin, end)
     near = ((low[:, None] <= high[None]) & (low[None] <= high[:, None])).all(axis=2)
-    apart = (of_begin * of_end > 0) | (of_begin * of_end > 0).T
-    meet: BoolArray = near & ~apart
-    k = np.arange(len(begin))
-    meet[k, k] = False
-    for step in (1, -1):  # neighbours may share their corner, but must not fold back on each other
-        other = (k + step) % len(begin)
-        fold = (side(begin if step == -1 else end)[k, other] == 0) & (
-            ((end - begin)[k] * (end - begin)[other]).sum(axis=1) < 0
-        )
-        meet[k, other] = fold
+    beside = side(begin) * side(end) > 0  # both ends of an edge on the same side of another one
+    meet: BoolArray = near & ~beside & ~beside.T
+    edge = np.arange(len(begin))
+    following, ahead = np.roll(edge, -1), np.roll(along, -1, axis=0)
+    meet[edge, edge] = False
+    meet[edge, following] = meet[following, edge] = (_cross(along, ahead) == 0.0) & ((along * ahead).sum(axis=1) < 0.0)
     return meet
+
+
+def _cross(a: FloatArray, b: FloatArray) -> FloatArray:
+    turned: FloatArray = a[..., 0] * b[..., 1] - a[..., 1] * b[..., 0]
+    return turned

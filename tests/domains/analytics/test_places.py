@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from walkers import line, rectangle, zone
 
-from app.domains.analytics.places import MAX_CORNERS, PlaceId, Zone, check_place
+from app.domains.analytics.places import MAX_CORNERS, PlaceId, Zone, area_m2, check_place
 
 
 def polygon(*corners: tuple[float, float]) -> Zone:
@@ -78,3 +78,9 @@ def test_crossing_edges_are_found_wherever_they_are(seed: int) -> None:
     bad[[a, b]] = bad[[b, a]]
     with pytest.raises(ValueError, match="cross or touch"):
         check_place(Zone(PlaceId("z"), "z", bad))
+
+
+def test_areas() -> None:
+    assert area_m2(rectangle(1000.0, 1000.0, 1002.0, 1003.0)) == pytest.approx(6.0)
+    assert area_m2(polygon(*STAR).polygon) == pytest.approx(6.0)
+    assert area_m2(rectangle(0.0, 0.0, 1.0, 1.0)[::-1]) == pytest.approx(1.0)
