@@ -1,12 +1,12 @@
-"""Who stands where at the moment: the tables of `membership.py`, as people come, are renamed, and go.
+"""Who stands where at the moment: its tables, as people come, are renamed, and go.
 
 Knows no dots, and of places only how many there are.
 """
 
 import numpy as np
 
-from app.domains.analytics.membership import INSIDE, OUTSIDE, PASSAGE, PERSON, STAY, UNKNOWN, Table
-from app.domains.vocabulary import FloatArray, IntArray
+from app.domains.analytics.tables import PASSAGE, PERSON, STAY, Where
+from app.domains.vocabulary import BoolArray, FloatArray, IntArray
 
 Ended = tuple[int, int, float, float]  # place by number, person by id, begin and end of a stay that was cut off
 
@@ -47,9 +47,9 @@ class Standing:
         found: IntArray = np.searchsorted(self.people["id"], ids)
         return found
 
-    def inside(self) -> Table:
+    def inside(self) -> BoolArray:
         """Tell who is at which place, (S, 1 + zones) bool."""
-        there: Table = (self.stays["where"] == INSIDE) & self.people["here"][:, None]
+        there: BoolArray = (self.stays["where"] == Where.INSIDE) & self.people["here"][:, None]
         return there
 
     def rename(self, source: int, target: int) -> list[Ended]:
@@ -63,10 +63,10 @@ class Standing:
         ended = self._cut_off(int(old), np.flatnonzero(self.inside()[old]))
         stays, gone = self.stays[new], self.stays[old]
         if self.people["here"][new]:
-            both = (stays["where"] == INSIDE) & (gone["where"] == INSIDE)
+            both = (stays["where"] == Where.INSIDE) & (gone["where"] == Where.INSIDE)
             stays["begun"][both] = np.minimum(stays["begun"], gone["begun"])[both]
             stays["told"][both] |= gone["told"][both]
-            taken = (stays["where"] != INSIDE) & (gone["where"] == INSIDE)
+            taken = (stays["where"] != Where.INSIDE) & (gone["where"] == Where.INSIDE)
         else:
             taken = np.ones(len(stays), np.bool_)
         if not self.people["here"][new] or self.people["seen"][new] < self.people["seen"][old]:
@@ -89,7 +89,7 @@ class Standing:
             ended += self._cut_off(row, gone[self.inside()[row, gone]])
         stays = np.zeros((len(self.people), 1 + len(zones)), STAY)
         stays[:, 0] = self.stays[:, 0]
-        stays["where"][:, 1:] = UNKNOWN
+        stays["where"][:, 1:] = Where.UNKNOWN
         stays[:, 1:][:, zones >= 0] = self.stays[:, 1 + zones[zones >= 0]]
         passages = np.zeros((len(self.people), len(lines)), PASSAGE)
         passages[:, lines >= 0] = self.passages[:, lines[lines >= 0]]
@@ -101,7 +101,7 @@ class Standing:
         there = self.inside()
         ended = [end for row in range(len(there)) for end in self._cut_off(row, np.flatnonzero(there[row]))]
         self.people["here"] = False
-        self.stays["where"] = OUTSIDE
+        self.stays["where"] = Where.OUTSIDE
         return ended
 
     def to_report(self, rhythm_s: float) -> tuple[IntArray, IntArray, FloatArray, FloatArray]:

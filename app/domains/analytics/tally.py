@@ -10,9 +10,9 @@ import numpy as np
 
 from app.domains.analytics.figures import Ending
 from app.domains.analytics.heat import CellArray
-from app.domains.analytics.membership import TOTAL, Note, Table
 from app.domains.analytics.places import PlaceId
 from app.domains.analytics.standing import Ended
+from app.domains.analytics.tables import TOTAL, Note, Table
 from app.domains.analytics.watched import HeatRows, OccupancyRows, StayRows
 from app.domains.vocabulary import FloatArray, IntArray
 

@@ -21,10 +21,11 @@ from app.domains.analytics import tally
 from app.domains.analytics.coverage import Coverage
 from app.domains.analytics.figures import Ending, Event, EventKind
 from app.domains.analytics.heat import cell_of
-from app.domains.analytics.membership import AREA, CLOCK, NOTE, RULES, TOTAL, Note, Table, follow
+from app.domains.analytics.membership import follow
 from app.domains.analytics.places import Line, PlaceId, PlaceVersion, Zone
 from app.domains.analytics.polygon import depth_of
 from app.domains.analytics.standing import Ended, Standing
+from app.domains.analytics.tables import AREA, CLOCK, NOTE, RULES, TOTAL, Note, Table
 from app.domains.analytics.tally import Names
 from app.domains.analytics.watched import (
     DotRows,
