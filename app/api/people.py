@@ -8,7 +8,7 @@ from fastapi import APIRouter, HTTPException, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.api.analytics import known_identity
-from app.api.asked import LARGEST_ID, AskedPeriod, asked_identity, asked_page, instant, next_cursor
+from app.api.asked import LARGEST_ID, AskedPeriod, When, asked_identity, asked_page, instant, next_cursor
 from app.api.errors import WrongField
 from app.api.permissions import permission
 from app.api.route import Route
@@ -69,8 +69,8 @@ class SplitOrder(BaseModel):
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"since": "2026-11-21T10:00:00Z"}]})
 
-    since: Annotated[str, Field(max_length=40)] | None = None
-    until: Annotated[str, Field(max_length=40)] | None = None
+    since: When | None = None
+    until: When | None = None
     reported: Annotated[list[Annotated[int, Field(ge=1, le=LARGEST_ID)]], Field(max_length=100)] = []
     into: int | None = None
 
