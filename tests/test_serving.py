@@ -148,6 +148,32 @@ def test_dots_boxes_history_and_counts_agree(running):
     assert counted[-1] == 2
 
 
+def test_the_history_is_asked_played_and_exported(running):
+    site, since = "/api/v1/sites/a-shop", f"since={time.time() - 3600}"
+    until = time.monotonic() + 20.0
+    while (running.get(f"{site}/dashboard?{since}").json()["visitors"] or 0) < 2:
+        assert time.monotonic() < until
+        time.sleep(0.3)
+    zone = {"name": "Hall", "kind": "zone", "polygon": [[0, 0], [12, 0], [12, 8], [0, 8]]}
+    assert httpx.put(f"{running.address}{site}/zones/hall", json=zone).json()["version"] == 1
+    heat = running.get(f"{site}/heatmap?{since}").json()
+    assert sum(heat["seconds"]) > 1.0
+    assert heat["quality"]["observed"] > 0.0
+    people = running.get(f"{site}/identities?{since}").json()["identities"]
+    journey = running.get(f"{site}/identities/{people[0]['id']}/journey?{since}").json()
+    assert journey["points"]
+    at = journey["points"][-1][0]
+    then = running.get(f"{site}/replay?at={at}").json()
+    assert people[0]["id"] in {person["id"] for person in then["people"]}
+    with running.watch(f"replay?since={at - 1.0}&until={at}") as viewer:
+        assert receive(viewer, "floor", lambda message: message["people"])["replay"] is True
+    rows = running.get(f"{site}/export?what=dots&format=csv&{since}&until={time.time()}").text.splitlines()
+    assert len(rows) > 2
+    while not any(event["place"] == "hall" for event in running.get(f"{site}/events?{since}").json()["events"]):
+        assert time.monotonic() < until + 10.0
+        time.sleep(0.3)
+
+
 def refusal(path, monkeypatch, **options):
     """Serve a site in this process, which must end in a fault; return its line."""
     monkeypatch.setattr("app.serving.configure_logs", lambda: None)

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Annotated
 
 from fastapi import Depends, Query, params
+from pydantic import Field
 
 from app.api.errors import WrongField
 from app.api.sites import NamedSite
@@ -31,20 +32,24 @@ Instant = Annotated[
         examples=["2026-11-21T10:00:00Z"],
     ),
 ]
+When = Annotated[
+    float | Annotated[str, Field(max_length=40)],
+    Field(description="RFC 3339 with its time zone, or seconds since epoch."),
+]
 Cursor = Annotated[str | None, Query(max_length=200, description="`next` of the page before.")]
 Limit = Annotated[int, Query(ge=1, le=LARGEST_PAGE, description="Items at most.")]
 
 
-def instant(field: str, text: str) -> float:
-    """Return the seconds since epoch that a text means.
+def instant(field: str, said: str | float) -> float:
+    """Return the seconds since epoch that a text or number means.
 
     Raises:
         WrongField: no time, one without its zone, or one outside of 2000 to 2100.
     """
     try:
-        seconds = float(text)
+        seconds = float(said)
     except ValueError:
-        seconds = _timestamp(field, text)
+        seconds = _timestamp(field, str(said))
     if not math.isfinite(seconds):
         raise WrongField(field, INSTANT)
     if not EARLIEST_S <= seconds <= LATEST_S:
@@ -65,7 +70,7 @@ def _timestamp(field: str, text: str) -> float:
         raise WrongField(field, INSTANT) from error
 
 
-def period_of(since: str | None, until: str | None, now: float) -> Period:
+def period_of(since: str | float | None, until: str | float | None, now: float) -> Period:
     """Return the period that is asked for; the day so far, in UTC, where nothing is said.
 
     Raises:

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, HTTPException, Path, Query, Response
 from fastapi.responses import FileResponse, StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
 
-from app.api.asked import asked_identity, period_of
+from app.api.asked import When, asked_identity, period_of
 from app.api.errors import WrongField
 from app.api.permissions import permission
 from app.api.places import known_place
@@ -47,8 +47,8 @@ class Wanted(BaseModel):
 
     what: What
     format: Format
-    since: Annotated[str, Field(max_length=40)]
-    until: Annotated[str, Field(max_length=40)]
+    since: When
+    until: When
     place: Annotated[str, Field(max_length=64)] | None = None
     camera: Annotated[str, Field(max_length=64)] | None = None
     identity: int | None = None

@@ -1,22 +1,29 @@
 """REST: the people of the history, their ways, their tags, and operators' corrections of who was whom."""
 
+import asyncio
 import math
-from typing import Annotated
+from typing import Annotated, Any
 
-from fastapi import APIRouter, HTTPException, Query
+from fastapi import APIRouter, HTTPException, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.api.analytics import known_identity
-from app.api.asked import AskedPeriod, asked_identity, asked_page, next_cursor
+from app.api.asked import LARGEST_ID, AskedPeriod, When, asked_identity, asked_page, instant, next_cursor
+from app.api.errors import WrongField
 from app.api.permissions import permission
 from app.api.route import Route
 from app.api.schemas import CERTAINTY, timestamp
+from app.api.site import LiveSite
 from app.api.sites import NamedSite
-from app.domains.vocabulary import Merge
+from app.domains.vocabulary import NO_ID, Correction, GlobalId, Merge, Split
 from app.orchestration.archive import IdentitySummary, Page, RecordedCorrection
 
 router = APIRouter(prefix="/api/v1/sites", tags=["people"], route_class=Route)
 
+STEP_S = 2.0  # for the frame path to take a correction up; it makes several steps a second, or none
+FOLLOWED: dict[int | str, dict[str, Any]] = {
+    202: {"description": "The live floor follows; the history has it some seconds later."}
+}
 Tag = Annotated[str, Field(min_length=1, max_length=32, pattern=r"^[^\x00-\x1f\x7f]+$")]
 
 
@@ -46,10 +53,35 @@ class IdentitiesAnswer(BaseModel):
     next: Annotated[str | None, Field(description="The cursor of the next page; null where this is the last.")]
 
 
-class CorrectionItem(BaseModel):
-    """Who was whom, corrected: `source` was, or was for some time, `target`."""
+class MergeOrder(BaseModel):
+    """Who it has been all along."""
 
-    id: int
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"into": 7}]})
+
+    into: int
+
+
+class SplitOrder(BaseModel):
+    """What was somebody else: a time, what was reported under some ids, or both.
+
+    `into` is who it was; a new person without it. Without `until` it goes on.
+    """
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"since": "2026-11-21T10:00:00Z"}]})
+
+    since: When | None = None
+    until: When | None = None
+    reported: Annotated[list[Annotated[int, Field(ge=1, le=LARGEST_ID)]], Field(max_length=100)] = []
+    into: int | None = None
+
+
+class CorrectionItem(BaseModel):
+    """Who was whom, corrected: `source` was, or was for some time, `target`.
+
+    `id` is null for a correction that the live floor follows and that the history has some seconds later.
+    """
+
+    id: int | None
     at: str
     type: str
     source: int
@@ -113,16 +145,98 @@ async def corrections(
     return CorrectionsAnswer(corrections=[correction_item(correction) for correction in found], next=after)
 
 
+@router.post(
+    "/{site}/identities/{identity}/merge",
+    summary="Two people were one",
+    status_code=201,
+    responses=FOLLOWED,
+    dependencies=[permission("identities:write")],
+)
+async def merge(site: NamedSite, identity: int, order: MergeOrder, response: Response) -> CorrectionItem:
+    """Let everything that counts as one person count as another: who was `identity` has been `into` all along."""
+    gone, kept = await known_identity(site, identity), await _other(site, order.into)
+    if gone == kept:
+        raise WrongField("into", f"is the same person as {identity} already")
+    return await _correct(site, Merge(gone, kept), response)
+
+
+@router.post(
+    "/{site}/identities/{identity}/split",
+    summary="One person was two",
+    status_code=201,
+    responses=FOLLOWED,
+    dependencies=[permission("identities:write")],
+)
+async def split(site: NamedSite, identity: int, order: SplitOrder, response: Response) -> CorrectionItem:
+    """Let what counted as one person for some time, or was reported under some ids, count as another.
+
+    Without `until`, whoever is there now under that id goes on as the other one.
+    """
+    mixed = await known_identity(site, identity)
+    since = -math.inf if order.since is None else instant("since", order.since)
+    until = math.inf if order.until is None else instant("until", order.until)
+    if since >= until:
+        raise WrongField("since", "is not before until")
+    if order.since is None and order.until is None and not order.reported:
+        raise WrongField("since", "say since when, until when, or which reported ids have been somebody else")
+    apart = GlobalId(NO_ID) if order.into is None else await _other(site, order.into)
+    if apart == mixed:
+        raise WrongField("into", f"is the same person as {identity} already")
+    reported = tuple(GlobalId(one) for one in sorted(set(order.reported)))
+    return await _correct(site, Split(mixed, apart, since, until, reported), response)
+
+
 @router.delete(
     "/{site}/corrections/{correction}", summary="Take a correction back", dependencies=[permission("identities:write")]
 )
 async def take_back(site: NamedSite, correction: int) -> CorrectionItem:
-    """Take a merge or split back: the history reads as if it had never been made."""
+    """Take a merge or split back: the history reads as if it had never been made.
+
+    Whoever is on the floor now keeps the id that they have now; split or merge them to change that.
+    """
     known = asked_identity(correction)
     taken = None if known is None else await site.archive.take_back(int(known), site.runtime.clock.now())
     if taken is None:
         raise HTTPException(404, f"there is no correction {correction} that stands")
     return correction_item(taken)
+
+
+async def _other(site: LiveSite, identity: int) -> GlobalId:
+    """Return who the other person is by now.
+
+    Raises:
+        WrongField: nobody by that id.
+    """
+    asked = asked_identity(identity)
+    found = None if asked is None else await site.archive.identity(asked)
+    if found is None:
+        raise WrongField("into", f"nobody with the id {identity} is known to the history")
+    return found.identity
+
+
+async def _correct(site: LiveSite, ordered: Correction, response: Response) -> CorrectionItem:
+    """Have the frame path follow a correction, which then brings it to the history; else enter it there.
+
+    Raises:
+        HTTPException: 409, it cannot be, or would change nothing.
+    """
+    answer = site.runtime.correct(ordered)
+    taken_up = asyncio.wrap_future(answer)
+    await asyncio.wait({taken_up}, timeout=STEP_S)
+    followed = None
+    if not answer.cancel():  # a cancelled one never will be taken up
+        try:
+            followed = await taken_up
+        except ValueError as error:
+            raise HTTPException(409, str(error)) from error
+    at = site.runtime.clock.now()
+    if followed is not None:
+        response.status_code = 202
+        return correction_item(RecordedCorrection(0, at, followed, None)).model_copy(update={"id": None})
+    recorded = await site.archive.correct(ordered, at)
+    if recorded is None:
+        raise HTTPException(409, "that would change nothing")
+    return correction_item(recorded)
 
 
 def identity_item(person: IdentitySummary) -> IdentityItem:

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Query, WebSocket
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from app.api.asked import instant, period_of
+from app.api.asked import When, instant, period_of
 from app.api.conversation import LONGEST_REASON, NOT_UNDERSTOOD, NotUnderstood, Seats, converse
 from app.api.errors import WrongField
 from app.api.floor_hub import FloorViewer
@@ -37,7 +37,7 @@ class Seek(Said):
     """Go there: a timestamp, or seconds since epoch."""
 
     type: Literal["seek"]
-    at: float | Annotated[str, Field(max_length=40)]
+    at: When
 
 
 class Speed(Said):
@@ -123,7 +123,7 @@ def _obey(text: str, player: Replay, viewer: FloorViewer, now: float) -> None:
     try:
         said = COMMANDS.validate_json(text)
         if isinstance(said, Seek):
-            player.seek(instant("at", str(said.at)))
+            player.seek(instant("at", said.at))
     except (ValidationError, WrongField) as error:
         raise NotUnderstood(EXPECTED) from error
     if isinstance(said, Speed):

@@ -23,6 +23,7 @@ from app.domains.vocabulary import (
     NO_ID,
     BoolArray,
     CameraId,
+    Correction,
     Crops,
     Detections,
     FloorPoints,
@@ -108,6 +109,17 @@ class Pipeline:
             corrections=found.corrections,
             named=named,
         )
+
+    def correct(self, ordered: Correction) -> Correction | None:
+        """Follow an operator's correction between two steps; the next update has it among its corrections.
+
+        Returns:
+            The correction as it leaves; None where it concerns nobody who is followed now, but the history alone.
+
+        Raises:
+            ValueError: it cannot be, such as merging two people who are both in sight.
+        """
+        return self.identities.correct(ordered)
 
     def _due(self, detections: Sequence[Detections]) -> Crops:
         """Choose the boxes whose appearance is worth the time; none without an embedder."""

@@ -7,13 +7,14 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import numpy as np
 import structlog
 
-from app.domains.vocabulary import CameraId, FrameBatch, TrackingUpdate
+from app.domains.vocabulary import CameraId, Correction, FrameBatch, TrackingUpdate
 from app.errors import DeviceError
 from app.orchestration.clock import SteadyClock
 from app.orchestration.latest import LatestBatcher, LatestConfig
@@ -109,6 +110,7 @@ class Runtime:
             CameraReader(feed, self._batcher, clock, self._report_reader, self.config.reader) for feed in feeds
         ]
         self._listeners: list[Listener] = []
+        self._orders: deque[tuple[Correction, Future[Correction | None]]] = deque()
         self._inference: threading.Thread | None = None
         self._stop = threading.Event()
         self._steps: deque[float] = deque(maxlen=RECENT)
@@ -158,6 +160,16 @@ class Runtime:
         """Begin to run the frame path."""
         self._inference = threading.Thread(target=self._run, args=(pipeline,), name="inference", daemon=True)
         self._inference.start()
+
+    def correct(self, ordered: Correction) -> "Future[Correction | None]":
+        """Have the frame path follow an operator's correction before its next step; any thread may ask.
+
+        Returns:
+            What comes of `Pipeline.correct`, once there is a step; until then it can be cancelled.
+        """
+        answer: Future[Correction | None] = Future()
+        self._orders.append((ordered, answer))
+        return answer
 
     def tracking(self) -> bool:
         """Say whether the frame path runs."""
@@ -217,11 +229,24 @@ class Runtime:
 
     def _step(self, pipeline: Pipeline, batch: FrameBatch) -> None:
         self.stages.add("wait", self.clock.now() - batch.captured_at)
+        self._follow_orders(pipeline)
         update = pipeline.step(batch)
         self._fault = None
         self._steps.append(time.monotonic())
         for listener in self._listeners:
             listener(batch, update)
+
+    def _follow_orders(self, pipeline: Pipeline) -> None:
+        while self._orders:
+            ordered, answer = self._orders.popleft()
+            if not answer.set_running_or_notify_cancel():
+                continue
+            try:
+                found = pipeline.correct(ordered)
+            except ValueError as error:
+                answer.set_exception(error)
+            else:
+                answer.set_result(found)
 
     def _report_reader(self, camera_id: CameraId, error: Exception) -> None:
         self._log.error("reading a camera failed", camera=camera_id, exc_info=error)

@@ -4,6 +4,7 @@ import asyncio
 import socket
 import threading
 import time
+from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -46,6 +47,7 @@ class StagedRuntime:
     def __init__(self):
         self.clock, self.stages, self.latency = SteadyClock(), RecentTimes(), RecentTimes()
         self.listeners, self.fault = [], None
+        self.ordered, self.followed, self.steps = [], None, True
 
     def listen(self, listener):
         self.listeners.append(listener)
@@ -53,6 +55,16 @@ class StagedRuntime:
     def publish(self, batch, update):
         for listener in self.listeners:
             listener(batch, update)
+
+    def correct(self, ordered):
+        """Answer as the test says: with a correction, a ValueError, or not at all."""
+        self.ordered.append(ordered)
+        answer = Future()
+        if isinstance(self.followed, ValueError):
+            answer.set_exception(self.followed)
+        elif self.steps:
+            answer.set_result(self.followed)
+        return answer
 
     def tracking(self):
         return self.fault is None

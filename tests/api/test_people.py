@@ -4,13 +4,20 @@ import pytest
 from fake_archive import NOON
 from stage import Stage, served
 
+from app.domains.vocabulary import NO_ID, Merge, Split
+
 SITE = "/api/v1/sites/shop"
 HOUR = "since=2026-01-01T12:00:00Z&until=2026-01-01T13:00:00Z"
 
 
 @pytest.fixture
-def client():
-    with served(Stage().site()) as client:
+def stage():
+    return Stage()
+
+
+@pytest.fixture
+def client(stage):
+    with served(stage.site()) as client:
         yield client
 
 
@@ -102,3 +109,76 @@ def test_a_journey_of_a_time_without_the_person_is_empty(client):
 )
 def test_what_no_journey_can_be_is_refused(client, query, field):
     assert client.get(f"{SITE}/identities/1/journey?{query}").json()["errors"][0]["field"] == field
+
+
+def test_a_merge_that_the_live_floor_does_not_know_goes_to_the_history(client, stage):
+    made = client.send("POST", f"{SITE}/identities/3/merge", {"into": 9})
+    assert made.status_code == 201
+    assert {name: made.json()[name] for name in ("id", "type", "source", "target")} == {
+        "id": 2,
+        "type": "merge",
+        "source": 3,
+        "target": 2,
+    }
+    assert stage.runtime.ordered == [Merge(3, 2)], "9 has turned out to be 2"
+    assert stage.archive.made[-1].correction == Merge(3, 2)
+
+
+def test_a_merge_that_the_live_floor_follows_is_not_entered_a_second_time(client, stage):
+    stage.runtime.followed = Merge(3, 2)
+    made = client.send("POST", f"{SITE}/identities/3/merge", {"into": 2})
+    assert (made.status_code, made.json()["id"], made.json()["source"]) == (202, None, 3)
+    assert len(stage.archive.made) == 1
+
+
+def test_a_floor_that_makes_no_steps_leaves_the_correction_to_the_history(client, stage):
+    stage.runtime.steps = False
+    made = client.send("POST", f"{SITE}/identities/3/merge", {"into": 2})
+    assert (made.status_code, made.json()["id"]) == (201, 2)
+
+
+def test_people_who_are_both_in_sight_are_not_merged(client, stage):
+    stage.runtime.followed = ValueError("3 and 2 are both in sight now, at different places")
+    refused = client.send("POST", f"{SITE}/identities/3/merge", {"into": 2})
+    assert (refused.status_code, refused.json()["detail"]) == (
+        409,
+        "3 and 2 are both in sight now, at different places",
+    )
+    assert len(stage.archive.made) == 1
+
+
+@pytest.mark.parametrize(
+    ("body", "split"),
+    [
+        ({"since": "2026-01-01T12:00:00Z"}, Split(3, NO_ID, NOON, float("inf"))),
+        ({"since": NOON - 9, "until": NOON}, Split(3, NO_ID, NOON - 9, NOON)),
+        ({"until": str(NOON), "into": 9}, Split(3, 2, float("-inf"), NOON)),
+        ({"reported": [7, 5, 7]}, Split(3, NO_ID, float("-inf"), float("inf"), (5, 7))),
+    ],
+)
+def test_a_split_takes_a_time_or_ids_away(client, stage, body, split):
+    made = client.send("POST", f"{SITE}/identities/3/split", body)
+    assert (made.status_code, stage.runtime.ordered) == (201, [split])
+    assert made.json()["until"] == (None if split.until == float("inf") else "2026-01-01T12:00:00.000Z")
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status", "field"),
+    [
+        ("3/merge", {"into": 3}, 422, "into"),
+        ("3/merge", {"into": 77}, 422, "into"),
+        ("77/merge", {"into": 3}, 404, None),
+        ("3/merge", {}, 422, "into"),
+        ("3/split", {}, 422, "since"),
+        ("3/split", {"since": "2026-01-01T12:00:00Z", "until": "2026-01-01T11:00:00Z"}, 422, "since"),
+        ("3/split", {"since": "soon"}, 422, "since"),
+        ("3/split", {"reported": [0]}, 422, "reported.0"),
+        ("3/split", {"reported": [1], "into": 3}, 422, "into"),
+        ("3/split", {"reported": list(range(1, 102))}, 422, "reported"),
+    ],
+)
+def test_what_cannot_be_corrected_is_refused(client, stage, path, body, status, field):
+    answer = client.send("POST", f"{SITE}/identities/{path}", body)
+    assert answer.status_code == status
+    assert field is None or answer.json()["errors"][0]["field"] == field
+    assert stage.runtime.ordered == []

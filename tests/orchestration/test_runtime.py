@@ -1,5 +1,6 @@
 import time
 
+import numpy as np
 import pytest
 from fakes import FakeDetector
 from world import SIZE, World, corner_cameras, person
@@ -10,7 +11,7 @@ from app.domains.reid.evidence import IdentityConfig
 from app.domains.reid.gallery import Gallery
 from app.domains.reid.identity import IdentityResolver
 from app.domains.reid.likelihood import CosineLikelihood, CosinePrior
-from app.domains.vocabulary import Detections, Frame
+from app.domains.vocabulary import NO_ID, Detections, Frame, GlobalId, Merge, Split
 from app.errors import CameraUnavailable, DeviceError
 from app.infrastructure.faiss_index import FaissIndex
 from app.orchestration.clock import SteadyClock
@@ -216,3 +217,29 @@ def test_recent_times_have_a_median_and_quantiles():
     with times.time("sleep"):
         time.sleep(0.01)
     assert 10.0 <= times.milliseconds()["sleep"] < 200.0
+
+
+def test_an_operators_correction_leaves_once_with_the_next_update(site):
+    site.track()
+    await_dots(site, 2)
+    split = Split(GlobalId(1), GlobalId(NO_ID), 0.0, np.inf)
+    found = site.runtime.correct(split).result(5.0)
+    site.until(lambda: any(update.corrections for _, update in site.seen))
+    time.sleep(0.3)
+    left = [correction for _, update in site.seen for correction in update.corrections]
+    assert left.count(found) == 1
+    assert found.apart in site.seen[-1][1].floor.global_id
+
+
+def test_a_correction_that_cannot_be_is_refused_and_one_that_was_given_up_is_never_followed(site):
+    given_up = site.runtime.correct(Merge(GlobalId(1), GlobalId(2)))
+    assert given_up.cancel()
+    site.track()
+    await_dots(site, 2)
+    assert not any(update.corrections for _, update in site.seen)
+    with pytest.raises(ValueError, match="both in sight"):
+        site.runtime.correct(Merge(GlobalId(1), GlobalId(2))).result(5.0)
+
+
+def await_dots(site, people):
+    site.until(lambda: bool(site.seen) and len(site.seen[-1][1].floor) == people)

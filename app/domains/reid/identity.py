@@ -16,6 +16,7 @@ from app.domains.assignment import assign
 from app.domains.reid.evidence import Evidence, IdentityConfig, share
 from app.domains.reid.gallery import Gallery
 from app.domains.reid.likelihood import CosineLikelihood
+from app.domains.reid.orders import follow
 from app.domains.reid.people import Claim, Key, Newcomer, People, TrackKey, Whereabouts
 from app.domains.reid.review import Reviewer
 from app.domains.vocabulary import (
@@ -117,6 +118,7 @@ class IdentityResolver:
         self._learnt_at = -np.inf
         self._stepped_at = -np.inf
         self._begin = -np.inf  # capture time from which on rows belong to this step
+        self._ordered: list[Correction] = []  # followed already, and to leave with the next step
 
     def affinity(self, tracks: Sequence[Tracks], target_id: IntArray) -> FloatArray:
         """Return how much appearance speaks for each pair of a row of `tracks` and a floor target.
@@ -172,11 +174,12 @@ class IdentityResolver:
         of_target = self._identities_of(targets)
         self._note(now, rows, ids, targets, of_target)
         looked_at = {GlobalId(ids[row]) for row in rows.looks if ids[row] != NO_ID}
-        corrections = self._reviewer.review(now, self._begin, looked_at, self._supported)
-        if corrections:
+        reviewed = self._reviewer.review(now, self._begin, looked_at, self._supported)
+        if reviewed:
             ids, of_target = self._name_rows(now, rows), self._identities_of(targets)
         of_row, certainty = np.array(ids, dtype=np.int64), self._certainty_of(ids)
         cuts = rows.ends[:-1]
+        corrections, self._ordered = (*self._ordered, *reviewed), []
         return Resolution(
             of_row=np.split(of_row, cuts) if tracks else [],
             row_certainty=np.split(certainty, cuts) if tracks else [],
@@ -184,6 +187,13 @@ class IdentityResolver:
             target_certainty=self._certainty_of(of_target.tolist()),
             corrections=corrections,
         )
+
+    def correct(self, ordered: Correction) -> Correction | None:
+        """Follow an operator's correction between two steps, as `follow` does; it leaves with those of the next one."""
+        found = follow(ordered, self._people, self._stepped_at)
+        if found is not None:
+            self._ordered.append(found)
+        return found
 
     def _certainty_of(self, ids: list[int]) -> FloatArray:
         """Return the probability that each identity (N,) is right; 0 for NO_ID."""

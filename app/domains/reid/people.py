@@ -119,6 +119,7 @@ class People:
         claims: of the identities that may still be corrected.
         of_target: the identity of each floor target that has one.
         of_track: the identity that each camera's track had last, and when.
+        told_apart: pairs of whom somebody who knows says that they are two.
     """
 
     def __init__(self, gallery: Gallery) -> None:
@@ -127,6 +128,7 @@ class People:
         self.claims: dict[GlobalId, Claim] = {}
         self.of_target: dict[int, GlobalId] = {}
         self.of_track: dict[TrackKey, tuple[GlobalId, float]] = {}
+        self.told_apart: set[frozenset[GlobalId]] = set()
 
     def __getitem__(self, identity: GlobalId) -> Person:
         return self.remembered[identity]
@@ -197,6 +199,27 @@ class People:
         person.where, person.cameras = before, {c: at for c, at in person.cameras.items() if at < claim.at}
         self._take_over(mixed, apart)
 
+    def part(self, mixed: GlobalId, apart: GlobalId, since: float) -> None:
+        """Let whoever is there now as one identity go on as another, and both stand; looks of a claim go along."""
+        claim = self.claims.get(mixed)
+        if claim is not None and claim.before is not None:
+            self.split(mixed, apart, claim.before, claim)
+        else:
+            person, other = self[mixed], self[apart]
+            other.where = person.where
+            other.cameras.update(person.cameras)
+            other.stays = sorted(other.stays + [stay for stay in person.stays if stay[1] >= since])[-MOST_STAYS:]
+            self._take_over(mixed, apart)
+        self.stand(mixed)
+        self.stand(apart)
+        self.told_apart.add(frozenset((mixed, apart)))
+
+    def stand(self, identity: GlobalId) -> None:
+        """Let an identity stand as it is: somebody who knows says so."""
+        self.claims.pop(identity, None)
+        self._gallery.settle(identity)
+        self[identity].certainty = 1.0
+
     def forget(self, now: float, tracks_after_s: float) -> None:
         """Drop tracks that have not been seen for so long, and identities that the gallery has forgotten."""
         self.of_track = {key: entry for key, entry in self.of_track.items() if now - entry[1] <= tracks_after_s}
@@ -205,6 +228,7 @@ class People:
         for identity in self._gallery.expire(now):
             del self.remembered[identity]
             self.claims.pop(identity, None)
+            self.told_apart = {pair for pair in self.told_apart if identity not in pair}
 
     def _take_over(self, old: GlobalId, new: GlobalId) -> None:
         for target in [t for t, identity in self.of_target.items() if identity == old]:

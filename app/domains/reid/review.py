@@ -165,6 +165,8 @@ class Reviewer:
     def _never_met(self, one: GlobalId, other: GlobalId) -> bool:
         """Say whether two identities were never there together, but for moments in which one person was two targets."""
         a, b = self._people[one], self._people[other]
+        if frozenset((one, other)) in self._people.told_apart:
+            return False
         return a.beside_s(b) <= min(self.config.double_s, DOUBLE_SHARE * min(a.seen_s(), b.seen_s()))
 
 

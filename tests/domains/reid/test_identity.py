@@ -17,6 +17,7 @@ from app.domains.vocabulary import (
     CameraId,
     Correction,
     FloorTargets,
+    Merge,
     Split,
     Tracks,
     TrackState,
@@ -457,3 +458,59 @@ def test_two_sites_never_affect_each_other(site):
     other = Site()
     assert other.see(60.0, {1: HERE}, {"a": [(1, 1, RED)]}).targets == {1: 1}
     assert site.see(60.0, {2: FAR}, {"a": [(6, 2, BLUE)]}).targets == {2: 2}
+
+
+def test_an_operators_merge_is_followed_from_the_next_step_on_and_stands(site):
+    site.watch(0.0, 5.0, {1: HERE}, {"a": [(5, 1, RED)]})
+    before = site.watch(60.0, 62.0, {3: HERE}, {"b": [(8, 3, GREEN)]})
+    assert before.targets == {3: 2}
+    assert site.resolver.correct(Merge(2, 1)) == Merge(2, 1, 1.0)
+    answer = site.see(62.5, {3: HERE}, {"b": [(8, 3, GREEN)]})
+    assert (answer.targets, answer.rows, answer.corrections) == ({3: 1}, {"b": [1]}, (Merge(2, 1, 1.0),))
+    assert answer.certainty == {3: 1.0}
+    later = [site.see(63.0 + i, {3: HERE}, {"b": [(8, 3, GREEN)]}) for i in range(20)]
+    assert all(a.targets == {3: 1} and not a.corrections for a in later), "whom an operator names stays so"
+
+
+def test_an_operators_split_makes_somebody_new_of_who_is_there(site):
+    site.watch(0.0, 5.0, {1: HERE}, {"a": [(5, 1, RED)]})
+    assert site.watch(60.0, 62.0, {3: HERE}, {"b": [(8, 3, RED)]}).targets == {3: 1}
+    split = site.resolver.correct(Split(1, NO_ID, 60.0, np.inf))
+    assert (split.mixed, split.apart, split.since, split.certainty) == (1, 2, 60.0, 1.0)
+    assert 62.0 < split.until < 62.01
+    answer = site.see(62.5, {3: HERE}, {"b": [(8, 3, RED)]})
+    assert (answer.targets, answer.rows, answer.corrections) == ({3: 2}, {"b": [2]}, (split,))
+    later = [site.see(63.0 + i, {3: HERE}, {"b": [(8, 3, RED)]}) for i in range(20)]
+    assert all(a.targets == {3: 2} and not a.corrections for a in later)
+
+
+def test_a_split_may_name_who_it_really_is(site):
+    site.watch(0.0, 5.0, {1: HERE, 2: NEAR_BY}, {"a": [(5, 1, RED), (6, 2, BLUE)]})
+    assert site.watch(60.0, 62.0, {3: HERE}, {"b": [(8, 3, RED)]}).targets == {3: 1}
+    site.resolver.correct(Split(1, 2, 60.0, np.inf))
+    assert site.see(62.5, {3: HERE}, {"b": [(8, 3, RED)]}).targets == {3: 2}
+
+
+@pytest.mark.parametrize(
+    "ordered",
+    [
+        Merge(1, 99),
+        Merge(99, 1),
+        Merge(1, 1),
+        Split(99, NO_ID, 0.0, np.inf),
+        Split(1, NO_ID, 0.0, 4.0),
+        Split(1, 99, 0.0, np.inf),
+        Split(1, NO_ID, 0.0, np.inf, (7,)),
+    ],
+)
+def test_what_concerns_nobody_who_is_followed_is_left_to_the_history(site, ordered):
+    site.watch(0.0, 5.0, {1: HERE}, {"a": [(5, 1, RED)]})
+    assert site.resolver.correct(ordered) is None
+    answer = site.see(5.5, {1: HERE}, {"a": [(5, 1, RED)]})
+    assert (answer.targets, answer.corrections) == ({1: 1}, ())
+
+
+def test_two_people_in_sight_cannot_be_one(site):
+    site.watch(0.0, 5.0, {1: HERE, 2: FAR}, {"a": [(5, 1, RED), (6, 2, RED)]})
+    with pytest.raises(ValueError, match="1 and 2 are both in sight now"):
+        site.resolver.correct(Merge(1, 2))
