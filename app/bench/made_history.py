@@ -258,7 +258,7 @@ def _pack(connection: Connection, site_id: int, batch: Batch) -> None:
 
 
 def _footprints(cameras: int) -> list[FloatArray]:
-    """Return the part of the floor that each camera sees: stripes that overlap, all but a tenth of it."""
+    """Return the part of the floor that each camera sees: stripes that overlap, and leave a margin."""
     width = 0.9 * WIDTH / cameras
     return [
         np.array([[i * width, 0.0], [(i + 1.5) * width, 0.0], [(i + 1.5) * width, HEIGHT], [i * width, HEIGHT]])

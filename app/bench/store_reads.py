@@ -102,13 +102,12 @@ def measure(scales: Mapping[str, Scale], address: str | None, rounds: int, say: 
         addresses = {"SQLite": f"sqlite:///{Path(folder) / 'history.sqlite'}"}
         if address is not None:
             addresses["PostgreSQL"] = address
+            _check_empty(address)
+        _check_disk(Path(folder), scales["SQLite"])
         for kind, where in addresses.items():
-            scale = scales[kind]
-            if kind == "SQLite":
-                _check_disk(Path(folder), scale)
             database = open_database(where)
             try:
-                facts[kind] = _made_and_asked(database, kind, scale, rounds, say)
+                facts[kind] = _made_and_asked(database, kind, scales[kind], rounds, say)
             finally:
                 database.close()
             tables.append(_table(kind, facts[kind]))
@@ -163,8 +162,6 @@ def draw(rng: np.random.Generator, database: Database, scale: Scale) -> Drawn:
 
 def _made_and_asked(database: Database, kind: str, scale: Scale, rounds: int, say: Say) -> dict[str, Any]:
     """Make a history, ask it, and remove it."""
-    if database.write(revision) != NOTHING:
-        raise ConfigError("--database", "", "is not empty; a history to read is made in an empty one, and removed")
     database.write(upgrade)
     try:
         begun = time.perf_counter()
@@ -191,6 +188,16 @@ async def _ask(archive: SQLArchive, database: Database, scale: Scale, rounds: in
             await question(archive, drawn)
             took[name].append(1000.0 * (time.perf_counter() - begun))
     return {name: spread(times[1:]) for name, times in took.items()}
+
+
+def _check_empty(address: str) -> None:
+    database = open_database(address)
+    try:
+        found = database.write(revision)
+    finally:
+        database.close()
+    if found != NOTHING:
+        raise ConfigError("--database", "", "is not empty; a history to read is made in an empty one, and removed")
 
 
 def _check_disk(folder: Path, scale: Scale) -> None:
