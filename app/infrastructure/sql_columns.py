@@ -37,7 +37,9 @@ def _of_number(element: Seconds, compiler: SQLCompiler, **options: object) -> st
 def fetch(connection: Connection, query: Select[Any]) -> list[Sequence[Any]]:
     """Return the columns of an answer, in its order; instants must be wrapped in `Seconds`."""
     if connection.dialect.name == "sqlite":
-        rows = connection.execute(query).all()
+        result = connection.execute(query)
+        rows = result.cursor.fetchall() if result.cursor is not None else []  # the driver's tuples as they are
+        result.close()
         return list(zip(*rows, strict=True)) if rows else [()] * len(query.selected_columns)
     inner = query.subquery()
     columns = [func.array_agg(column, type_=NullType()) for column in inner.c]  # the driver's lists as they are

@@ -19,7 +19,7 @@ from app.infrastructure.sql_schema import CAMERAS, DOTS, POINTS
 from app.orchestration.archive import Boxes, Dots
 
 PART = 50_000  # rows of a part at most, but for those of its last instant
-PART_S = 3600.0  # that a part of one person lasts: 36,000 rows at 10 a second
+PART_S = 4 * 3600.0  # that a part of one person lasts: 28,800 rows at 2 a second
 TICK_S = 1e-6  # instants are kept to the microsecond
 
 

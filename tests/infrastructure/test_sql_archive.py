@@ -227,7 +227,8 @@ def test_two_ids_of_one_person_at_one_instant_are_one_dot_at_the_surer_place(his
         assert [part.xy[:, 0].tolist() for part in parts] == [[1.0, 1.0, 1.0]]
 
 
-def test_one_persons_dots_of_a_long_time_come_by_hours_and_skip_where_they_were_not(history):
+def test_one_persons_dots_of_a_long_time_come_in_parts_that_skip_where_they_were_not(history, monkeypatch):
+    monkeypatch.setattr(sql_dots, "PART_S", HOUR)
     history.walked(1, 0.0, 1.5 * HOUR)
     history.run(2, 500 * HOUR, 502 * HOUR)
     history.walked(2, 500 * HOUR, 500 * HOUR + 1.0, run_id=2)
