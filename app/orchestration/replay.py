@@ -42,15 +42,17 @@ async def played(archive: Archive, period: Period) -> AsyncIterator[TrackingUpda
     Raises:
         StoreError: the history cannot be read.
     """
-    held: Dots | None = None
+    kept, given = NO_DOTS, -np.inf  # those still needed, and up to when all were given
     async for part in archive.dots(period):
-        whole = part if held is None else _joined(held, part)
-        last = whole.at == whole.at[-1]  # more of the last instant may come with the next part
-        for update in _updates(_rows(whole, ~last)):
-            yield update
-        held = _rows(whole, last)
-    if held is not None:
-        for update in _updates(held):
+        kept = _joined(kept, part)
+        known = kept.at[-1] - SLOPE_S  # later ones need what comes behind them for their velocities
+        for update in _updates(kept):
+            if given <= update.captured_at < known:
+                yield update
+        given = max(given, known)
+        kept = _rows(kept, kept.at >= given - SLOPE_S)
+    for update in _updates(kept):
+        if update.captured_at >= given:
             yield update
 
 
@@ -66,7 +68,7 @@ def _updates(dots: Dots) -> list[TrackingUpdate]:
     """Return one update an instant; dots come by time."""
     velocity = _velocity(dots.at, dots.identity, dots.xy)
     begins = np.flatnonzero(np.diff(dots.at, prepend=-np.inf) > 0.0)
-    ends = np.append(begins[1:], len(dots))
+    ends = np.append(begins, len(dots))[1:]
     return [
         TrackingUpdate(float(dots.at[begin]), (), _floor(_rows(dots, slice(begin, end)), velocity[begin:end]), ())
         for begin, end in zip(begins.tolist(), ends.tolist(), strict=True)
