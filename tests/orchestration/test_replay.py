@@ -49,6 +49,22 @@ async def test_a_period_is_played_in_order_each_instant_whole():
         np.testing.assert_allclose(update.floor.velocity, [[0.1, 0.0]] * 2, atol=1e-9)
 
 
+async def test_everybody_who_walks_has_a_velocity_at_every_instant_however_the_history_is_cut():
+    class Crumbs(FakeArchive):
+        async def dots(self, period, identity=None):
+            async for part in super().dots(period, identity):
+                for at in np.unique(part.at):
+                    rows = part.at == at
+                    yield Dots(*(getattr(part, n)[rows] for n in ("at", "identity", "xy", "sigma", "certainty")))
+
+    whole = [update async for update in played(FakeArchive(), Period(NOON, NOON + 3.0))]
+    crumbs = [update async for update in played(Crumbs(), Period(NOON, NOON + 3.0))]
+    assert [update.captured_at for update in crumbs] == [update.captured_at for update in whole]
+    for update, same in zip(crumbs, whole, strict=True):
+        np.testing.assert_allclose(update.floor.velocity, [[0.1, 0.0]] * 2)
+        np.testing.assert_allclose(same.floor.velocity, [[0.1, 0.0]] * 2)
+
+
 async def test_an_instant_that_two_parts_share_is_one_update():
     class Cut(FakeArchive):
         async def dots(self, period, identity=None):
