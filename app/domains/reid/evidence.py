@@ -30,6 +30,7 @@ class IdentityConfig:
     prior_newcomers: float = 5.0  # and in newcomers
     merge_log_odds: float = 1.0  # log-odds from which on a young identity is merged into a remembered one
     split_log_odds: float = 2.0  # log-odds from which on somebody taken for a remembered one is taken for another
+    part_log_odds: float = 3.0  # and from which on somebody who was in sight all the time is
     stranger_area_m2: float = 100.0  # strangers are expected to appear anywhere in an area of this size
     walk_m: float = 0.6  # standard deviation of how far from their last course people reappear at once
     drift_m_per_s: float = 0.7  # and by how much more for each second out of sight

@@ -36,6 +36,7 @@ class GalleryEntry:
         prototype: (D,) unit vector, their mean direction; None before the first.
         before: what `means` was when somebody was taken for this identity, while that may still turn out wrong.
         fresh: what came since, `means` itself where nothing was before; None when there is no such doubt.
+        earlier: what `means` was when the doubt before this one began.
     """
 
     last_seen: float
@@ -43,6 +44,7 @@ class GalleryEntry:
     prototype: VectorArray | None = None
     before: Looks = field(default_factory=dict)
     fresh: Looks | None = None
+    earlier: Looks = field(default_factory=dict)
 
 
 class Gallery:
@@ -94,7 +96,8 @@ class Gallery:
 
     def settle(self, identity: GlobalId) -> None:
         """End the doubt: what was added stays."""
-        self._entries[identity].before, self._entries[identity].fresh = {}, None
+        entry = self._entries[identity]
+        entry.earlier, entry.before, entry.fresh = entry.before, {}, None
 
     def in_doubt(self, identity: GlobalId) -> bool:
         """Say whether what is added to the identity is kept apart."""
@@ -110,11 +113,20 @@ class Gallery:
         entry = self._entries[identity]
         return self.prototype(identity) if entry.fresh is None else _direction(entry.before)
 
+    def looks_long_before(self, identity: GlobalId) -> VectorArray | None:
+        """Return the direction (D,) of what was remembered one doubt earlier; None for nothing."""
+        return _direction(self._entries[identity].earlier)
+
+    def recall_earlier(self, identity: GlobalId) -> None:
+        """Take what was remembered one doubt earlier for what was known when this doubt began."""
+        entry = self._entries[identity]
+        entry.before = entry.earlier or entry.before
+
     def split(self, mixed: GlobalId, apart: GlobalId) -> None:
         """Give another identity what was added since the doubt began; the doubt goes with it."""
         entry, other = self._entries[mixed], self._entries[apart]
         fresh = entry.fresh or {}
-        entry.means = entry.before
+        entry.means = dict(entry.before)
         self.settle(mixed)
         self.doubt(apart)
         self._absorb(other, fresh)

@@ -382,4 +382,4 @@ class IdentityResolver:
             elsewhere = [self._gallery.seen_elsewhere(identity, camera_id) for identity in own]
             same = [float(rows.looks[row] @ b) for row, b in zip(taken, elsewhere, strict=True) if b is not None]
             self._evidence.crops.learn(np.array(same), other.ravel())
-        self._reviewer.learn(present)
+        self._reviewer.learn(now, self._begin, present)

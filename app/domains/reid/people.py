@@ -60,6 +60,21 @@ class Claim:
     review_at: float = -np.inf
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Lesson:
+    """That the looks of somebody in sight are gathered anew.
+
+    Attributes:
+        at: when that began.
+        since: capture time from which on rows belong to it.
+        where: the person was then.
+    """
+
+    at: float
+    since: float
+    where: Whereabouts
+
+
 @dataclass(slots=True)
 class Person:
     """Where an identity is, and how sure.
@@ -69,12 +84,14 @@ class Person:
         cameras: when each camera saw the person last.
         certainty: probability that the identity is right, given whom else the person may be.
         stays: when the person was on the floor, or seen by cameras without one, from and to, in order of time.
+        lesson: while looks are gathered anew without a claim.
     """
 
     where: Whereabouts
     cameras: dict[CameraId, float] = field(default_factory=dict)
     certainty: float = 1.0
     stays: list[tuple[float, float]] = field(default_factory=list)
+    lesson: Lesson | None = None
 
     def is_seen(self, now: float, gap_s: float) -> None:
         """Note that the person is there; a gap that is longer begins another stay."""
@@ -145,7 +162,7 @@ class People:
     def claim(self, identity: GlobalId, claim: Claim, certainty: float) -> None:
         """Note that an identity has been given, and may be corrected while evidence comes in."""
         self.claims[identity] = claim
-        self[identity].certainty = certainty
+        self[identity].certainty, self[identity].lesson = certainty, None
         self._gallery.doubt(identity)
 
     def land(self, identity: GlobalId, now: float, xy: FloatArray) -> None:
@@ -178,7 +195,7 @@ class People:
         self._gallery.merge(gone, kept)
         if claim is not None:
             self.claims[kept] = replace(claim, before=old.where)
-        old.stays = sorted(old.stays + late.stays)
+        old.stays, old.lesson = sorted(old.stays + late.stays), None
         for camera, at in late.cameras.items():
             old.cameras[camera] = max(at, old.cameras.get(camera, -np.inf))
         if late.where.last_seen >= old.where.last_seen:
@@ -189,13 +206,13 @@ class People:
     def split(self, mixed: GlobalId, apart: GlobalId, before: Whereabouts, claim: Claim) -> None:
         """Take from an identity, last seen where it was before, what it has been since; another goes on."""
         self._gallery.split(mixed, apart)
-        del self.claims[mixed]
+        self.claims.pop(mixed, None)
         self.claims[apart] = claim
         person, other = self[mixed], self[apart]
-        other.where = person.where
+        other.where, other.lesson = person.where, None
         other.cameras.update(person.cameras)
-        other.stays += [stay for stay in person.stays if stay[1] >= claim.at]
-        person.stays = [stay for stay in person.stays if stay[1] < claim.at]
+        other.stays += [(max(begin, claim.at), end) for begin, end in person.stays if end >= claim.at]
+        person.stays = [(begin, min(end, claim.at)) for begin, end in person.stays if begin < claim.at]
         person.where, person.cameras = before, {c: at for c, at in person.cameras.items() if at < claim.at}
         self._take_over(mixed, apart)
 

@@ -10,12 +10,13 @@ import numpy as np
 
 from app.domains.reid.evidence import STAY_CROPS, Evidence, IdentityConfig, share
 from app.domains.reid.gallery import Gallery
-from app.domains.reid.people import OCTAVES, Claim, People, Person, Whereabouts, octave
+from app.domains.reid.people import OCTAVES, Claim, Lesson, People, Person, Whereabouts, octave
 from app.domains.vocabulary import Correction, FloatArray, GlobalId, Split, VectorArray
 
 SETTLED = 0.95  # probability from which on an identity teaches how alike people look when they return
 DOUBLE_SHARE = 0.1  # of the time of the one who was there for less, at most, both were there
 LESSON_CROPS = 12  # so many looks, of all cameras, are one lesson in how alike a person's looks are
+TAKEN_UP_S = 5.0  # a target dies out for so long while another takes up its person
 REVIEW_GROWTH = 0.15  # looks are weighed again when a claim is older by this share
 
 
@@ -27,6 +28,7 @@ class Reviewer:
         self._people, self._gallery, self._evidence = people, gallery, evidence
         self._compared_at, self._compared = -np.inf, GlobalId(0)  # when identities were compared last, and which
         self._taught = GlobalId(0)  # who began a lesson last
+        self._unlike: list[GlobalId] = []  # those who in this step's lessons looked like somebody else
 
     def review(
         self, now: float, begin: float, seen: Collection[GlobalId], supported: Collection[GlobalId]
@@ -55,12 +57,17 @@ class Reviewer:
                 apart = supported if identity in standing else ()
                 known = [i for i in candidates if i != identity and i not in apart and self._might_be(claim, i)]
                 corrections += self._weigh(identity, (look, crops), known, begin)
+        for identity in self._unlike:
+            corrections += self._part(identity, supported, begin)
+        self._unlike.clear()
         return (*corrections, *self._compare(now))
 
-    def learn(self, identities: list[GlobalId]) -> None:
+    def learn(self, now: float, begin: float, identities: list[GlobalId]) -> None:
         """Learn from people in sight, as if the last looks were a newcomer's; one more begins a lesson each time.
 
         Args:
+            now: seconds.
+            begin: capture time from which on rows belong to this step.
             identities: of everybody in sight, ascending.
         """
         standing = [identity for identity in identities if identity not in self._people.claims]
@@ -68,15 +75,68 @@ class Reviewer:
             if not self._gallery.in_doubt(identity):
                 continue
             look, crops = self._gallery.looks_since_doubt(identity)
-            if look is not None and crops >= LESSON_CROPS:
-                others = [other for other in identities if other != identity]
-                same = self._gallery.recognition(identity, STAY_CROPS)
-                self._evidence.stays.learn(same, self._gallery.likeness(look[None], others)[0])
-                self._gallery.settle(identity)
+            if look is None or crops < LESSON_CROPS:
+                continue
+            if self._people[identity].lesson is not None and self._own_odds(identity, look) < 0.0:
+                self._unlike.append(identity)
+                continue
+            others = [other for other in identities if other != identity]
+            same = self._gallery.recognition(identity, STAY_CROPS)
+            self._evidence.stays.learn(same, self._gallery.likeness(look[None], others)[0])
+            self._end_lesson(identity)
         idle = [identity for identity in standing if not self._gallery.in_doubt(identity)]
         if idle:
             self._taught = next((identity for identity in idle if identity > self._taught), idle[0])
+            person = self._people[self._taught]
+            person.lesson = Lesson(now, begin, person.where)
             self._gallery.doubt(self._taught)
+
+    def _end_lesson(self, identity: GlobalId) -> None:
+        self._people[identity].lesson = None
+        self._gallery.settle(identity)
+
+    def _own_odds(self, identity: GlobalId, look: VectorArray) -> float:
+        """Return how much a look speaks for somebody by what was known before the last lesson, this one left out."""
+        return self._evidence.of_alike(look, self._gallery.looks_long_before(identity), STAY_CROPS)
+
+    def _part(self, identity: GlobalId, supported: Collection[GlobalId], begin: float) -> list[Correction]:
+        """Split an identity from whom its target has taken up since a lesson began, if looks are sure of that."""
+        people, gallery = self._people, self._gallery
+        lesson = people[identity].lesson if identity in people else None
+        if lesson is None:  # a correction in this step has settled it
+            return []
+        look, crops = gallery.looks_since_doubt(identity)
+        if look is None or (identity not in supported and not self._in_one_camera(identity, lesson.at)):
+            self._end_lesson(identity)
+            return []
+        (alike,) = gallery.nearest(look[None], self.config.candidates)
+        known = [i for i in alike if i != identity and i not in supported and self._was_away(i, lesson)]
+        odds = self._evidence.of_looks(look, known, crops)
+        own = self._own_odds(identity, look)
+        best = int(np.argmax(odds)) if known else -1
+        rival = float(odds[best]) if known else -np.inf
+        if max(rival, 0.0) - own < self.config.part_log_odds:
+            self._end_lesson(identity)
+            return []
+        claim = Claim(lesson.at, lesson.since, lesson.where.xy, lesson.at)
+        if rival >= self.config.merge_log_odds:
+            apart, claim.before = known[best], people[known[best]].where
+        else:
+            apart, rival = people.enrol(lesson.at, lesson.where.xy), 0.0
+        gallery.recall_earlier(identity)
+        people.split(identity, apart, lesson.where, claim)
+        people[apart].certainty = share(rival, np.append(odds, own))
+        return [Split(identity, apart, lesson.since, begin, (), people[apart].certainty)]
+
+    def _in_one_camera(self, identity: GlobalId, since: float) -> bool:
+        return sum(at >= since for at in self._people[identity].cameras.values()) == 1
+
+    def _was_away(self, other: GlobalId, lesson: Lesson) -> bool:
+        """Say whether somebody remembered stood nowhere else since a lesson began, and can have walked there."""
+        if other not in self._people:
+            return False
+        where, at = self._people[other].where, lesson.at + TAKEN_UP_S
+        return where.placed_at <= at and self._evidence.within_reach(lesson.where.xy, where, at)
 
     def _might_be(self, claim: Claim, other: GlobalId) -> bool:
         """Say whether somebody remembered was gone when a newcomer came to the floor, and can have walked there.

@@ -261,6 +261,33 @@ def test_after_a_split_both_are_known_by_their_own_looks(site):
     assert site.watch(300.0, 305.0, floor, rows).targets == {4: 2, 5: 1}
 
 
+@pytest.mark.parametrize("near_by", [{2: NEAR_BY}, {}], ids=["somebody known", "a stranger"])
+def test_a_target_that_takes_up_another_person_takes_that_identity(site, near_by):
+    """1 (red) leaves unnoticed, and the target goes on with who stood near by (green), or has just come."""
+    here, far = [(5, 1, RED), *((6, target, GREEN) for target in near_by)], {"b": [(7, 9, BLUE)]}
+    known = site.watch(0.0, 60.0, {1: HERE, **near_by, 9: FAR}, {"a": here, "c": here, **far}).targets
+    here = [(5, 1, GREEN)]
+    answer = site.watch(60.5, 80.0, {1: HERE, 9: FAR}, {"a": here, "c": here, **far})
+    expected = known.get(2, 1 + max(known.values()))
+    assert answer.targets == {1: expected, 9: known[9]}
+    (split,) = answer.corrections
+    assert isinstance(split, Split)
+    assert (split.mixed, split.apart) == (known[1], expected)
+    assert 57.0 <= split.since <= 65.0
+    assert split.certainty > 0.7
+    back = site.watch(300.0, 303.0, {4: FAR, 5: HERE}, {"a": [(9, 5, GREEN)], "b": [(8, 4, RED)]})
+    assert back.targets == {4: known[1], 5: expected}, "both are known by their own looks"
+
+
+@pytest.mark.parametrize("clothes", [RED, BLUE], ids=["it looks like it", "the one who looks like that is elsewhere"])
+def test_a_target_never_takes_up_somebody_where(site, clothes):
+    others = {2: FAR}, {"b": [(6, 2, BLUE)]}
+    site.watch(0.0, 60.0, {1: HERE, **others[0]}, {"a": [(5, 1, RED)], **others[1]})
+    answer = site.watch(60.5, 120.0, {1: HERE, **others[0]}, {"a": [(5, 1, clothes)], **others[1]})
+    assert answer.targets == {1: 1, 2: 2}
+    assert answer.corrections == ()
+
+
 def test_certainty_rises_with_evidence_and_falls_with_lookalikes(site):
     alone = site.see(0.0, {1: HERE}, {"a": [(5, 1, RED)]})
     assert alone.certainty == {1: 1.0}, "nobody else is known"
