@@ -173,3 +173,15 @@ def test_the_same_vectors_give_the_same_answers():
         answers.append(index.search(many(20, 9), 5))
     np.testing.assert_array_equal(answers[0][0], answers[1][0])
     np.testing.assert_array_equal(answers[0][1], answers[1][1])
+
+
+def test_what_everybody_has_in_common_does_not_blur_who_is_who():
+    """Strangers with a cosine of .9 are told apart as well as others."""
+    stored = many(3000, 8) + 0.36 * np.ones(64, np.float32)
+    stored /= np.linalg.norm(stored, axis=1, keepdims=True)
+    assert (stored[:50] @ stored[50:100].T).mean() > 0.9
+    index = FaissIndex(64)
+    index.add(np.arange(3000), stored)
+    looks = seen_again(stored[::10], 9, noise=0.015)
+    exact = (looks @ stored.T).argmax(axis=1)
+    assert (nearest(index, looks) == exact).mean() >= 0.99
