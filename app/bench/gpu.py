@@ -284,8 +284,10 @@ def _parts(subject: _Subject, cameras: int) -> dict[str, float]:
 
         return every
 
+    frames = DeviceFrames((device,))
+
     def copy() -> None:
-        (again,) = DeviceFrames((device,)).stacks(subject.frames(cameras))
+        (again,) = frames.stacks(subject.frames(cameras))
         again.upload(range(cameras))
 
     def resize(begin: int, end: int) -> torch.Tensor:
