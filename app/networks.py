@@ -78,6 +78,10 @@ class Networks:
         nothing = Crops(np.empty(0, np.int64), np.empty(0, np.int64), np.empty((0, 4), np.float32))
         return int(self.embedder.embed(FrameBatch(0.0, ()), nothing).vectors.shape[1])
 
+    def device_faults(self) -> dict[str, int]:
+        """Return how often something was wrong with a device that the run got over, by what it was."""
+        return {} if self.accelerator is None else dict(self.accelerator.faults)
+
     def index(self) -> VectorIndex:
         """Return an empty index for the embedder's vectors, on the first card where networks run on cards."""
         if self.accelerator is None or not self.accelerator.on_cards():

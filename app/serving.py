@@ -239,7 +239,7 @@ def _serve_site(
         runtime.listen(history.write)
         server = _Server(application, partial(ready, _address(listening, options.host)), runtime.ask_to_stop)
         runtime.on_loss = server.stop
-        runtime.track(pipeline)
+        runtime.track(pipeline, networks.device_faults)
         asyncio.run(server.run_until_signal(listening))
         if runtime.lost is not None:
             raise runtime.lost

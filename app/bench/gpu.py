@@ -14,7 +14,9 @@ import numpy as np
 import torch
 
 from app.bench.gpu_networks import YOLO, write_clip, write_detector
-from app.domains.vocabulary import CameraId, Crops, Frame, FrameBatch
+from app.domains.vocabulary import CameraId, Crops, Frame, FrameBatch, Pixels
+from app.infrastructure.pyav_decoding import HOST_DECODING, Decoding
+from app.infrastructure.torch_decoding import TorchDecoding
 from app.infrastructure.torch_detector import TorchDetector
 from app.infrastructure.torch_embedder import TorchEmbedder
 from app.infrastructure.torch_frames import DeviceFrames
@@ -39,6 +41,7 @@ class GpuPlan:
         batch: pictures in one call of a network, at most.
         device: the one that is timed.
         precision: of the networks.
+        compiled: what becomes of the networks' calls, one run each: off, graphs or inductor.
     """
 
     detectors: tuple[str, ...]
@@ -50,6 +53,7 @@ class GpuPlan:
     batch: int
     device: str
     precision: str
+    compiled: tuple[str, ...] = ("off",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +61,7 @@ class GpuRow:
     """One detector with CLIP on one number of cameras; rates in frames a second of all cameras together.
 
     Attributes:
+        compiled: what became of the calls of both; the ceiling's and the peers' are as they are.
         frames_per_s: from pixels in host memory to boxes and looks in host memory.
         p50_ms: of a step, one frame of every camera.
         p95_ms: likewise.
@@ -66,12 +71,14 @@ class GpuRow:
             network.
         batched_per_s: Ultralytics' predict of all cameras' frames in one call, without CLIP.
         decoded_per_s: as frames_per_s, the frames decoded from H.264 on the CPU; None where that was not asked for.
+        card_decoded_per_s: likewise, decoded on the card; None without a card, too.
         memory_mb: most memory of the device; None without a card.
         host_ms: CPU time of this process for a frame.
         parts_ms: for a frame, each measured alone: copy, resize, detector, crops, clip.
     """
 
     detector: str
+    compiled: str
     cameras: int
     frames_per_s: float
     p50_ms: float
@@ -81,6 +88,7 @@ class GpuRow:
     one_by_one_per_s: float | None
     batched_per_s: float | None
     decoded_per_s: float | None
+    card_decoded_per_s: float | None
     memory_mb: float | None
     host_ms: float
     parts_ms: dict[str, float]
@@ -99,9 +107,10 @@ class GpuRow:
 class _Subject:
     """The networks under test, as a site file would have them, and what they look at."""
 
-    def __init__(self, plan: GpuPlan, detector: Path, clip: Path) -> None:
-        self.plan = plan
-        self.networks = _build(plan, detector, clip)
+    def __init__(self, plan: GpuPlan, detector: Path, clip: Path, compiled: str) -> None:
+        self.plan, self.compiled = plan, compiled
+        self.networks = _build(plan, detector, clip, compiled)
+        self.networks.prepare({plan.size})
         if not isinstance(self.networks.detector, TorchDetector) or not isinstance(
             self.networks.embedder, TorchEmbedder
         ):
@@ -116,9 +125,7 @@ class _Subject:
         corner = random.uniform(0, 1 - size)
         self._boxes = (np.hstack([corner, corner + size]) * [width, height, width, height]).astype(np.float32)
 
-    def frames(
-        self, cameras: int, pictures: Sequence[np.ndarray[tuple[int, ...], np.dtype[np.uint8]]] = ()
-    ) -> FrameBatch:
+    def frames(self, cameras: int, pictures: Sequence[Pixels] = ()) -> FrameBatch:
         """Return a new batch: the same pixels, but frames that no device has seen."""
         shown = pictures or [self._pictures[i % len(self._pictures)] for i in range(cameras)]
         names = (CameraId(f"c{i:03}") for i in range(cameras))
@@ -136,13 +143,18 @@ class _Subject:
         self.embedder.embed(batch, crops)
 
 
-def _build(plan: GpuPlan, detector: Path, clip: Path) -> Networks:
+def _build(plan: GpuPlan, detector: Path, clip: Path, compiled: str) -> Networks:
     content = {
         "site": "bench",
         "cameras": [{"id": "c000", "source": "none"}],
         "detector": {"model": str(detector), "score": 0.25, "tiles": None},
         "embedder": {"model": str(clip)},
-        "accelerator": {"devices": [plan.device], "precision": plan.precision, "batch": plan.batch},
+        "accelerator": {
+            "devices": [plan.device],
+            "precision": plan.precision,
+            "batch": plan.batch,
+            "compile": compiled,
+        },
     }
     here = Path("bench.yaml")
     return build_networks(SiteFile(here, parse_site(content, here)), {}, None)
@@ -161,15 +173,17 @@ def measure(plan: GpuPlan, folder: Path, video: Path | None, say: Callable[[str]
     rows = []
     for name in plan.detectors:
         path = write_detector(name, folder)
-        subject = _Subject(plan, path, clip)
-        for cameras in plan.cameras:
-            say(f"{name} + CLIP {plan.clip}, {cameras} {'camera' if cameras == 1 else 'cameras'}")
-            rows.append(_measure(subject, name, path, cameras, video))
+        for compiled in plan.compiled:
+            how = "" if compiled == "off" else f", compiled: {compiled}"
+            say(f"{name} + CLIP {plan.clip}{how}")
+            subject = _Subject(plan, path, clip, compiled)
+            for cameras in plan.cameras:
+                say(f"{name}, {cameras} {'camera' if cameras == 1 else 'cameras'}")
+                rows.append(_measure(subject, name, path, cameras, video))
     return rows
 
 
 def _measure(subject: _Subject, name: str, path: Path, cameras: int, video: Path | None) -> GpuRow:
-    from app.bench.gpu_decode import Decoders
     from app.bench.gpu_peers import ultralytics_rates
 
     plan, crops = subject.plan, subject.crops(cameras)
@@ -184,15 +198,14 @@ def _measure(subject: _Subject, name: str, path: Path, cameras: int, video: Path
     alone, batched = (None, None)
     if name in YOLO:
         alone, batched = ultralytics_rates(path, subject.frames(cameras), plan.device, plan.precision, plan.seconds)
-    decoded = None
+    on_cpu, on_card = (None, None)
     if video is not None:
-        with Decoders(video, cameras) as decoders:
-            whole = _times(
-                lambda: subject.step(subject.frames(cameras, decoders.next()), crops), plan.seconds, subject.device
-            )
-            decoded = cameras / float(np.median(whole))
+        on_cpu = _decoded(subject, cameras, video, HOST_DECODING)
+        if subject.device.type == "cuda":
+            on_card = _decoded(subject, cameras, video, TorchDecoding(subject.device))
     return GpuRow(
         detector=name,
+        compiled=subject.compiled,
         cameras=cameras,
         frames_per_s=cameras / float(np.median(steps)),
         p50_ms=1000 * float(np.median(steps)),
@@ -201,11 +214,24 @@ def _measure(subject: _Subject, name: str, path: Path, cameras: int, video: Path
         ceiling_per_s=1000 / (parts["detector"] + parts["clip"]),
         one_by_one_per_s=alone,
         batched_per_s=batched,
-        decoded_per_s=decoded,
+        decoded_per_s=on_cpu,
+        card_decoded_per_s=on_card,
         memory_mb=memory,
         host_ms=1000 * host_s / ((len(steps) + WARM_UP) * cameras),
         parts_ms=parts,
     )
+
+
+def _decoded(subject: _Subject, cameras: int, video: Path, decoding: Decoding) -> float:
+    """Return frames a second from a video to boxes and looks."""
+    from app.bench.gpu_decode import Decoders
+
+    crops = subject.crops(cameras)
+    with Decoders(video, cameras, decoding) as decoders:
+        steps = _times(
+            lambda: subject.step(subject.frames(cameras, decoders.next()), crops), subject.plan.seconds, subject.device
+        )
+    return cameras / float(np.median(steps))
 
 
 WARM_UP = 2  # calls before the first that counts
@@ -258,8 +284,10 @@ def _parts(subject: _Subject, cameras: int) -> dict[str, float]:
 
         return every
 
+    frames = DeviceFrames((device,))
+
     def copy() -> None:
-        (again,) = DeviceFrames((device,)).stacks(subject.frames(cameras))
+        (again,) = frames.stacks(subject.frames(cameras))
         again.upload(range(cameras))
 
     def resize(begin: int, end: int) -> torch.Tensor:

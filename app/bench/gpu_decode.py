@@ -1,15 +1,18 @@
-"""Frames of many cameras, decoded on the CPU from one video that each camera plays again and again."""
+"""Frames of many cameras, decoded from one video that each camera plays again and again."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from os import cpu_count
 from pathlib import Path
 from typing import Any
 
 import av
 import numpy as np
-from numpy.typing import NDArray
+
+from app.domains.vocabulary import CameraId, Pixels
+from app.infrastructure.pyav_decoding import HOST_DECODING, Decoding
+from app.infrastructure.pyav_source import PyAVSource
 
 SECONDS = 2
 
@@ -39,11 +42,12 @@ class Decoders:
     Args:
         path: of the video.
         cameras: how many.
+        decoding: where.
     """
 
-    def __init__(self, path: Path, cameras: int) -> None:
+    def __init__(self, path: Path, cameras: int, decoding: Decoding = HOST_DECODING) -> None:
         self._stack = ExitStack()
-        self._cameras = [_again_and_again(path) for _ in range(cameras)]
+        self._cameras = [_again_and_again(path, decoding) for _ in range(cameras)]
         self._pool = self._stack.enter_context(ThreadPoolExecutor(cpu_count()))
 
     def __enter__(self) -> "Decoders":
@@ -52,13 +56,14 @@ class Decoders:
     def __exit__(self, *_fault: object) -> None:
         self._stack.close()
 
-    def next(self) -> list[NDArray[np.uint8]]:
-        """Return the next frame of every camera: (height, width, 3) BGR."""
+    def next(self) -> list[Pixels]:
+        """Return the next frame of every camera."""
         return list(self._pool.map(next, self._cameras))
 
 
-def _again_and_again(path: Path) -> Iterator[NDArray[np.uint8]]:
+def _again_and_again(path: Path, decoding: Decoding) -> Iterator[Pixels]:
     while True:
-        with av.open(str(path)) as container:
-            for frame in container.decode(video=0):
-                yield np.asarray(frame.to_ndarray(format="bgr24"), np.uint8)
+        with closing(PyAVSource(CameraId(path.stem), path, decoding=decoding)) as source:
+            for frame in iter(source.read, None):
+                if frame.pixels is not None:
+                    yield frame.pixels

@@ -28,11 +28,12 @@ class Usual:
     people: int
     seconds: float
     batch: int
+    compiled: str
 
 
 CLIP = "ViT-B-32"
-CARD = Usual("1,4,8,16,32,64,128", "1920x1080", people=15, seconds=3.0, batch=32)
-NO_CARD = Usual("1,2", "1280x720", people=4, seconds=0.5, batch=4)
+CARD = Usual("1,4,8,16,32,64,128", "1920x1080", people=15, seconds=3.0, batch=32, compiled="off,graphs")
+NO_CARD = Usual("1,2", "1280x720", people=4, seconds=0.5, batch=4, compiled="off")
 
 
 def bench_gpu_command(
@@ -46,7 +47,10 @@ def bench_gpu_command(
     batch: Annotated[int | None, typer.Option(min=1, help="Pictures in one call of a network, at most.")] = None,
     device: Annotated[str, typer.Option(metavar="auto|cpu|cuda:N", help="Which device is timed.")] = "auto",
     precision: Annotated[str, typer.Option(metavar="auto|fp32|fp16|bf16")] = "auto",
-    decode: Annotated[bool, typer.Option(help="Also with frames that are decoded from H.264.")] = True,
+    compiled: Annotated[
+        str | None, typer.Option("--compile", metavar="A,B", help="Of off, graphs (cards alone), inductor.")
+    ] = None,
+    decode: Annotated[bool, typer.Option(help="Also with frames decoded from H.264.")] = True,
     json_file: JsonOption = None,
 ) -> None:
     """Time detectors with CLIP on many cameras, from pixels in host memory to boxes and looks.
@@ -74,6 +78,7 @@ def bench_gpu_command(
         batch=batch or usual.batch,
         device=chosen,
         precision=precision,
+        compiled=_modes(compiled or usual.compiled, on_card=chosen != "cpu"),
     )
     with tempfile.TemporaryDirectory(prefix="spoton-bench-") as folder:
         video = write_video(Path(folder) / "video.mp4", plan.size) if decode else None
@@ -91,6 +96,15 @@ def _names(asked: str | None, usual: tuple[str, ...], known: tuple[str, ...]) ->
     if unknown := [name for name in names if name not in known]:
         raise ConfigError("--detectors", unknown[0], f"unknown; known are {', '.join(known)}")
     return names
+
+
+def _modes(text: str, *, on_card: bool) -> tuple[str, ...]:
+    modes = tuple(text.split(","))
+    if unknown := [mode for mode in modes if mode not in ("off", "graphs", "inductor")]:
+        raise ConfigError("--compile", unknown[0], "unknown; known are off, graphs, inductor")
+    if "graphs" in modes and not on_card:
+        raise ConfigError("--compile", "graphs", "CUDA graphs need a card; give off or inductor")
+    return modes
 
 
 def _numbers(option: str, text: str, separator: str) -> tuple[int, ...]:
@@ -111,8 +125,8 @@ def _show(rows: list[GpuRow], plan: GpuPlan, name: str) -> None:
     width, height = plan.size
     what = f"{name}, {plan.precision}, {width} x {height}, {plan.people} people a frame; random weights"
     speed = Table(
-        "network", "cameras", "frames/s", "p50 / p95 ms", "10 fps each", "of ceiling", "decoded", "host ms",
-        "memory MB",
+        "network", "cameras", "frames/s", "p50 / p95 ms", "10 fps each", "of ceiling", "CPU decodes", "card decodes",
+        "host ms", "memory MB",
         title=f"With CLIP {plan.clip}: {what}",
     )  # fmt: skip
     peers = Table("network", "cameras", "SpotOn", "Ultralytics, one by one", "batched", "times one by one",
@@ -120,27 +134,29 @@ def _show(rows: list[GpuRow], plan: GpuPlan, name: str) -> None:
     parts = Table("network", "cameras", "copy", "resize", "detector", "crops", "CLIP",
                   title="Milliseconds a frame, each part alone")  # fmt: skip
     for row in rows:
+        network = row.detector if row.compiled == "off" else f"{row.detector}, {row.compiled}"
         speed.add_row(
-            row.detector,
+            network,
             str(row.cameras),
             f"{row.frames_per_s:.1f}",
             f"{row.p50_ms:.1f} / {row.p95_ms:.1f}",
             "yes" if row.live else "no",
             f"{row.of_ceiling:.2f}",
             _number(row.decoded_per_s),
+            _number(row.card_decoded_per_s),
             f"{row.host_ms:.2f}",
             _number(row.memory_mb),
         )
         ratio = None if row.one_by_one_per_s is None else row.detect_per_s / row.one_by_one_per_s
         peers.add_row(
-            row.detector,
+            network,
             str(row.cameras),
             f"{row.detect_per_s:.1f}",
             _number(row.one_by_one_per_s),
             _number(row.batched_per_s),
             "-" if ratio is None else f"{ratio:.2f}",
         )
-        parts.add_row(row.detector, str(row.cameras), *(f"{value:.2f}" for value in row.parts_ms.values()))
+        parts.add_row(network, str(row.cameras), *(f"{value:.2f}" for value in row.parts_ms.values()))
     for table in (speed, peers, parts):
         out().print(table)
 

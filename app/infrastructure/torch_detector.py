@@ -93,7 +93,9 @@ class TorchDetector:
         self.networks = networks
         self._accelerator = accelerator
         self._frames = frames
-        self._batches = [Batches(accelerator.batch, device, "picture") for device in accelerator.devices]
+        self._batches = [
+            Batches(accelerator.batch, device, "picture", accelerator.faults) for device in accelerator.devices
+        ]
         self._calls = prepared_calls([network.find for network in networks], accelerator, f"the detector {name}")
         self.sure = networks[0].traits.sure
 

@@ -1,9 +1,10 @@
 """Which devices networks in torch run on, in which precision, and what becomes of their faults. Knows no network."""
 
 import logging
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar
 
 import torch
@@ -28,12 +29,14 @@ class Accelerator:
         dtype: of the networks' weights and inputs.
         batch: images in one call of a network, at most.
         compile: graphs records the networks' calls on cards, inductor compiles them.
+        faults: how often something was wrong with a device that the run got over, by what it was.
     """
 
     devices: tuple[torch.device, ...]
     dtype: torch.dtype
     batch: int
     compile: Compile = "off"
+    faults: Counter[str] = field(default_factory=Counter, compare=False)
 
     def on_cards(self) -> bool:
         """Say whether the devices are cards."""
@@ -102,10 +105,12 @@ class Batches:
         most: items in one batch.
         device: whose memory it is.
         what: one item, for the log.
+        faults: of the accelerator; a batch that does not fit is counted there.
     """
 
-    def __init__(self, most: int, device: torch.device, what: str) -> None:
+    def __init__(self, most: int, device: torch.device, what: str, faults: Counter[str]) -> None:
         self.most = most
+        self._faults = faults
         self._device = device
         self._what = what
 
@@ -133,6 +138,7 @@ class Batches:
             problem = f"its memory does not hold one {self._what}; take a smaller network or a larger card"
             raise DeviceError(str(self._device), problem) from error
         self.most = tried // 2
+        self._faults[f"{self._device} out of memory"] += 1
         if self._device.type == "cuda":
             torch.cuda.empty_cache()
         _log.warning(

@@ -65,7 +65,9 @@ class TorchEmbedder:
         self._accelerator = accelerator
         self._frames = frames
         self._calls = prepared_calls([network.look for network in networks], accelerator, f"the embedder {name}")
-        self._batches = [Batches(accelerator.batch, device, "crop") for device in accelerator.devices]
+        self._batches = [
+            Batches(accelerator.batch, device, "crop", accelerator.faults) for device in accelerator.devices
+        ]
 
     def prepare(self, _sizes: Iterable[tuple[int, int]]) -> None:
         """Get ready for crops, so that no step waits for a compiler."""

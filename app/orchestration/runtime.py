@@ -5,7 +5,7 @@ Knows threads and their supervision. Knows no network, no web and no database: l
 
 import threading
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
@@ -78,6 +78,7 @@ class RuntimeStatus:
         steps_per_s: how many batches went through of late.
         failures: steps that failed since the start.
         fault: what the last step failed by; None when it went well.
+        device_faults: how often something was wrong with a device, by device and what it was.
     """
 
     at: float
@@ -86,6 +87,7 @@ class RuntimeStatus:
     steps_per_s: float
     failures: int
     fault: str | None
+    device_faults: Mapping[str, int] = field(default_factory=dict)
 
 
 class Runtime:
@@ -116,6 +118,8 @@ class Runtime:
         self._steps: deque[float] = deque(maxlen=RECENT)
         self._failures = 0
         self._fault: str | None = None
+        self._lost: Counter[str] = Counter()
+        self._got_over: Callable[[], Mapping[str, int]] = dict
         self.lost: DeviceError | None = None  # what ended the frame path for good
         self.on_loss: Callable[[], None] = self.ask_to_stop  # called by the inference thread then
 
@@ -156,8 +160,14 @@ class Runtime:
         """Have `listener` called by the inference thread with every update; it must not block. Before `track`."""
         self._listeners.append(listener)
 
-    def track(self, pipeline: Pipeline) -> None:
-        """Begin to run the frame path."""
+    def track(self, pipeline: Pipeline, device_faults: Callable[[], Mapping[str, int]] = dict) -> None:
+        """Begin to run the frame path.
+
+        Args:
+            pipeline: what a step is.
+            device_faults: called for how often something was wrong with a device that the pipeline got over.
+        """
+        self._got_over = device_faults
         self._inference = threading.Thread(target=self._run, args=(pipeline,), name="inference", daemon=True)
         self._inference.start()
 
@@ -181,7 +191,8 @@ class Runtime:
         cameras = tuple(reader.status(dropped[reader.camera_id]) for reader in self._readers)
         since = time.monotonic() - RATE_S
         rate = sum(at > since for at in list(self._steps)) / RATE_S
-        return RuntimeStatus(self.clock.now(), cameras, self.stages.milliseconds(), rate, self._failures, self._fault)
+        stages, faults = self.stages.milliseconds(), {**self._got_over(), **self._lost}
+        return RuntimeStatus(self.clock.now(), cameras, stages, rate, self._failures, self._fault, faults)
 
     def ask_to_stop(self) -> None:
         """Ask all threads to end; does not wait."""
@@ -218,6 +229,7 @@ class Runtime:
                 self._failures += 1
                 self._fault = str(error)
                 self.lost = error
+                self._lost[f"{error.device} lost"] += 1
                 self._log.error("the frame path has lost its device and ends", reason=str(error))
                 self.on_loss()
                 return

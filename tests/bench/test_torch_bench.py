@@ -1,11 +1,15 @@
 import json
 
+import numpy as np
 import pytest
+import torch
 
 from app.bench.gpu import GpuPlan, measure
 from app.bench.gpu_decode import Decoders, write_video
 from app.bench.gpu_networks import RTDETR, write_detector
 from app.cli.main import main
+from app.infrastructure.pyav_decoding import HOST_DECODING
+from app.infrastructure.torch_decoding import TorchDecoding
 
 pytestmark = pytest.mark.gpu_stack
 SMALL = GpuPlan(
@@ -24,8 +28,8 @@ SMALL = GpuPlan(
 def test_every_number_is_measured(tmp_path):
     said = []
     (row,) = measure(SMALL, tmp_path, write_video(tmp_path / "video.mp4", SMALL.size), said.append)
-    assert said == ["yolo11n + CLIP ViT-S-32-alt, 2 cameras"]
-    assert (row.detector, row.cameras) == ("yolo11n", 2)
+    assert said == ["yolo11n + CLIP ViT-S-32-alt", "yolo11n, 2 cameras"]
+    assert (row.detector, row.compiled, row.cameras) == ("yolo11n", "off", 2)
     assert row.p50_ms <= row.p95_ms
     assert row.frames_per_s == pytest.approx(2000 / row.p50_ms)
     assert row.detect_per_s > row.frames_per_s / 2
@@ -34,7 +38,7 @@ def test_every_number_is_measured(tmp_path):
     assert row.ceiling_per_s == pytest.approx(1000 / (row.parts_ms["detector"] + row.parts_ms["clip"]))
     assert row.of_ceiling == pytest.approx(row.frames_per_s / row.ceiling_per_s)
     assert min(row.one_by_one_per_s, row.batched_per_s, row.decoded_per_s, row.host_ms) > 0
-    assert row.memory_mb is None
+    assert (row.memory_mb, row.card_decoded_per_s) == (None, None)
 
 
 @pytest.mark.parametrize("name", RTDETR)
@@ -50,12 +54,13 @@ def test_rt_detr_has_the_published_shape(tmp_path, name):
     assert config["num_queries"] == 300
 
 
-def test_cameras_play_a_video_again_and_again(tmp_path):
-    with Decoders(write_video(tmp_path / "video.mp4", (320, 192)), 2) as decoders:
+@pytest.mark.parametrize("decoding", [HOST_DECODING, TorchDecoding(torch.device("cpu"))], ids=["host", "device"])
+def test_cameras_play_a_video_again_and_again(tmp_path, decoding):
+    with Decoders(write_video(tmp_path / "video.mp4", (320, 192)), 2, decoding) as decoders:
         frames = [decoders.next() for _ in range(41)]
     assert [frame.shape for frame in frames[0]] == [(192, 320, 3)] * 2
-    assert (frames[0][0] == frames[20][1]).all()
-    assert (frames[0][0] != frames[1][0]).any()
+    assert (np.asarray(frames[0][0]) == np.asarray(frames[20][1])).all()
+    assert (np.asarray(frames[0][0]) != np.asarray(frames[1][0])).any()
 
 
 @pytest.mark.parametrize(
@@ -63,6 +68,8 @@ def test_cameras_play_a_video_again_and_again(tmp_path):
     [
         (["--detectors", "yolo99"], "--detectors: yolo99: unknown; known are yolo11n, "),
         (["--cameras", "1,x"], "--cameras: 1,x: give whole numbers above zero"),
+        (["--compile", "off,fast"], "--compile: fast: unknown; known are off, graphs, inductor"),
+        (["--compile", "graphs"], "--compile: graphs: CUDA graphs need a card"),
         (["--size", "1920"], "--size: 1920: give width x height"),
     ],
 )

@@ -1,4 +1,5 @@
 import logging
+from collections import Counter
 
 import pytest
 import torch
@@ -44,11 +45,13 @@ def takes(most: int, seen: list[tuple[int, int]]):
 
 
 def test_out_of_memory_halves_the_batch_for_good_and_says_so(caplog):
-    batches, seen = Batches(8, CPU, "picture"), []
+    faults = Counter()
+    batches, seen = Batches(8, CPU, "picture", faults), []
     with caplog.at_level(logging.WARNING):
         assert [item for part in batches.run(10, takes(3, seen)) for item in part] == list(range(10))
     assert seen == [(0, 2), (2, 4), (4, 6), (6, 8), (8, 10)]
     assert batches.most == 2
+    assert faults == {"cpu out of memory": 2}
     assert [r.getMessage() for r in caplog.records] == [
         "device cpu: out of memory with 8 pictures in a batch; going on with 4, which is slower",
         "device cpu: out of memory with 4 pictures in a batch; going on with 2, which is slower",
@@ -57,11 +60,11 @@ def test_out_of_memory_halves_the_batch_for_good_and_says_so(caplog):
 
 def test_one_item_that_does_not_fit_stops_the_run():
     with pytest.raises(DeviceError, match="device cpu: its memory does not hold one crop"):
-        Batches(4, CPU, "crop").run(4, takes(0, []))
+        Batches(4, CPU, "crop", Counter()).run(4, takes(0, []))
 
 
 def test_nothing_is_no_call():
-    assert Batches(4, CPU, "crop").run(0, takes(0, [])) == []
+    assert Batches(4, CPU, "crop", Counter()).run(0, takes(0, [])) == []
 
 
 @pytest.mark.parametrize(

@@ -91,7 +91,8 @@ class Site:
                 fusion=FloorFusion(self.world.views(), FusionConfig()),
                 identities=IdentityResolver(Gallery(FaissIndex(1), identity.gallery), likelihood, identity),
                 timed=self.runtime.stages.time,
-            )
+            ),
+            lambda: {"cuda:0 out of memory": 2},
         )
 
     def until(self, condition, timeout_s=10.0):
@@ -186,6 +187,7 @@ def test_a_lost_device_ends_the_frame_path_at_once_and_says_why(site):
     assert ended == [site.detector.fault]
     assert site.runtime.status().fault == "device cuda:0: lost (CUDA error: launch failure)"
     assert site.runtime.status().failures == 1, "another try could not succeed"
+    assert site.runtime.status().device_faults == {"cuda:0 out of memory": 2, "cuda:0 lost": 1}
 
 
 def test_when_steps_are_slow_frames_are_dropped_and_stay_fresh(site):
