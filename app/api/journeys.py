@@ -2,7 +2,6 @@
 
 from typing import Annotated
 
-import numpy as np
 from fastapi import APIRouter, HTTPException, Query
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -15,8 +14,8 @@ from app.api.schemas import METRES, SECONDS, timestamp
 from app.api.sites import NamedSite
 from app.domains.analytics.figures import Period, Stays
 from app.domains.analytics.places import FLOOR
-from app.domains.analytics.ways import evenly, walked_m
-from app.orchestration.archive import Archive, IdentitySummary
+from app.domains.analytics.ways import evenly
+from app.orchestration.journeys import Journey, journey_of
 from app.orchestration.ports import Visit
 
 POINTS = 500
@@ -82,34 +81,25 @@ async def journey(
     if period.seconds > LONGEST_S:
         raise WrongField("since", "lies more than 31 days before until, which is the most of a journey")
     asked = asked_identity(identity)
-    person = None if asked is None else await site.archive.identity(asked)
-    if person is None:
+    found = None if asked is None else await journey_of(site.archive, asked, period)
+    if found is None:
         raise HTTPException(404, f"nobody with the id {identity} is known to the history")
-    return await journey_answer(site.archive, person, period)
+    return journey_answer(found, period)
 
 
-async def journey_answer(archive: Archive, person: IdentitySummary, period: Period) -> JourneyAnswer:
-    """Describe where a person was within a period.
-
-    Raises:
-        StoreError: the history cannot be read.
-    """
-    parts = [dots async for dots in archive.dots(period, person.identity)]
-    at = np.concatenate([np.empty(0), *(part.at for part in parts)])
-    xy = np.concatenate([np.empty((0, 2)), *(part.xy for part in parts)])
-    fresh = np.diff(at, prepend=-np.inf) > 0.0  # two ids of one person may both have been reported
-    at, xy = at[fresh], xy[fresh]
-    rows = evenly(len(at), POINTS)
-    points = zip(at[rows].round(SECONDS).tolist(), xy[rows].round(METRES).tolist(), strict=True)
+def journey_answer(found: Journey, period: Period) -> JourneyAnswer:
+    """Describe a journey with at most POINTS points, the first and the last among them."""
+    rows = evenly(len(found.time_s), POINTS)
+    points = zip(found.time_s[rows].round(SECONDS).tolist(), found.xy[rows].round(METRES).tolist(), strict=True)
     return JourneyAnswer(
         **period_fields(period),
-        id=person.identity,
-        first_seen=timestamp(person.first_seen),
-        last_seen=timestamp(person.last_seen),
-        distance_m=round(walked_m(at, xy), 2),
+        id=found.person,
+        first_seen=timestamp(found.first_seen),
+        last_seen=timestamp(found.last_seen),
+        distance_m=round(found.distance_m, 2),
         points=[(time_s, x, y) for time_s, (x, y) in points],
-        visits=[_visit(visit) for visit in await archive.visits(person.identity, period)],
-        hops=_hops(await archive.stays((), period, person.identity)),
+        visits=[_visit(visit) for visit in found.visits],
+        hops=_hops(found.stays),
     )
 
 
