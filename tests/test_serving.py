@@ -174,6 +174,26 @@ def test_the_history_is_asked_played_and_exported(running):
         time.sleep(0.3)
 
 
+def test_a_split_of_who_is_there_moves_the_dot_and_reaches_the_history_once(running):
+    site = f"{running.address}/api/v1/sites/a-shop"
+    since = {"since": time.time() - 5.0}
+    with running.watch("floor") as floor:
+        person = receive(floor, "floor", lambda message: len(message["people"]) == 2)["people"][0]["id"]
+        until = time.monotonic() + 20.0
+        while (made := httpx.post(f"{site}/identities/{person}/split", json=since)).status_code == 404:
+            assert time.monotonic() < until, "somebody who is on the floor is in the history some seconds later"
+            time.sleep(0.3)
+        apart = made.json()["target"]
+        assert (made.status_code, made.json()["source"], made.json()["id"]) == (202, person, None)
+        assert receive(floor, "floor", lambda message: apart in {dot["id"] for dot in message["people"]})
+    corrections = []
+    while apart not in {c["target"] for c in corrections}:
+        assert time.monotonic() < until
+        corrections = httpx.get(f"{site}/corrections").json()["corrections"]
+        time.sleep(0.3)
+    assert [c["target"] for c in corrections].count(apart) == 1
+
+
 def refusal(path, monkeypatch, **options):
     """Serve a site in this process, which must end in a fault; return its line."""
     monkeypatch.setattr("app.serving.configure_logs", lambda: None)

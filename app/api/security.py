@@ -28,6 +28,7 @@ HEADERS = {
     "cross-origin-resource-policy": "same-origin",
     "permissions-policy": "camera=(), microphone=(), geolocation=()",
 }
+SAFE = frozenset({"GET", "HEAD", "OPTIONS"})  # methods that change nothing: RFC 9110, 9.2.1
 THIS_MACHINE = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -73,9 +74,11 @@ class Guard:
         if not self._known(host):
             return "this server does not go by that name; ask for 127.0.0.1 or localhost"
         origin = headers.get("origin")
-        if scope["type"] == "websocket" and origin is not None and not _same_host(origin, host):
+        if origin is None or _same_host(origin, host):
+            return None
+        if scope["type"] == "websocket":
             return "a page of another site may not watch"
-        return None
+        return None if scope["method"] in SAFE else "a page of another site may not change anything"
 
     def _known(self, host: str) -> bool:
         try:

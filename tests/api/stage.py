@@ -229,8 +229,11 @@ class Client:
     def get(self, path, **headers):
         return self._http.get(path, headers=headers)
 
-    def send(self, method, path, body=None):
-        return self._http.request(method, path, json=body)
+    def send(self, method, path, body=None, **headers):
+        return self._http.request(method, path, json=body, headers=headers)
+
+    def send_text(self, path, text, **headers):
+        return self._http.post(path, content=text, headers=headers)
 
     def watch(self, path, host=None, **options):
         """Open a WebSocket; `host` is what the Host header says."""

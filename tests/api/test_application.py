@@ -4,6 +4,7 @@ import json
 import re
 import socket
 import time
+from dataclasses import replace
 
 import pytest
 from stage import CAMERAS, Stage, StagedScorer, StagedTruth, batch, served, update
@@ -209,6 +210,22 @@ def test_its_own_page_and_programs_may_watch(client, origin):
 def test_pages_of_other_sites_may_not_watch(client, origin, path):
     with pytest.raises(InvalidStatus, match="403"):
         client.watch(path, origin=origin.replace("HOST", client.host))
+
+
+@pytest.mark.parametrize("origin", ["http://evil.example", "null", "http://HOST.evil.example"])
+def test_pages_of_other_sites_may_not_change_anything(client, stage, origin):
+    path = "/api/v1/sites/shop/identities/3/tags"
+    body = {"tags": ["staff"]}
+    foreign = client.send("PUT", path, body, origin=origin.replace("HOST", client.host))
+    assert (foreign.status_code, foreign.json()["detail"]) == (400, "a page of another site may not change anything")
+    assert stage.archive.people[3].tags == ()
+    assert client.send("PUT", path, body, origin=f"http://{client.host}").status_code == 200
+    stage.archive.people[3] = replace(stage.archive.people[3], tags=())
+
+
+def test_a_form_of_another_site_is_no_json(client):
+    sent = client.send_text("/api/v1/sites/shop/identities/3/merge", '{"into": 2}', **{"content-type": "text/plain"})
+    assert sent.status_code == 422
 
 
 def receive(viewer, kind):
