@@ -26,6 +26,7 @@ from app.api import (
     replay,
     rhythm,
     sites,
+    tracks,
 )
 from app.api.conversation import Seats
 from app.api.dashboard import DashboardCache
@@ -47,6 +48,7 @@ PARTS = (
     rhythm,
     people,
     journeys,
+    tracks,
     replay,
     exports,
     live,
@@ -131,20 +133,7 @@ def build_api(site: LiveSite, access: Access | None = None) -> FastAPI:
     app.add_middleware(GZipMiddleware, minimum_size=PACKED_FROM, compresslevel=PACKING)
     app.add_middleware(Guard, hosts=access.hosts, any_address=access.any_address)
     add_problem_answers(app)
-    for part in (
-        health,
-        sites,
-        places,
-        dashboard,
-        analytics,
-        behaviour,
-        rhythm,
-        people,
-        journeys,
-        replay,
-        exports,
-        live,
-    ):
+    for part in PARTS:
         app.include_router(part.router)
     app.mount("/", PageFiles(directory=PAGE, html=True, check_dir=False), name="page")
     return app
