@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, fields, is_dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import quote
 
 import yaml
 from pydantic import (
@@ -467,6 +468,16 @@ def fill_environment(data: Any, path: Path) -> Any:  # noqa: ANN401 - whatever Y
         return _filled(data, path, ())
     except RecursionError as error:
         raise ConfigError(path, "", "an alias (*name) stands inside of what it stands for") from error
+
+
+def fill_address(address: str) -> str:
+    """Replace {NAME} in a database's address, as in a site file; the value may have any character.
+
+    Raises:
+        ConfigError: the environment has no such name.
+    """
+    option = Path("--database")
+    return _VARIABLE.sub(lambda match: quote(_variable(match.group(1), option, ()), safe=""), address)
 
 
 def _filled(value: Any, path: Path, location: tuple[int | str, ...]) -> Any:  # noqa: ANN401 - whatever YAML holds

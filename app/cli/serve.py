@@ -43,12 +43,25 @@ UnprotectedOption = Annotated[
 DataOption = Annotated[
     Path, typer.Option(metavar="DIR", help="Folder of the history, and of what waits for another --database.")
 ]
+
+
+def _filled(address: str | None) -> str | None:
+    """Return the address with {NAME} replaced, so that no password need stand in an argument or in the environment."""
+    if address is None or "{" not in address:
+        return address
+    from app.settings import fill_address
+
+    return fill_address(address)
+
+
 DatabaseOption = Annotated[
     str | None,
     typer.Option(
         metavar="URL",
         envvar="SPOTON_DATABASE",
-        help="Keep the history there: postgresql://USER@HOST/NAME or sqlite:///PATH; else in a file in --data.",
+        callback=_filled,
+        help="Keep the history there: postgresql://USER@HOST/NAME or sqlite:///PATH; else in a file in --data. {NAME}"
+        " stands for what the environment holds under NAME, or the file under NAME_FILE.",
     ),
 ]
 

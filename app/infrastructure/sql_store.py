@@ -27,6 +27,7 @@ from app.infrastructure.sql_join import Batches, moment
 from app.infrastructure.sql_read import read_counts
 from app.infrastructure.sql_retention import Retention, tidy
 from app.infrastructure.sql_spool import Spool
+from app.infrastructure.sql_timescale import follow
 from app.infrastructure.sql_write import Start, UnknownRun, begin, write
 from app.orchestration.floor_record import FloorRecord, Redraw
 from app.orchestration.ports import Counts
@@ -79,6 +80,8 @@ class SQLStore:
         self._database, self._states = database, states
         self._log = structlog.get_logger("history")
         self._spool = Spool(spool / database.digest)
+        keep = {"points": self.config.keep.points_s, "dots": self.config.keep.dots_s}
+        database.write(partial(follow, keep_s=keep))
         run = database.write(partial(begin, start=start))
         self.last_id = max(run.last_id, self._spool.last_id)
         self._run, self._cameras = run.run_id, run.cameras

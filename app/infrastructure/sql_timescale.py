@@ -7,16 +7,25 @@ their segment; boxes are asked for by camera and time (a replay), and one person
 few to compress well. Late rows, such as those of an outage, may still go into compressed chunks.
 """
 
+from collections.abc import Mapping
+from datetime import timedelta
+
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
 EXTENSION = text("SELECT installed_version FROM pg_available_extensions WHERE name = 'timescaledb'")
 HYPERTABLES = text("SELECT hypertable_name FROM timescaledb_information.hypertables")
-# by table: segment, age from which on chunks are compressed, age at which they are dropped
+DROPPED_AFTER = text(
+    "SELECT CAST(config->>'drop_after' AS INTERVAL) = CAST(:age AS INTERVAL) FROM timescaledb_information.jobs"
+    " WHERE hypertable_name = :table AND proc_name = 'policy_retention'"
+)
+# by table: segment, age from which on chunks are compressed, age at which they are dropped unless a site says otherwise
 CHUNKED = {
-    "points": ("camera_id", "1 day", "30 days"),
-    "dots": ("run_id, person", "7 days", "365 days"),
+    "points": ("camera_id", "1 day", "2 days"),
+    "dots": ("run_id, person", "7 days", "90 days"),
 }
+LOOK_BACK_DAYS = 1  # that aggregates follow late rows; what is dropped sooner would be taken out of them again
+LEAST_S = 86_400.0 * (LOOK_BACK_DAYS + 1)  # so chunks are kept for a day longer, at least
 AGGREGATES = {
     "camera_minutes": """
         SELECT time_bucket('1 minute', at) AS minute, camera_id, count(*) AS boxes, avg(confidence) AS confidence
@@ -35,6 +44,21 @@ def installed(connection: Connection) -> bool:
 def hypertables(connection: Connection) -> set[str]:
     """Return the tables that TimescaleDB keeps in chunks, and drops old chunks of by itself."""
     return set(connection.execute(HYPERTABLES).scalars()) if installed(connection) else set()
+
+
+def follow(connection: Connection, keep_s: Mapping[str, float]) -> None:
+    """Have chunks dropped at an age of so many seconds, by table; in the connection's transaction.
+
+    Rows go by whole chunks of a day, so that some are kept for a day longer.
+    """
+    chunked = hypertables(connection)
+    for table, seconds in keep_s.items():
+        if table not in chunked:
+            continue
+        wanted = {"table": table, "age": timedelta(seconds=max(seconds, LEAST_S))}
+        if connection.execute(DROPPED_AFTER, wanted).scalar() is not True:
+            connection.execute(text("SELECT remove_retention_policy(:table, if_exists => true)"), {"table": table})
+            connection.execute(text("SELECT add_retention_policy(:table, CAST(:age AS INTERVAL))"), wanted)
 
 
 def apply(connection: Connection) -> None:
@@ -71,7 +95,7 @@ def _aggregate(connection: Connection) -> None:
             made = f"CREATE MATERIALIZED VIEW {name} WITH (timescaledb.continuous) AS {query} WITH NO DATA"
             connection.execute(text(made))
             policy = (
-                f"SELECT add_continuous_aggregate_policy('{name}', start_offset => INTERVAL '3 days',"
+                f"SELECT add_continuous_aggregate_policy('{name}', start_offset => INTERVAL '{LOOK_BACK_DAYS} days',"
                 " end_offset => INTERVAL '1 minute', schedule_interval => INTERVAL '1 minute')"
             )
             connection.execute(text(policy))

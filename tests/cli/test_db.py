@@ -85,3 +85,14 @@ def test_an_embedded_history_that_is_not_there_is_not_made_by_looking(spoton, tm
     code, _, said = spoton("status", "--data", str(tmp_path / "none"), database=None)
     assert (code, "there is no history yet" in said) == (2, True)
     assert not (tmp_path / "none").exists()
+
+
+def test_a_password_may_stand_in_a_file(spoton, tmp_path, monkeypatch, address):
+    place, _, name = address.rpartition("/")
+    (tmp_path / "name").write_text(name + "\n")
+    monkeypatch.setenv("HISTORY_FILE", str(tmp_path / "name"))
+    assert "revision 0002, from nothing" in spoton("upgrade", database=place + "/{HISTORY}")[2]
+    assert "up to date" in spoton("status", database=address)[1]
+    code, _, said = spoton("status", database="postgresql://spoton:{NO_SUCH_NAME}@127.0.0.1/x")
+    assert (code, said.count("\n")) == (2, 1)
+    assert said.startswith("spoton: --database: the environment has no NO_SUCH_NAME; set it before the start, or")

@@ -6,7 +6,7 @@ from collections import Counter
 import numpy as np
 import pytest
 from sqlalchemy import delete, select, update
-from test_sql_floor import DOOR, ROOM, TILL, floored, wander
+from test_sql_floor import DOOR, ROOM, TILL, _compiled, floored, wander  # noqa: F401 - a fixture
 from test_sql_store import T0, written
 
 from app.cli.main import main

@@ -15,7 +15,7 @@ from app.infrastructure.sql_database import open_database
 from app.infrastructure.sql_retention import Retention, prune
 from app.infrastructure.sql_revision import upgrade
 from app.infrastructure.sql_status import missing
-from app.infrastructure.sql_timescale import hypertables
+from app.infrastructure.sql_timescale import follow, hypertables
 from app.infrastructure.sql_write import Start, begin
 
 
@@ -76,3 +76,41 @@ def test_timescale_keeps_chunks_compresses_them_and_keeps_aggregates(timescale):
     assert tuple(counted) == (2000, 1.0, 5998.0)
     assert "dots" not in timescale.write(partial(prune, before=Retention(*[2e9] * 5))), "policies do that"
     assert rows(timescale, "SELECT count(*) FROM dots") == [(6000,)]
+
+
+def retention(database):
+    job = "SELECT hypertable_name, job_id, config->>'drop_after' FROM timescaledb_information.jobs"
+    return {
+        table: (number, age) for table, number, age in rows(database, f"{job} WHERE proc_name = 'policy_retention'")
+    }
+
+
+def test_timescale_drops_what_the_site_does_not_keep(timescale):
+    timescale.write(upgrade)
+    keep = {"points": 5 * 86_400.0, "dots": 30 * 86_400.0, "events": 1.0}
+    timescale.write(partial(follow, keep_s=keep))
+    first = retention(timescale)
+    assert {table: age for table, (_, age) in first.items()} == {"points": "5 days", "dots": "30 days"}
+    timescale.write(partial(follow, keep_s=keep))
+    assert retention(timescale) == first, "what is right stays"
+    timescale.write(partial(follow, keep_s={"points": 60.0}))
+    assert retention(timescale)["points"][1] == "2 days", "never less than what the aggregates look back on"
+    fill = """
+        INSERT INTO dots SELECT now() - i * interval '1 day', 1, 1, i, 0, 0.1, 1 FROM generate_series(0, 59) i"""
+    timescale.write(lambda connection: connection.execute(text(fill)))
+    timescale.write(lambda connection: connection.execute(text(f"CALL run_job({first['dots'][0]})")))
+    assert 30 <= rows(timescale, "SELECT count(*) FROM dots")[0][0] <= 32
+
+
+def test_the_aggregates_of_timescale_say_what_the_rows_say(timescale):
+    timescale.write(upgrade)
+    fill = """
+        INSERT INTO dots SELECT to_timestamp(1.7e9 + i), 1, 1 + i % 2, i, 0, 0.25, 1 FROM generate_series(0, 599) i"""
+    timescale.write(lambda connection: connection.execute(text(fill)))
+    counted = "SELECT minute, person, dots, sigma FROM floor_minutes ORDER BY 1, 2"
+    assert rows(timescale, counted) == []
+    refresh = "CALL refresh_continuous_aggregate('floor_minutes', NULL, NULL)"  # which no transaction may do
+    timescale.write(lambda c: c.connection.dbapi_connection.run_async(lambda driver: driver.execute(refresh)))
+    found = rows(timescale, counted)
+    assert (len(found), sum(row[2] for row in found)) == (22, 600)
+    assert {row[3] for row in found} == {0.25}
