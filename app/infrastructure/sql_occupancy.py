@@ -6,12 +6,12 @@ Periods are read in whole minutes; of a minute that a period begins or ends in, 
 from dataclasses import dataclass
 
 import numpy as np
-from sqlalchemy import ColumnElement, Connection, Table, and_, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Double, Table, and_, func, literal, or_, select
 
 from app.domains.analytics.figures import OccupancySeries, Period, Quality
 from app.domains.analytics.places import PlaceId
 from app.domains.vocabulary import CameraId, FloatArray
-from app.infrastructure.sql_columns import Seconds, fetch, floats
+from app.infrastructure.sql_columns import Bucket, Seconds, fetch, floats
 from app.infrastructure.sql_rollup import HOUR_S, MINUTE_S
 from app.infrastructure.sql_schema import OCCUPANCY
 
@@ -57,16 +57,18 @@ def read_occupancy(
     """Return the sums of each bucket of a period, and `peak`; all 0 where nothing is known."""
     rollup = OCCUPANCY.c
     step = HOUR_S if bucket_s % HOUR_S == 0 and period.since % HOUR_S == 0 else MINUTE_S
-    number = func.floor((Seconds(rollup.at) - period.since) / bucket_s)
+    bucket = Bucket(rollup.at, literal(bucket_s, Double()), literal(period.since, Double()))
     mine = rollup.site_id == site_id, rollup.place == place, rollup.step == step
     within_period = rollup.at >= period.since, rollup.at < period.until
     sums = [func.sum(rollup[name]) for name in SUMS]
-    query = select(number, *sums, func.max(rollup.peak)).where(*mine, *within_period).group_by(number)
-    row, *columns = (floats(column) for column in fetch(connection, query))
+    wanted: list[ColumnElement[Any]] = [Seconds(bucket), *sums, func.max(rollup.peak)]
+    query = select(*wanted).where(*mine, *within_period).group_by(bucket)
+    begin, *columns = (floats(column) for column in fetch(connection, query))
+    row = np.rint((begin - period.since) / bucket_s).astype(np.int64)
     buckets = round(period.seconds / bucket_s)
     series = {name: np.zeros(buckets) for name in (*SUMS, "peak")}
     for filled, column in zip(series.values(), columns, strict=True):
-        filled[row.astype(np.int64)] = column
+        filled[row] = column
     return series
 
 

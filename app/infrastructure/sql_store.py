@@ -19,17 +19,17 @@ import structlog
 from app.domains.analytics.coverage import Coverage
 from app.domains.analytics.places import PlaceId, PlaceVersion
 from app.domains.analytics.watch import FloorWatch
-from app.domains.vocabulary import CameraId, GlobalId, TrackingUpdate
+from app.domains.vocabulary import CameraId, TrackingUpdate
 from app.errors import StoreError, StoreRefused
 from app.infrastructure.sql_batch import Batch, StateChange
 from app.infrastructure.sql_database import Database
 from app.infrastructure.sql_join import Batches, moment
-from app.infrastructure.sql_read import read_counts, read_journey
+from app.infrastructure.sql_read import read_counts
 from app.infrastructure.sql_retention import Retention, tidy
 from app.infrastructure.sql_spool import Spool
 from app.infrastructure.sql_write import Start, UnknownRun, begin, write
 from app.orchestration.floor_record import FloorRecord, Redraw
-from app.orchestration.ports import Counts, Journey
+from app.orchestration.ports import Counts
 
 CameraStates = Callable[[], tuple[float, Iterable[tuple[CameraId, str, str | None]]]]
 
@@ -150,14 +150,6 @@ class SQLStore:
         if not self._writer.is_alive():
             self._database.close()
         return written
-
-    async def journey(self, person: GlobalId, since: float) -> Journey | None:
-        """Return where a person was from a capture time on; None for somebody unknown.
-
-        Raises:
-            StoreError: the history cannot be read.
-        """
-        return await self._database.read(partial(read_journey, run_id=self._run, person=person, since=since))
 
     async def counts(self, now: float) -> Counts:
         """Count the people of the hour before `now`.

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
-from app.domains.vocabulary import CameraId, FloatArray, Frame, GlobalId, IntArray, Pixels, TrackingUpdate
+from app.domains.vocabulary import CameraId, FloatArray, Frame, IntArray, Pixels, TrackingUpdate
 
 
 class FrameSource(Protocol):
@@ -61,29 +61,6 @@ class Visit:
     end: float
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Journey:
-    """Where one person was, corrections followed.
-
-    Attributes:
-        person: the identity that is in use now; another than was asked for where that one was merged.
-        first_seen: capture time of the person's first dot ever.
-        last_seen: capture time of the last.
-        distance_m: metres walked within the time asked for.
-        time_s: (N,) capture times within the time asked for, increasing.
-        xy: (N, 2) metres, site frame.
-        visits: which cameras saw the person within the time asked for, by begin.
-    """
-
-    person: GlobalId
-    first_seen: float
-    last_seen: float
-    distance_m: float
-    time_s: FloatArray
-    xy: FloatArray
-    visits: tuple[Visit, ...]
-
-
 @dataclass(frozen=True, slots=True)
 class Counts:
     """How many different people had a dot, corrections followed.
@@ -107,10 +84,6 @@ class TrackStore(Protocol):
 
     def waiting(self) -> int:
         """Return how many updates have not been written yet."""
-        ...
-
-    async def journey(self, person: GlobalId, since: float) -> Journey | None:
-        """Return where a person was from a capture time on; None for somebody unknown."""
         ...
 
     async def counts(self, now: float) -> Counts:

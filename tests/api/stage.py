@@ -24,7 +24,6 @@ from app.domains.vocabulary import (
     FloorTracks,
     Frame,
     FrameBatch,
-    GlobalId,
     Sightings,
     TrackingUpdate,
     Tracks,
@@ -33,7 +32,7 @@ from app.errors import StoreError
 from app.infrastructure.export_folder import ExportFolder
 from app.orchestration.clock import SteadyClock
 from app.orchestration.exports import ExportLimits, Exports
-from app.orchestration.ports import Counts, Journey, Visit
+from app.orchestration.ports import Counts
 from app.orchestration.reader import CameraState, CameraStatus
 from app.orchestration.runtime import RecentTimes, RuntimeStatus
 
@@ -75,7 +74,7 @@ class StagedRuntime:
 
 
 class StagedStore:
-    """A TrackStore with one journey."""
+    """A TrackStore that has counted."""
 
     def __init__(self):
         self.broken = False
@@ -85,15 +84,6 @@ class StagedStore:
 
     def waiting(self):
         return 3
-
-    async def journey(self, person, _since):
-        self._check()
-        if person != 4:
-            return None
-        time_s = 1_767_261_600.0 + 0.1 * np.arange(2000)
-        visits = (Visit(CAMERAS[1], time_s[0], time_s[900]),)
-        xy = np.stack([np.arange(2000) / 10, np.zeros(2000)], axis=1)
-        return Journey(GlobalId(2), time_s[0], time_s[-1], 199.94, time_s, xy, visits)
 
     async def counts(self, _now):
         self._check()

@@ -5,7 +5,7 @@ import subprocess
 import sys
 import time
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -13,6 +13,8 @@ import numpy as np
 import pytest
 from sqlalchemy import select
 
+from app.domains.analytics.figures import Period
+from app.domains.analytics.ways import walked_m
 from app.domains.vocabulary import (
     CameraId,
     FloorPoints,
@@ -25,6 +27,7 @@ from app.domains.vocabulary import (
     Tracks,
 )
 from app.errors import StoreError
+from app.infrastructure.sql_archive import SQLArchive
 from app.infrastructure.sql_corrections import take_back
 from app.infrastructure.sql_database import open_database
 from app.infrastructure.sql_retention import Retention
@@ -108,6 +111,30 @@ def written(store, timeout_s=5.0):
     return store
 
 
+@dataclass(frozen=True)
+class Way:
+    person: int
+    first_seen: float
+    last_seen: float
+    distance_m: float
+    time_s: np.ndarray
+    xy: np.ndarray
+    visits: tuple
+
+
+async def way_of(store, person, since):
+    """Return what the archive knows of a person of the store's site; None for nobody."""
+    archive, period = SQLArchive(store._database, "shop"), Period(since, np.inf)
+    one = await archive.identity(person)
+    if one is None:
+        return None
+    parts = [part async for part in archive.dots(period, person)]
+    at = np.concatenate([np.empty(0), *(part.at for part in parts)])
+    xy = np.concatenate([np.empty((0, 2)), *(part.xy for part in parts)])
+    visits = await archive.visits(person, period)
+    return Way(one.identity, one.first_seen, one.last_seen, walked_m(at, xy), at, xy, visits)
+
+
 def walk(store, person, seconds, begin=0.0, rate=5.0, speed=1.0, camera="a"):
     for i in range(int(seconds * rate) + 1):
         t = begin + i / rate
@@ -117,7 +144,7 @@ def walk(store, person, seconds, begin=0.0, rate=5.0, speed=1.0, camera="a"):
 async def test_a_journey_tells_the_way_and_who_saw_it(store):
     walk(store, 7, 10.0, camera="a")
     walk(store, 7, 5.0, begin=10.2, camera="b")
-    journey = await written(store).journey(GlobalId(7), T0)
+    journey = await way_of(written(store), GlobalId(7), T0)
     assert (journey.person, journey.first_seen, journey.last_seen) == (7, T0, pytest.approx(T0 + 15.2))
     assert len(journey.time_s) == 51 + 26
     assert np.diff(journey.time_s).min() > 0
@@ -134,21 +161,21 @@ async def test_noise_does_not_walk(store):
     rng = np.random.default_rng(0)
     for i in range(300):
         store.append(update(T0 + i / 5, {1: rng.normal(0.0, 0.05, 2)}))
-    journey = await written(store).journey(GlobalId(1), T0)
+    journey = await way_of(written(store), GlobalId(1), T0)
     assert journey.distance_m < 6.0, "60 strides of at most 0.1 m, and not 300 of them"
 
 
 async def test_a_way_that_nobody_saw_is_not_counted_and_parts_visits(store):
     walk(store, 1, 2.0)
     walk(store, 1, 2.0, begin=60.0)
-    journey = await written(store).journey(GlobalId(1), T0)
+    journey = await way_of(written(store), GlobalId(1), T0)
     assert journey.distance_m == pytest.approx(4.0, abs=0.01)
     assert [(v.begin - T0, v.end - T0) for v in journey.visits] == [(0.0, 2.0), (60.0, 62.0)]
 
 
 async def test_a_journey_begins_where_it_is_asked_to(store):
     walk(store, 1, 10.0)
-    journey = await written(store).journey(GlobalId(1), T0 + 8.0)
+    journey = await way_of(written(store), GlobalId(1), T0 + 8.0)
     assert journey.time_s[0] == pytest.approx(T0 + 8.0)
     assert journey.first_seen == T0
     assert journey.distance_m == pytest.approx(2.0, abs=0.01)
@@ -156,7 +183,7 @@ async def test_a_journey_begins_where_it_is_asked_to(store):
 
 async def test_of_somebody_who_was_never_there_nothing_is_known(store):
     walk(store, 1, 1.0)
-    assert await written(store).journey(GlobalId(2), T0) is None
+    assert await way_of(written(store), GlobalId(2), T0) is None
 
 
 async def test_journeys_follow_merges_whichever_id_is_asked_for(store):
@@ -165,7 +192,7 @@ async def test_journeys_follow_merges_whichever_id_is_asked_for(store):
     store.append(update(T0 + 5.2, {1: (5.2, 0.0)}, merges=[(5, 1)]))
     written(store)
     for asked in (1, 5):
-        journey = await store.journey(GlobalId(asked), T0)
+        journey = await way_of(store, GlobalId(asked), T0)
         assert (journey.person, len(journey.time_s), len(journey.visits)) == (1, 23, 2)
         assert (journey.first_seen, journey.last_seen) == (T0, T0 + 5.2)
 
@@ -176,14 +203,14 @@ async def test_merges_of_merges_end_at_the_one_that_is_left(store):
     store.append(update(T0 + 5, {1: (0.0, 5.0)}, merges=[(4, 3), (3, 2)]))
     written(store)
     store.append(update(T0 + 6, {1: (0.0, 6.0)}, merges=[(2, 1)]))
-    assert len((await written(store).journey(GlobalId(4), T0)).time_s) == 6
+    assert len((await way_of(written(store), GlobalId(4), T0)).time_s) == 6
     assert (await store.counts(T0 + 6)).last_minute == 1
 
 
 async def test_one_who_is_merged_into_somebody_without_a_dot_yet_is_kept(store):
     store.append(update(T0, {9: (1.0, 1.0)}))
     store.append(update(T0 + 1, {}, merges=[(9, 2)]))
-    assert (await written(store).journey(GlobalId(9), T0)).person == 2
+    assert (await way_of(written(store), GlobalId(9), T0)).person == 2
 
 
 @pytest.mark.parametrize("at_once", [True, False], ids=["in one batch", "when all has been written"])
@@ -197,7 +224,7 @@ async def test_a_split_reads_as_if_right_from_the_start(store, at_once):
     store.append(update(T0 + 62.2, {6: (62.2, 0.0)}, {"b": [6]}, splits=[apart]))
     written(store)
     for person, first, last, dots, camera in ((1, 0.0, 2.0, 11, "a"), (6, 60.0, 62.2, 12, "b")):
-        journey = await store.journey(GlobalId(person), T0)
+        journey = await way_of(store, GlobalId(person), T0)
         assert (journey.person, len(journey.time_s), [v.camera_id for v in journey.visits]) == (person, dots, [camera])
         assert (journey.first_seen - T0, journey.last_seen - T0) == pytest.approx((first, last))
     assert (await store.counts(T0 + 62.2)).last_minute == 1
@@ -208,11 +235,11 @@ async def test_a_merge_can_be_taken_back(store):
     walk(store, 1, 2.0, camera="a")
     walk(store, 5, 2.0, begin=1.0, camera="b")
     store.append(update(T0 + 5.0, {}, merges=[(5, 1)]))
-    assert len((await written(store).journey(GlobalId(5), T0)).visits) == 2
+    assert len((await way_of(written(store), GlobalId(5), T0)).visits) == 2
     back = Split(GlobalId(1), GlobalId(5), -np.inf, np.inf, reported=(GlobalId(5),))
     store.append(update(T0 + 6.0, {}, splits=[back]))
     for person, camera in ((1, "a"), (5, "b")):
-        journey = await written(store).journey(GlobalId(person), T0)
+        journey = await way_of(written(store), GlobalId(person), T0)
         assert (journey.person, len(journey.time_s), [v.camera_id for v in journey.visits]) == (person, 11, [camera])
 
 
@@ -230,7 +257,7 @@ async def test_people_are_counted_once_and_by_when_they_were_seen(store):
 async def test_one_whom_only_a_camera_sees_counts_and_one_without_identity_does_not(store):
     store.append(update(T0, {}, {"a": [6, -1]}))
     assert (await written(store).counts(T0)).last_minute == 1
-    journey = await store.journey(GlobalId(6), T0)
+    journey = await way_of(store, GlobalId(6), T0)
     assert (len(journey.time_s), len(journey.visits), journey.distance_m) == (0, 1, 0.0)
 
 
@@ -239,7 +266,7 @@ def test_another_start_has_ids_of_its_own_and_keeps_the_old_rows(address, tmp_pa
     walk(first, 1, 1.0)
     assert first.close(3.0)
     second = opened(address, tmp_path, begun=T0 + 10)
-    assert asyncio.run(second.journey(GlobalId(1), T0)) is None
+    assert asyncio.run(way_of(second, GlobalId(1), T0)).last_seen == T0 + 1.0
     assert second.close(3.0)
     assert rows(address, "SELECT run_id, count(*) FROM dots GROUP BY run_id") == [(1, 6)]
 
@@ -297,14 +324,14 @@ def test_a_correction_that_is_taken_back_reads_as_if_never_made(address, tmp_pat
         walk(store, person, 2.0, begin=begin)
     store.append(update(T0 + 9.0, {}, merges=[(5, 1)]))
     store.append(update(T0 + 10.0, {}, merges=[(2, 1)]))
-    assert len(asyncio.run(written(store).journey(GlobalId(1), T0)).time_s) == 33
+    assert len(asyncio.run(way_of(written(store), GlobalId(1), T0)).time_s) == 33
     taken = partial(take_back, run_id=1, correction_id=1, at=T0 + 11.0)
     database = open_database(address)
     assert database.write(taken)
     assert not database.write(taken), "once is enough"
     database.close()
     for person, dots, first in ((1, 22, T0), (5, 11, T0 + 3.0), (2, 22, T0)):
-        journey = asyncio.run(store.journey(GlobalId(person), T0))
+        journey = asyncio.run(way_of(store, GlobalId(person), T0))
         assert (len(journey.time_s), journey.first_seen) == (dots, pytest.approx(first))
     assert rows(address, "SELECT count(*) FROM dots") == [(33,)], "no row of the history is rewritten"
     store.close(3.0)
@@ -444,7 +471,7 @@ def test_a_history_that_cannot_be_read_says_so(address, tmp_path):
     with pytest.raises(StoreError, match="spans"):
         asyncio.run(store.counts(T0))
     with pytest.raises(StoreError, match="spans"):
-        asyncio.run(store.journey(GlobalId(1), T0))
+        asyncio.run(way_of(store, GlobalId(1), T0))
     store.close(3.0)
 
 

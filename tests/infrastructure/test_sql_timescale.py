@@ -11,8 +11,10 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
+from app.domains.analytics.figures import Period
+from app.infrastructure import sql_dots
 from app.infrastructure.sql_database import open_database
-from app.infrastructure.sql_read import read_journey
+from app.infrastructure.sql_dots import read_dots_of
 from app.infrastructure.sql_retention import Retention, prune
 from app.infrastructure.sql_revision import upgrade
 from app.infrastructure.sql_status import missing
@@ -52,7 +54,7 @@ def rows(database, question):
     return database.write(lambda connection: [tuple(row) for row in connection.execute(text(question))])
 
 
-def test_timescale_keeps_chunks_compresses_them_and_keeps_aggregates(timescale):
+def test_timescale_keeps_chunks_compresses_them_and_keeps_aggregates(timescale, monkeypatch):
     for _ in range(2):
         timescale.write(upgrade)
     assert timescale.write(missing) == ()
@@ -70,10 +72,12 @@ def test_timescale_keeps_chunks_compresses_them_and_keeps_aggregates(timescale):
     timescale.write(lambda connection: connection.execute(text(fill)))
     people = f"INSERT INTO identities SELECT {run}, p, to_timestamp(1.7e9) FROM generate_series(1, 3) p"
     timescale.write(lambda connection: connection.execute(text(people)))
-    spans = f"INSERT INTO spans SELECT {run}, p, '-infinity', 'infinity', p FROM generate_series(1, 3) p"
+    times = "to_timestamp(1.7e9), to_timestamp(1.7e9) + interval '6000 minutes'"
+    spans = f"INSERT INTO spans SELECT {run}, p, '-infinity', 'infinity', p, 1, {times} FROM generate_series(1, 3) p"
     timescale.write(lambda connection: connection.execute(text(spans)))
     assert rows(timescale, "SELECT count(compress_chunk(c)) FROM show_chunks('dots') c")[0][0] >= 5
-    journey = timescale.write(partial(read_journey, run_id=run, person=2, since=1.7e9))
-    assert (len(journey.time_s), journey.xy[0, 0], journey.xy[-1, 0]) == (2000, 1.0, 5998.0)
+    monkeypatch.setattr(sql_dots, "PART_S", 1e9)
+    dots, _ = timescale.write(partial(read_dots_of, site_id=1, period=Period(1.7e9, 1.8e9), asked=2))
+    assert (len(dots), dots.xy[0, 0], dots.xy[-1, 0]) == (2000, 1.0, 5998.0)
     assert "dots" not in timescale.write(partial(prune, before=Retention(*[2e9] * 5))), "policies do that"
     assert rows(timescale, "SELECT count(*) FROM dots") == [(6000,)]
