@@ -34,6 +34,24 @@ def _of_number(element: Seconds, compiler: SQLCompiler, **options: object) -> st
     return compiler.process(element.clauses, **options)
 
 
+class Bucket(FunctionElement[float]):
+    """The begin of the bucket in which an instant lies, itself an instant; of (instant, width, begin of any bucket)."""
+
+    inherit_cache = True
+
+
+@compiles(Bucket, "postgresql")
+def _binned(element: Bucket, compiler: SQLCompiler, **options: object) -> str:
+    at, width_s, origin = (compiler.process(clause, **options) for clause in element.clauses)
+    return f"date_bin(make_interval(secs => {width_s}), {at}, to_timestamp({origin}))"  # thrice as fast as EXTRACT
+
+
+@compiles(Bucket, "sqlite")
+def _floored(element: Bucket, compiler: SQLCompiler, **options: object) -> str:
+    at, width_s, origin = (compiler.process(clause, **options) for clause in element.clauses)
+    return f"({origin} + {width_s} * floor(({at} - {origin}) / {width_s}))"
+
+
 def fetch(connection: Connection, query: Select[Any]) -> list[Sequence[Any]]:
     """Return the columns of an answer, in its order; instants must be wrapped in `Seconds`."""
     if connection.dialect.name == "sqlite":

@@ -6,7 +6,7 @@ from sqlalchemy import Connection, func, select
 from app.domains.analytics.figures import Ending, OccupancySeries, Period, Quality
 from app.domains.analytics.places import PlaceId
 from app.domains.vocabulary import CameraId
-from app.infrastructure.sql_corrections import runs_of
+from app.infrastructure.sql_corrections import of_site
 from app.infrastructure.sql_events import read_events
 from app.infrastructure.sql_occupancy import (
     quality_of,
@@ -23,8 +23,7 @@ from app.orchestration.archive import CameraUptime, Dashboard, EventFilter, Page
 
 def read_begin(connection: Connection, site_id: int) -> float | None:
     """Return the capture time of the oldest dot or state that is kept; None for an empty history."""
-    # an expression in place of the column, or SQLite would take the index of runs and read them whole
-    dots = select(DOTS.c.at).where((DOTS.c.run_id + 0).in_(runs_of(site_id))).order_by(DOTS.c.at).limit(1)
+    dots = select(DOTS.c.at).where(of_site(DOTS.c.run_id, site_id)).order_by(DOTS.c.at).limit(1)
     cameras = select(CAMERAS.c.id).where(CAMERAS.c.site_id == site_id)
     states = select(func.min(CAMERA_STATES.c.at)).where(CAMERA_STATES.c.camera_id.in_(cameras))
     oldest = (connection.execute(query).scalar() for query in (dots, states))

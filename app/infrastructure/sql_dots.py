@@ -13,7 +13,7 @@ from sqlalchemy import Column, Connection, Select, func, select
 from app.domains.analytics.figures import Period
 from app.domains.vocabulary import NO_ID, CameraId, FloatArray, GlobalId, IntArray
 from app.infrastructure.sql_columns import Seconds, fetch, floats, integers
-from app.infrastructure.sql_corrections import runs_of
+from app.infrastructure.sql_corrections import of_site
 from app.infrastructure.sql_people import corrections_within, identity_of, pieces_of
 from app.infrastructure.sql_schema import CAMERAS, DOTS, POINTS
 from app.orchestration.archive import Boxes, Dots
@@ -27,8 +27,7 @@ def read_dots(connection: Connection, site_id: int, period: Period) -> tuple[Dot
     """Return the first dots of a period, and where the next part begins; None where there is none."""
     dots = DOTS.c
     query = select(Seconds(dots.at), dots.person, dots.x, dots.y, dots.sigma, dots.certainty)
-    # an expression in place of the column, or SQLite would take the index of runs and read them whole
-    query = query.where((dots.run_id + 0).in_(runs_of(site_id)))
+    query = query.where(of_site(dots.run_id, site_id))
     columns, after = _part(connection, query, dots.at, period)
     at, sigma = floats(columns[0]), floats(columns[4])
     read = Period(period.since, period.until if after is None else after)

@@ -4,14 +4,15 @@ Periods are read in whole minutes; of a minute that a period begins or ends in, 
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-from sqlalchemy import ColumnElement, Connection, Table, and_, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Double, Table, func, literal, select
 
 from app.domains.analytics.figures import OccupancySeries, Period, Quality
 from app.domains.analytics.places import PlaceId
 from app.domains.vocabulary import CameraId, FloatArray
-from app.infrastructure.sql_columns import Seconds, fetch, floats
+from app.infrastructure.sql_columns import Bucket, Seconds, fetch, floats
 from app.infrastructure.sql_rollup import HOUR_S, MINUTE_S
 from app.infrastructure.sql_schema import OCCUPANCY
 
@@ -32,23 +33,31 @@ class Totals:
     gone: int
 
 
-def within(table: Table, period: Period) -> ColumnElement[bool]:
-    """Return the condition for the fewest rows of a roll-up that make up a period: hours, and minutes at its ends."""
-    step, at = table.c.step, table.c.at
+def parts_of(period: Period) -> list[tuple[int, Period]]:
+    """Return the steps and parts of them that make up a period from the fewest rows: hours, and minutes at its ends.
+
+    Each is to be asked for by itself: of several in one question SQLite would read all rows of the place.
+    """
     first, last = np.floor(period.since / MINUTE_S) * MINUTE_S, np.ceil(period.until / MINUTE_S) * MINUTE_S
     begin, end = np.ceil(first / HOUR_S) * HOUR_S, np.floor(last / HOUR_S) * HOUR_S
     if begin >= end:
-        return and_(step == MINUTE_S, at >= first, at < last)
-    hours = and_(step == HOUR_S, at >= begin, at < end)
-    before = and_(step == MINUTE_S, at >= first, at < begin)
-    return or_(hours, before, and_(step == MINUTE_S, at >= end, at < last))
+        parts = [(MINUTE_S, Period(first, last))]
+    else:
+        parts = [(MINUTE_S, Period(first, begin)), (HOUR_S, Period(begin, end)), (MINUTE_S, Period(end, last))]
+    return [(step, part) for step, part in parts if part.seconds > 0]
+
+
+def within(table: Table, step: int, part: Period) -> tuple[ColumnElement[bool], ...]:
+    """Return the conditions for the rows of a roll-up's step in a part of time."""
+    return table.c.step == step, table.c.at >= part.since, table.c.at < part.until
 
 
 def read_totals(connection: Connection, site_id: int, place: PlaceId, period: Period) -> Totals:
     """Return what is known of a place within a period."""
     columns = [func.coalesce(func.sum(OCCUPANCY.c[name]), 0) for name in SUMS]
     query = select(*columns).where(OCCUPANCY.c.site_id == site_id, OCCUPANCY.c.place == place)
-    return Totals(*connection.execute(query.where(within(OCCUPANCY, period))).one())
+    rows = [connection.execute(query.where(*within(OCCUPANCY, *part))).one() for part in parts_of(period)]
+    return Totals(*(sum(column) for column in zip(*rows, strict=True))) if rows else Totals(*[0] * len(SUMS))
 
 
 def read_occupancy(
@@ -57,16 +66,18 @@ def read_occupancy(
     """Return the sums of each bucket of a period, and `peak`; all 0 where nothing is known."""
     rollup = OCCUPANCY.c
     step = HOUR_S if bucket_s % HOUR_S == 0 and period.since % HOUR_S == 0 else MINUTE_S
-    number = func.floor((Seconds(rollup.at) - period.since) / bucket_s)
+    bucket = Bucket(rollup.at, literal(bucket_s, Double()), literal(period.since, Double()))
     mine = rollup.site_id == site_id, rollup.place == place, rollup.step == step
     within_period = rollup.at >= period.since, rollup.at < period.until
     sums = [func.sum(rollup[name]) for name in SUMS]
-    query = select(number, *sums, func.max(rollup.peak)).where(*mine, *within_period).group_by(number)
-    row, *columns = (floats(column) for column in fetch(connection, query))
+    wanted: list[ColumnElement[Any]] = [Seconds(bucket), *sums, func.max(rollup.peak)]
+    query = select(*wanted).where(*mine, *within_period).group_by(bucket)
+    begin, *columns = (floats(column) for column in fetch(connection, query))
+    row = np.rint((begin - period.since) / bucket_s).astype(np.int64)
     buckets = round(period.seconds / bucket_s)
     series = {name: np.zeros(buckets) for name in (*SUMS, "peak")}
     for filled, column in zip(series.values(), columns, strict=True):
-        filled[row.astype(np.int64)] = column
+        filled[row] = column
     return series
 
 

@@ -7,7 +7,7 @@ from sqlalchemy import Connection, func, select
 from app.domains.corrections import source
 from app.domains.vocabulary import NO_ID, Correction, GlobalId, Merge
 from app.infrastructure import sql_corrections
-from app.infrastructure.sql_corrections import runs_of
+from app.infrastructure.sql_corrections import of_site, runs_of
 from app.infrastructure.sql_events import read_correction
 from app.infrastructure.sql_people import identity_of
 from app.infrastructure.sql_schema import CORRECTIONS, SPANS
@@ -21,7 +21,7 @@ def correct(connection: Connection, site_id: int, correction: Correction, at: fl
     meant = _meant(connection, site_id, correction)
     if meant is None:
         return None
-    mine = SPANS.c.identity == source(meant), SPANS.c.run_id.in_(runs_of(site_id))
+    mine = SPANS.c.identity == source(meant), of_site(SPANS.c.run_id, site_id)
     run_id = connection.execute(select(func.max(SPANS.c.run_id)).where(*mine)).scalar_one()
     entered = read_correction(connection, site_id, sql_corrections.correct(connection, run_id, at, meant))
     return None if entered is None else entered[1]

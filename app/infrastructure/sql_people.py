@@ -15,7 +15,6 @@ from sqlalchemy import (
     Row,
     Select,
     and_,
-    case,
     delete,
     exists,
     func,
@@ -30,7 +29,7 @@ from app.domains.corrections import CorrectedHistory, Span
 from app.domains.vocabulary import CameraId, GlobalId
 from app.infrastructure.sql_batch import VISIT_GAP_S
 from app.infrastructure.sql_columns import Seconds, fetch, floats
-from app.infrastructure.sql_corrections import runs_of
+from app.infrastructure.sql_corrections import of_site, runs_of
 from app.infrastructure.sql_schema import APPEARANCES, CAMERAS, SPANS, TAGS
 from app.orchestration.archive import IdentitySummary, Page
 from app.orchestration.ports import Visit
@@ -55,16 +54,19 @@ class Piece:
 def identity_of(connection: Connection, site_id: int, asked: GlobalId) -> GlobalId | None:
     """Return who is known by an id now, else who was last reported under it; None for nobody."""
     spans = SPANS.c
-    mine = spans.run_id.in_(runs_of(site_id)), or_(spans.person == asked, spans.identity == asked)
-    order = case((spans.identity == asked, 0), else_=1), spans.since.desc()
-    found = connection.execute(select(spans.identity).where(*mine).order_by(*order).limit(1)).scalar()
-    return None if found is None else GlobalId(found)
+    known = select(spans.identity).where(spans.identity == asked, of_site(spans.run_id, site_id)).limit(1)
+    reported = select(spans.identity).where(spans.person == asked, spans.run_id.in_(runs_of(site_id)))
+    for query in (known, reported.order_by(spans.since.desc()).limit(1)):
+        found = connection.execute(query).scalar()
+        if found is not None:
+            return GlobalId(found)
+    return None
 
 
 def pieces_of(connection: Connection, site_id: int, identity: GlobalId, period: Period) -> list[Piece]:
     """Return under which ids a person was reported within a period, cut to it, by begin."""
     spans = SPANS.c
-    mine = spans.identity == identity, spans.run_id.in_(runs_of(site_id))
+    mine = spans.identity == identity, of_site(spans.run_id, site_id)
     seen = spans.first_seen < period.until, spans.last_seen >= period.since
     columns = spans.run_id, spans.person, spans.first_seen, spans.last_seen, spans.until, spans.certainty
     rows = connection.execute(select(*columns).where(*mine, *seen).order_by(spans.first_seen, spans.person))
@@ -85,7 +87,7 @@ def pieces_of(connection: Connection, site_id: int, identity: GlobalId, period: 
 def corrections_within(connection: Connection, site_id: int, period: Period) -> CorrectedHistory:
     """Return whom the ids stand for that were reported within a period; only of those that were ever corrected."""
     spans, other = SPANS.c, SPANS.alias("other").c
-    there = spans.run_id.in_(runs_of(site_id)), spans.last_seen >= period.since, spans.first_seen < period.until
+    there = of_site(spans.run_id, site_id), spans.last_seen >= period.since, spans.first_seen < period.until
     altered = or_(spans.identity != spans.person, spans.certainty.is_not(None))
     people = select(spans.run_id, spans.person).where(*there, altered)
     columns = other.person, Seconds(other.since), Seconds(other.until), other.identity, other.certainty
@@ -103,14 +105,15 @@ def read_identities(
     Of each person the span that was seen last stands for them, so that a page is read off an index.
     """
     spans, newer, other = SPANS.c, SPANS.alias("newer").c, SPANS.alias("other").c
-    runs = runs_of(site_id)
     same = newer.last_seen == spans.last_seen
     tie = or_(newer.person > spans.person, and_(newer.person == spans.person, newer.since > spans.since))
     later = or_(newer.last_seen > spans.last_seen, and_(same, tie))
-    outdone = exists().where(newer.identity == spans.identity, newer.run_id.in_(runs), later)
+    outdone = exists().where(newer.identity == spans.identity, of_site(newer.run_id, site_id), later)
     seen = other.first_seen < period.until, other.last_seen >= period.since
-    there = exists().where(other.identity == spans.identity, other.run_id.in_(runs), *seen)
-    query = select(spans.identity).where(spans.last_seen >= period.since, spans.run_id.in_(runs), ~outdone, there)
+    there = exists().where(other.identity == spans.identity, of_site(other.run_id, site_id), *seen)
+    query = select(spans.identity).where(
+        spans.last_seen >= period.since, of_site(spans.run_id, site_id), ~outdone, there
+    )
     if page.after is not None:
         query = query.where(before(spans.last_seen, spans.identity, page.after))
     if tag is not None:
@@ -146,10 +149,10 @@ def set_tags(connection: Connection, site_id: int, asked: GlobalId, tags: Collec
     if identity is None:
         return None
     spans, known = SPANS.c, SPANS.alias("known").c
-    mine = spans.identity == identity, spans.run_id.in_(runs_of(site_id))
+    mine = spans.identity == identity, of_site(spans.run_id, site_id)
     turned = select(spans.person).where(*mine, ~exists().where(known.identity == spans.person))
     own = or_(TAGS.c.identity == identity, TAGS.c.identity.in_(turned))
-    connection.execute(delete(TAGS).where(own, TAGS.c.run_id.in_(runs_of(site_id))))
+    connection.execute(delete(TAGS).where(own, of_site(TAGS.c.run_id, site_id)))
     run_id = connection.execute(select(func.min(spans.run_id)).where(*mine)).scalar_one()
     if tags:
         rows = [{"run_id": run_id, "identity": identity, "tag": tag} for tag in sorted(set(tags))]
@@ -166,7 +169,7 @@ def read_visits(connection: Connection, site_id: int, asked: GlobalId, period: P
     same = visits.run_id == spans.run_id, visits.person == spans.person
     overlap = visits.ended >= spans.since, visits.begun < spans.until
     wanted = visits.ended >= period.since, visits.begun < period.until
-    mine = spans.identity == identity, spans.run_id.in_(runs_of(site_id))
+    mine = spans.identity == identity, of_site(spans.run_id, site_id)
     columns = CAMERAS.c.name, visits.begun, visits.ended, spans.since, spans.until
     query = select(*columns).where(*same, *overlap, *wanted, *mine, CAMERAS.c.id == visits.camera_id)
     seen = sorted(
@@ -195,17 +198,18 @@ def _holders(site_id: int) -> CompoundSelect[tuple[int, str]]:
     A tag given to an id under which nobody is known any more is that of whoever it has turned out to be.
     """
     spans, known = SPANS.c, SPANS.alias("known").c
-    of_site = TAGS.c.run_id.in_(runs_of(site_id))
-    same = (spans.run_id == TAGS.c.run_id) & (spans.person == TAGS.c.identity)
+    mine = of_site(TAGS.c.run_id, site_id)
+    # expressions in place of the columns, or SQLite would go through all spans to find the few that have tags
+    same = (spans.run_id == TAGS.c.run_id + 0) & (spans.person == TAGS.c.identity + 0)
     gone = ~exists().where(known.identity == TAGS.c.identity)
-    turned = select(spans.identity, TAGS.c.tag).join(TAGS, same).where(of_site, gone)
-    return select(TAGS.c.identity, TAGS.c.tag).where(of_site).union(turned)
+    turned = select(spans.identity, TAGS.c.tag).join(TAGS, same).where(mine, gone)
+    return select(TAGS.c.identity, TAGS.c.tag).where(mine).union(turned)
 
 
 def _summaries(connection: Connection, site_id: int, people: Sequence[GlobalId]) -> tuple[IdentitySummary, ...]:
     """Return people in the order given."""
     spans, holders = SPANS.c, _holders(site_id).subquery().c
-    mine = spans.identity.in_(people), spans.run_id.in_(runs_of(site_id)), spans.last_seen.is_not(None)
+    mine = spans.identity.in_(people), of_site(spans.run_id, site_id), spans.last_seen.is_not(None)
     query = select(spans.identity, spans.person, spans.first_seen, spans.last_seen, spans.certainty)
     rows, tags = defaultdict(list), defaultdict(list)
     for row in connection.execute(query.where(*mine).order_by(spans.last_seen)):

@@ -211,6 +211,14 @@ STAYS = Table(  # a person was at a place from one instant to another
     Column("place_version", Integer, nullable=False),
     Column("ending", Text, nullable=False),  # here, left, lost
     Index(None, "place", "ended"),
+    # the few that are found neither near their begin nor near their end; the condition is that of `sql_stays.Long`
+    Index(
+        "stays_long",
+        "place",
+        "ended",
+        postgresql_where=text("ended - begun > INTERVAL '1 day'"),
+        sqlite_where=text("ended - begun > 86400.0"),
+    ),
     Index(None, "run_id", "person"),
 )
 TAGS = Table(  # what operators say about identities, such as staff

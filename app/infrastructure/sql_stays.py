@@ -4,16 +4,39 @@ from collections.abc import Collection
 from typing import Any
 
 import numpy as np
-from sqlalchemy import ColumnElement, Connection, Select, Table, and_, distinct, func, select
+from sqlalchemy import ColumnElement, Connection, Select, Table, and_, distinct, func, or_, select
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
 
 from app.domains.analytics.figures import Ending, Period, Stays
 from app.domains.analytics.places import FLOOR, PlaceId
 from app.domains.vocabulary import FloatArray, GlobalId, IntArray
 from app.infrastructure.sql_batch import VISIT_GAP_S
 from app.infrastructure.sql_columns import Seconds, fetch, floats, integers
-from app.infrastructure.sql_corrections import runs_of
+from app.infrastructure.sql_corrections import of_site
 from app.infrastructure.sql_people import tagged
 from app.infrastructure.sql_schema import APPEARANCES, OCCUPANCY, SPANS, STAYS
+
+LONG_S = 86_400.0  # as in the index `stays_long`
+
+
+class Long(FunctionElement[Any]):
+    """Whether a stay is longer than LONG_S; of (begun, ended). No Boolean, which SQLite would be asked to be 1."""
+
+    inherit_cache = True
+
+
+@compiles(Long, "postgresql")
+def _long_interval(element: Long, compiler: SQLCompiler, **options: object) -> str:
+    begun, ended = (compiler.process(clause, **options) for clause in element.clauses)
+    return f"{ended} - {begun} > INTERVAL '1 day'"
+
+
+@compiles(Long, "sqlite")
+def _long_number(element: Long, compiler: SQLCompiler, **options: object) -> str:
+    begun, ended = (compiler.process(clause, **options) for clause in element.clauses)
+    return f"{ended} - {begun} > {LONG_S}"
 
 
 def read_stays(
@@ -59,7 +82,7 @@ def read_visitors(
     if place == FLOOR and connection.execute(rollup).first() is None:
         query = select(people).select_from(APPEARANCES).join(SPANS, _same(APPEARANCES))
         wanted = APPEARANCES.c.ended >= period.since, APPEARANCES.c.begun < period.until
-        mine = (APPEARANCES.c.run_id + 0).in_(runs_of(site_id))
+        mine = of_site(APPEARANCES.c.run_id, site_id)
         query = query.where(mine, *wanted)
     else:
         query = select(people).select_from(STAYS).join(SPANS, _same(STAYS))
@@ -75,10 +98,13 @@ def _same(table: Table) -> ColumnElement[bool]:
 
 def _overlapping(site_id: int, period: Period) -> tuple[ColumnElement[bool], ...]:
     """Return the conditions for stays of a site, as far as they are one person's, that overlap a period."""
-    # an expression in place of the column, or SQLite would take the index of runs and read them whole
-    of_site = (STAYS.c.run_id + 0).in_(runs_of(site_id))
-    still = STAYS.c.ended >= period.since, SPANS.c.until > period.since
-    return of_site, *still, STAYS.c.begun < period.until, SPANS.c.since < period.until
+    mine = of_site(STAYS.c.run_id, site_id)
+    # what ends within a day of the period, and the few that last longer: else all that came later would be looked at
+    late = period.until + LONG_S
+    near = and_(STAYS.c.ended >= period.since, STAYS.c.ended < late)
+    lasting = and_(STAYS.c.ended >= late, Long(STAYS.c.begun, STAYS.c.ended))
+    still = or_(near, lasting), SPANS.c.until > period.since
+    return mine, *still, STAYS.c.begun < period.until, SPANS.c.since < period.until
 
 
 def _without(query: Select[Any], site_id: int, tags: Collection[str]) -> Select[Any]:

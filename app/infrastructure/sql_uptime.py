@@ -8,7 +8,7 @@ from sqlalchemy import Connection, and_, func, or_, select
 
 from app.domains.analytics.figures import Period
 from app.domains.vocabulary import CameraId
-from app.infrastructure.sql_occupancy import within
+from app.infrastructure.sql_occupancy import parts_of, within
 from app.infrastructure.sql_schema import CAMERA_LOAD, CAMERA_STATES, CAMERAS, FOOTAGE, RUNS
 from app.orchestration.archive import CameraUptime
 
@@ -85,8 +85,13 @@ def _loads(
     """Return how many frames and boxes each camera gave within a period, and the boxes' mean confidence."""
     load = CAMERA_LOAD.c
     sums = func.sum(load.frames), func.sum(load.boxes), func.sum(load.confidence)
-    query = select(load.camera_id, *sums).where(load.camera_id.in_(cameras), within(CAMERA_LOAD, period))
+    query = select(load.camera_id, *sums).where(load.camera_id.in_(cameras)).group_by(load.camera_id)
+    found: dict[int, list[tuple[int, int, float]]] = defaultdict(list)
+    for part in parts_of(period):
+        for camera, *row in connection.execute(query.where(*within(CAMERA_LOAD, *part))):
+            found[camera].append((int(row[0]), int(row[1]), float(row[2])))
     loads: dict[int, tuple[int | None, int | None, float | None]] = dict.fromkeys(cameras, (None, None, None))
-    for camera, frames, boxes, confidence in connection.execute(query.group_by(load.camera_id)):
+    for camera, rows in found.items():
+        frames, boxes, confidence = (sum(column) for column in zip(*rows, strict=True))
         loads[camera] = (int(frames), int(boxes), confidence / boxes if boxes else None)
     return loads

@@ -92,6 +92,14 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("run_id", "place", "person", "begun", name="stays_pkey"),
     )
     op.create_index("stays_place_ended", "stays", ["place", "ended"], unique=False)
+    op.create_index(
+        "stays_long",
+        "stays",
+        ["place", "ended"],
+        unique=False,
+        postgresql_where=sa.text("ended - begun > INTERVAL '1 day'"),
+        sqlite_where=sa.text("ended - begun > 86400.0"),
+    )
     op.create_index("stays_run_id_person", "stays", ["run_id", "person"], unique=False)
     op.create_table(
         "tags",

@@ -5,7 +5,7 @@ import asyncio
 import numpy as np
 import pytest
 from databases import KINDS
-from sqlalchemy import delete, insert
+from sqlalchemy import delete, event, insert
 
 from app.domains.analytics.figures import Ending, EventKind, Period
 from app.domains.analytics.heat import cell_of
@@ -118,6 +118,14 @@ def made(request, tmp_path_factory):
 def history(made):
     made.begin_anew()
     return made
+
+
+@pytest.fixture
+def in_sqlite(tmp_path):
+    made = History(f"sqlite:///{tmp_path / 'history.sqlite'}")
+    made.begin_anew()
+    yield made
+    made.database.close()
 
 
 def test_an_empty_history_says_nothing_and_makes_nothing_up(history):
@@ -529,3 +537,63 @@ def test_words_of_users_are_never_part_of_a_statement(history):
     assert history.ask("events", EventFilter(EVER, places=[PlaceId(word)]), MANY) == ()
     assert history.parts("boxes", EVER, CameraId(word)) == []
     assert len(history.parts("dots", EVER)) == 1
+
+
+def test_a_stay_that_began_days_before_and_ends_days_later_is_found(history):
+    history.run(2, 0.0, 10 * DAY)
+    history.walked(9, 5 * DAY, 5 * DAY + 1.0, run_id=2)
+    history.stay(TILL, 9, 0.0, 10 * DAY, run_id=2)
+    noon = Period(T0 + 5 * DAY, T0 + 5 * DAY + 60.0)
+    assert history.ask("stays", [TILL], noon).identity.tolist() == [9]
+    assert history.ask("visitors", TILL, noon) == 1
+
+
+def asked_of_sqlite(history, question, *args, **more):
+    """Return how SQLite goes about a question: a line for each table that it looks into."""
+    statements = []
+
+    def note(_connection, _cursor, statement, parameters, _context, _many):
+        statements.append((statement, parameters))
+
+    engine = history.database._engine
+    event.listen(engine, "before_cursor_execute", note)
+    history.parts(question, *args, **more) if question == "dots" else history.ask(question, *args, **more)
+    event.remove(engine, "before_cursor_execute", note)
+    plans = [f"EXPLAIN QUERY PLAN {statement}" for statement, _ in statements if statement.startswith("SELECT")]
+    values = [parameters for statement, parameters in statements if statement.startswith("SELECT")]
+    return [
+        row[3]
+        for plan, bound in zip(plans, values, strict=True)
+        for row in history.database.write(lambda c, plan=plan, bound=bound: c.exec_driver_sql(plan, bound).all())
+    ]
+
+
+GROWING = ("dots", "stays", "events", "spans", "occupancy", "camera_load", "appearances", "instants", "heat", "points")
+
+
+@pytest.mark.parametrize(
+    ("question", "arguments"),
+    [
+        ("dashboard", (FLOOR, EVER)),
+        ("occupancy", (TILL, Period(T0, T0 + DAY), 900.0)),
+        ("visitors", (TILL, EVER, ["staff"])),
+        ("stays", ((TILL,), EVER)),
+        ("stays", ((), EVER, GlobalId(1))),
+        ("events", (EventFilter(EVER, identity=GlobalId(1)), MANY)),
+        ("identities", (EVER, MANY)),
+        ("identity", (GlobalId(1),)),
+        ("visits", (GlobalId(1), EVER)),
+        ("dots", (EVER,)),
+        ("dots", (EVER, GlobalId(1))),
+        ("heat", (Period(T0, T0 + HOUR), 0.5)),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "of" if isinstance(value, tuple) else None,
+)
+def test_no_question_reads_a_growing_table_whole(in_sqlite, question, arguments):
+    """SQLite counts nothing by itself, so that its plans are the same for an empty and for a large history."""
+    in_sqlite.walked(1, 0.0, 10.0)
+    plan = asked_of_sqlite(in_sqlite, question, *arguments)
+    assert plan
+    assert not [line for line in plan if line.startswith("SCAN") and line.split()[1] in GROWING]
+    by_run = [line for line in plan if "(run_id=?)" in line and line.split()[1] in GROWING]
+    assert not by_run, "a run may last for months"
