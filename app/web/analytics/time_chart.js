@@ -94,7 +94,7 @@ export class TimeChart {
       height: HEIGHT_PX,
       legend: { show: false },
       cursor: { y: false, drag: { x: false, y: false }, points: { show: false } },
-      padding: [8, 10, 0, 0],
+      padding: [8, 18, 0, 0],
       scales: {
         x: { time: true, range: () => [at[0], (at.at(-1) ?? at[0]) + this.#bucket] },
         y: { range: (_plot, low, high) => rangeOf(low, high) },

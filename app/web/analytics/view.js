@@ -42,6 +42,8 @@ export class AnalyticsView {
   #occupancy = null;
   /** @type {Rhythm | null} */
   #rhythm = null;
+  /** @type {Dwell | null} */
+  #dwell = null;
 
   /**
    * @param {object} options
@@ -76,7 +78,12 @@ export class AnalyticsView {
       words: (/** @type {number} */ row) => this.#wordsOfRhythm(row),
     });
     this.events = new EventList({ element: /** @type {HTMLElement} */ (document.querySelector("[data-panel=events]")), archive, nameOf: (id) => this.#nameOf(id), onShow });
+    new ResizeObserver(() => this.#redrawDwell()).observe(part("dwell-chart"));
     this.heat = site.floor ? new HeatPlan({ canvas: part("heat-canvas"), readout: part("heat-readout"), scale: part("heat-scale"), floor: site.floor, cameras: site.cameras, theme }) : null;
+  }
+
+  #redrawDwell() {
+    if (this.#dwell && part("dwell-chart").clientWidth > 0) drawDwell(part("dwell-chart"), this.#dwell);
   }
 
   /** Show the view, or hide it; hidden, it asks nothing. @param {boolean} shown */
@@ -137,6 +144,7 @@ export class AnalyticsView {
     }, signal);
     if (dwell === null) this.#panels.dwell.say("People cross a line; how long they stay is told by zones.");
     else this.#fill("dwell", dwell, (told) => {
+      this.#dwell = told;
       drawDwell(part("dwell-chart"), told);
       part("dwell-readout").textContent = saidOf(told);
       return told.n > 0;
