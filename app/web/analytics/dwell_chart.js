@@ -3,7 +3,7 @@
 import { shape } from "../svg.js";
 import * as wording from "../wording.js";
 
-/** @import { Dwell } from "../archive.js" */
+/** @import { Dwell, Queue } from "../archive.js" */
 
 const HEIGHT = 200;
 const TOP = 36;
@@ -32,36 +32,43 @@ export function drawDwell(svg, dwell) {
   }
   for (const [i, count] of n.entries()) {
     const bar = shape("rect", { x: LEFT + i * width + GAP / 2, y: y(count), width: Math.max(1, width - GAP), height: FLOOR - y(count), class: "bar" });
-    bar.append(shape("title", {}, `${wording.counted(count, "stay")} of ${wording.duration(edges[i])} to ${wording.duration(edges[i + 1])}`));
+    const end = i + 1 < edges.length ? `to ${wording.duration(edges[i + 1])}` : "or longer";
+    bar.append(shape("title", {}, `${wording.counted(count, "stay")} of ${wording.duration(edges[i])} ${end}`));
     shapes.push(bar);
   }
   const every = Math.max(1, Math.ceil(LABEL / width));
   for (const [i, edge] of edges.entries()) {
     if (i % every === 0) shapes.push(shape("text", { x: Math.min(whole - 14, LEFT + i * width), y: HEIGHT - 8, class: "middle" }, brief(edge)));
   }
-  shapes.push(...marked(dwell.median_s, "median", x, whole, 12), ...marked(dwell.p90_s, "90 %", x, whole, 26));
+  shapes.push(...marked(dwell.median_s, "median", x, whole, 12), ...marked(dwell.p90_s, "90 % within", x, whole, 26));
   svg.setAttribute("viewBox", `0 0 ${whole} ${HEIGHT}`);
   svg.setAttribute("aria-label", saidOf(dwell));
   svg.replaceChildren(...shapes);
 }
 
 /** Say a distribution in words. @param {Dwell} dwell */
-export function saidOf({ n, mean_s, median_s, p10_s, p90_s, open, lost }) {
-  if (median_s === null || p10_s === null || p90_s === null || mean_s === null) return "";
-  const parts = [
-    `${wording.counted(n, "stay")}: half of them over ${wording.duration(median_s)}, mean ${wording.duration(mean_s)}`,
-    `80 % between ${wording.duration(p10_s)} and ${wording.duration(p90_s)}`,
-  ];
+export function saidOf({ n, mean_s, cut_off, median_s, p10_s, p90_s, open, lost }) {
+  const parts = [median_s === null ? `${wording.counted(n, "stay")}; too few have ended to tell the median` : `${wording.counted(n, "stay")}: half of them over ${wording.duration(median_s)}`];
+  if (mean_s !== null) parts.push(`mean ${cut_off ? "at least " : ""}${wording.duration(mean_s)}`);
+  if (p10_s !== null && p90_s !== null) parts.push(`80 % between ${wording.duration(p10_s)} and ${wording.duration(p90_s)}`);
   if (open > 0) parts.push(`${open} still there`);
   if (lost > 0) parts.push(`${lost} lost from sight`);
   return `${parts.join("; ")}.`;
 }
 
-/** Where a duration lies among the classes, in widths of a bar. @param {number[]} edges @param {number} seconds */
+/** Say how long a queue is, and how long people wait. @param {Queue} queue */
+export function saidOfQueue({ length, wait }) {
+  if (length.mean === null) return "The queue: no data.";
+  const waited = wait.median_s === null ? "too few have left it to tell the wait" : `half of them wait over ${wording.duration(wait.median_s)}`;
+  const long = wait.p90_s === null ? "" : `, one in ten over ${wording.duration(wait.p90_s)}`;
+  return `The queue: ${wording.decimal(length.mean, 1)} people on average, ${wording.whole(length.peak)} at most; ${waited}${long}.`;
+}
+
+/** Where a duration lies among the classes, in widths of a bar; the last class is open, and its middle stands for it. @param {number[]} edges @param {number} seconds */
 function classOf(edges, seconds) {
   const above = edges.findIndex((edge) => edge > seconds);
   if (above === 0) return 0;
-  if (above < 0) return edges.length - 1;
+  if (above < 0) return edges.length - 0.5;
   return above - 1 + (seconds - edges[above - 1]) / (edges[above] - edges[above - 1]);
 }
 

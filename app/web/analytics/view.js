@@ -6,7 +6,7 @@
 import { epoch } from "../archive.js";
 import { DAY_S } from "../past/days.js";
 import * as wording from "../wording.js";
-import { drawDwell, saidOf } from "./dwell_chart.js";
+import { drawDwell, saidOf, saidOfQueue } from "./dwell_chart.js";
 import { EventList } from "./event_list.js";
 import { writeFigures } from "./figure_cards.js";
 import { HeatPlan } from "./heat_plan.js";
@@ -24,6 +24,8 @@ import { uptimeRows } from "./uptime_bars.js";
 
 const REFRESH_MS = 30_000; // while the period goes up to now
 const WEEKS_S = 28 * DAY_S; // that the table of hours and weekdays is made from
+const LONGEST_RHYTHM_S = 30 * DAY_S;
+const FEWEST_WEEKS = 3; // of an hour, before anything is expected of it
 const HOUR_S = 3600;
 const NAMES = ["figures", "occupancy", "passages", "dwell", "rhythm", "week", "flows", "heat", "uptime"];
 
@@ -149,8 +151,21 @@ export class AnalyticsView {
       part("dwell-readout").textContent = saidOf(told);
       return told.n > 0;
     }, signal);
+    this.#loadQueue(about, signal);
     this.#fill("flows", this.archive.flows({ since: about.since, until: about.until, without: about.without }, signal),
       (flows) => fillFlows(part("flows"), flows, (id) => this.#nameOf(id)), signal);
+  }
+
+  /** @param {Period & {place: string}} about @param {AbortSignal} signal */
+  async #loadQueue({ since, until, place }, signal) {
+    part("queue").textContent = "";
+    if (!this.#places.some(({ id, queue }) => id === place && queue)) return;
+    try {
+      const queue = await this.archive.queue({ since, until, place }, signal);
+      if (!signal.aborted) part("queue").textContent = saidOfQueue(queue);
+    } catch (error) {
+      if (!signal.aborted) part("queue").textContent = `The queue cannot be read: ${/** @type {Error} */ (error).message}.`;
+    }
   }
 
   /**
@@ -190,7 +205,8 @@ export class AnalyticsView {
 
   /** @param {Period} period @param {string} place @param {AbortSignal} signal */
   #loadCourse(period, place, signal) {
-    const hours = whole({ since: period.since, until: Math.max(period.until, period.since + HOUR_S) }, HOUR_S);
+    const since = Math.max(period.since, period.until - LONGEST_RHYTHM_S);
+    const hours = whole({ since, until: Math.max(period.until, since + HOUR_S) }, HOUR_S);
     this.#fill("rhythm", this.archive.rhythm({ ...hours, place }, signal), (rhythm) => this.#showRhythm(rhythm), signal);
     const weeks = whole({ since: this.now() - WEEKS_S, until: this.now() }, HOUR_S);
     this.#fill("week", this.archive.occupancy({ ...weeks, place, bucket_s: HOUR_S }, signal), (told) => fillWeek(part("week"), told), signal);
@@ -217,7 +233,7 @@ export class AnalyticsView {
     const unwatched = mean.map((value) => value === null);
     if (unwatched.every(Boolean)) return false;
     const found = rhythm.anomalies.length ? wording.counted(rhythm.anomalies.length, "unusual hour") : "no unusual hour";
-    const since = learnt ? `; expected from ${wording.counted(Math.round(learnt.weeks), "week")} before` : "; not enough weeks yet to expect anything";
+    const since = learnt.weeks >= FEWEST_WEEKS ? `; expected from ${wording.counted(learnt.weeks, "week")} before` : "; not enough weeks yet to expect anything";
     this.rhythmChart.show(at, [low, high, expected, mean, at.map((t) => odd.get(t) ?? null)], { bucket: HOUR_S, unwatched, until: this.now(), resting: found + since });
     return true;
   }
