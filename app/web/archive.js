@@ -27,15 +27,18 @@
  *   mean_dwell_s: number | null, quality: Quality, age_s: number}} Dashboard
  * @typedef {{place: string, bucket_s: number, quality: Quality, columns: {at: number[], mean: Column, peak: Column,
  *   entered: Column, left: Column, speed: Column, observed: Column}}} Occupancy
- * @typedef {{n: number, mean_s: number | null, median_s: number | null, p10_s: number | null, p90_s: number | null,
+ * @typedef {{n: number, mean_s: number | null, cut_off: boolean, median_s: number | null, p10_s: number | null, p90_s: number | null,
  *   p95_s: number | null, open: number, lost: number, histogram: {edges_s: number[], n: number[]},
- *   quality: Quality}} Dwell
+ *   quality: Quality}} Dwell  class i of the histogram begins at edges_s[i], the last has no end; cut_off: the mean is too
+ *   short, because stays go on; quantiles are null where too few stays have ended
+ * @typedef {{length: {mean: number | null, peak: number | null}, wait: {median_s: number | null, p90_s: number | null,
+ *   n: number}, quality: Quality}} Queue
  * @typedef {{origin: [number, number], cell_m: number, rows: number, columns: number, seconds: number[],
  *   quality: Quality}} Heat  seconds: row-major, rows go up with y
  * @typedef {{places: string[], n: number[][], median_s: (number | null)[][], quality: Quality}} Flows
  * @typedef {{columns: {at: number[], mean: Column, low: Column, expected: Column, high: Column, observed: Column},
  *   anomalies: {at: number | string, mean: number, low: number, high: number, side: "above" | "below"}[],
- *   learnt_from: {since: string, until: string, weeks: number} | null}} Rhythm
+ *   learnt_from: {since: string, until: string, weeks: number}}} Rhythm
  * @typedef {{id: number, at: string, place: string, kind: string, identity: number | null, inwards: boolean | null,
  *   dwell_s: number | null, people: number | null, camera: string | null}} PlaceEvent
  * @typedef {{camera: string, states: {at: string, state: string, reason: string | null}[], running_s: number,
@@ -83,6 +86,9 @@ export class Archive {
 
   /** @param {Period & {place: string, without?: string}} asked @param {AbortSignal} [signal] @returns {Promise<Dwell>} */
   dwell = (asked, signal) => this.#get("dwell", asked, signal);
+
+  /** @param {Period & {place: string}} asked @param {AbortSignal} [signal] @returns {Promise<Queue>} */
+  queue = (asked, signal) => this.#get("queue", asked, signal);
 
   /** @param {Period & {cell_m?: number}} asked @param {AbortSignal} [signal] @returns {Promise<Heat>} */
   heat = (asked, signal) => this.#get("heatmap", asked, signal);

@@ -249,12 +249,25 @@ def add_distributions(routes: APIRouter, history: FakeHistory) -> None:
         quality = history.quality(*period(since, until))
         if quality["observed"] == 0:
             nothing = dict.fromkeys(("mean_s", "median_s", "p10_s", "p90_s", "p95_s"))
-            return {"n": 0, **nothing, "open": 0, "lost": 0, "histogram": {"edges_s": [], "n": []}, "quality": quality}
-        edges = [0, 30, 60, 120, 180, 300, 450, 600, 900, 1200, 1800, 2700, 3600]
+            return {
+                "n": 0,
+                **nothing,
+                "cut_off": False,
+                "open": 0,
+                "lost": 0,
+                "histogram": {"edges_s": [], "n": []},
+                "quality": quality,
+            }
+        edges = [0, 30, 60, 120, 180, 300, 450, 600, 900, 1200, 1800, 2700]
         n = [9, 16, 38, 44, 71, 60, 35, 27, 12, 8, 3, 1]
-        figures = {"mean_s": 412.0, "median_s": 288.0, "p10_s": 52.0, "p90_s": 870.0, "p95_s": 1130.0}
+        figures = {"mean_s": 412.0, "median_s": 288.0, "p10_s": 52.0, "p90_s": 870.0, "p95_s": 1130.0, "cut_off": False}
         histogram = {"edges_s": edges, "n": n}
         return {"n": sum(n), **figures, "open": 9, "lost": 14, "histogram": histogram, "quality": quality}
+
+    @routes.get("/queue")
+    def queue(since: str | None = None, until: str | None = None) -> dict:
+        wait = {"median_s": 140.0, "p90_s": 410.0, "n": 120}
+        return {"length": {"mean": 2.4, "peak": 7}, "wait": wait, "quality": history.quality(*period(since, until))}
 
     @routes.get("/heatmap")
     def heatmap(since: str | None = None, until: str | None = None, cell_m: float = 0.5) -> dict:
@@ -305,8 +318,8 @@ def add_course(routes: APIRouter, history: FakeHistory) -> None:
         found = [{"at": at[i], "mean": mean[i], "low": low[i], "high": high[i], "side": "above"} for i in sorted(odd)]
         columns = {"at": at, "mean": mean, "low": low, "expected": expected, "high": high}
         columns["observed"] = [history.observed(t + 1800) for t in at]
-        learnt = {"since": stamp(history.begin), "until": stamp(end), "weeks": 3}
-        return {"columns": columns, "anomalies": found, "learnt_from": None if history.empty else learnt}
+        learnt = {"since": stamp(history.begin), "until": stamp(end), "weeks": 0 if history.empty else 3}
+        return {"columns": columns, "anomalies": found, "learnt_from": learnt}
 
     @routes.get("/events")
     def events(

@@ -127,6 +127,11 @@ class TestCharts:
         assert page.locator("[data-part=dwell-chart] .bar").count() == 12
         assert "median 4 min 48 s" in page.locator("[data-part=dwell-chart]").text_content()
 
+    def test_a_queue_tells_its_length_and_wait(self, page):
+        page.locator("#analytics [data-part=place]").select_option("till")
+        wait_until(page, "document.querySelector('[data-part=queue]').textContent.includes('7 at most')")
+        assert "half of them wait over 2 min 20 s" in page.locator("[data-part=queue]").inner_text()
+
     def test_hours_nobody_watched_are_unknown_not_empty(self, page):
         cells = page.locator("[data-part=week] td.is-unknown")
         assert cells.count() == 0 or "no data" in cells.first.get_attribute("title")

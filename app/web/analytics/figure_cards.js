@@ -19,7 +19,7 @@ export function writeFigures(element, told, isLine) {
   /** @type {Record<string, [string | null, string, string]>} value, label, hint */
   const figures = {
     visitors: [count(told.visitors), "Visitors", "different people"],
-    peak: [isLine ? null : count(peak?.people), "Most at once", peak && !isLine ? dayAndTime(epoch(peak.at)) : ""],
+    peak: [isLine ? null : count(peak?.people), "Most at once", peak && !isLine ? `hour of ${dayAndTime(epoch(peak.at))}` : ""],
     dwell: [isLine || told.mean_dwell_s === null ? null : wording.duration(told.mean_dwell_s), "Mean stay", "of each stay"],
     entered: [count(told.entered), isLine ? "Crossed in" : "Came in", "times"],
     left: [count(told.left), isLine ? "Crossed out" : "Went out", "times"],

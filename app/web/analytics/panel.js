@@ -1,5 +1,7 @@
 /** One panel of the analytics view: waits for an answer, then shows it, or says that there is nothing, or why not. */
 
+export const UNWATCHED = "No data: nobody watched.";
+
 export class Panel {
   /** @param {string} name of the [data-panel] element */
   constructor(name) {
@@ -16,7 +18,7 @@ export class Panel {
    * Wait for an answer and show it.
    * @template T
    * @param {Promise<T>} answer
-   * @param {(answer: T) => boolean} show draws it; false when it holds nothing
+   * @param {(answer: T) => string} show draws it; says why there is nothing to see, empty when there is
    * @param {AbortSignal} signal of a question that is no longer of interest
    */
   async fill(answer, show, signal) {
@@ -26,7 +28,7 @@ export class Panel {
       const told = await answer;
       if (signal.aborted) return;
       this.element.classList.remove("is-empty"); // charts are measured while they are drawn
-      note = show(told) ? "" : "No data: nobody watched, or nobody came.";
+      note = show(told);
     } catch (error) {
       if (signal.aborted) return;
       note = `This cannot be read: ${error instanceof TypeError ? "no connection" : /** @type {Error} */ (error).message}.`;

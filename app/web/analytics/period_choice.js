@@ -31,6 +31,7 @@ export class PeriodChoice {
     this.now = now;
     this.onChange = onChange;
     this.#readAddress();
+    this.#fillCustom();
     for (const input of this.#radios()) {
       input.checked = input.value === this.#choice;
       input.addEventListener("change", () => this.#choose(/** @type {Choice} */ (input.value)));
@@ -82,15 +83,19 @@ export class PeriodChoice {
   /** @param {Choice} choice */
   #choose(choice) {
     if (choice === "custom") {
-      const { since, until } = this.period;
-      part("custom-since").value = wording.localInput(since);
-      part("custom-until").value = wording.localInput(until);
+      this.#fillCustom();
       part("custom").hidden = false;
       part("custom-since").focus();
       return;
     }
     this.#choice = choice;
     this.#changed();
+  }
+
+  #fillCustom() {
+    const { since, until } = this.period;
+    part("custom-since").value = wording.localInput(since);
+    part("custom-until").value = wording.localInput(until);
   }
 
   #apply() {
@@ -115,6 +120,7 @@ export class PeriodChoice {
 
   #write() {
     part("custom").hidden = this.#choice !== "custom";
+    part("period").hidden = this.#choice === "custom"; // the fields say it
     part("period").textContent = wordsOf(this.period);
   }
 

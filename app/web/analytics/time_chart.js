@@ -64,9 +64,10 @@ export class TimeChart {
     this.#unwatched = unwatched;
     this.#until = until;
     this.resting = this.readout.textContent = resting;
-    const data = /** @type {uPlot.AlignedData} */ ([at, ...columns]);
+    const end = at[at.length - 1] + bucket; // steps need an end of the last bucket, bars and points do not
+    const closed = columns.map((column, i) => [...column, ["bars", "points"].includes(this.courses[i].as) ? null : column[column.length - 1]]);
     this.#plot?.destroy();
-    this.#plot = new uPlot(this.#options(at), data, this.element);
+    this.#plot = new uPlot(this.#options([at[0], end]), /** @type {uPlot.AlignedData} */ ([[...at, end], ...closed]), this.element);
     this.element.setAttribute("aria-label", resting);
   }
 
@@ -85,8 +86,8 @@ export class TimeChart {
     if (this.#plot && this.element.clientWidth > 0) this.#plot.setSize({ width: this.element.clientWidth, height: HEIGHT_PX });
   }
 
-  /** @param {number[]} at @returns {uPlot.Options} */
-  #options(at) {
+  /** @param {[number, number]} span @returns {uPlot.Options} */
+  #options(span) {
     const ink = (/** @type {string} */ token) => () => this.theme.colour[token];
     const axis = { stroke: ink("ink-3"), font: FONT, ticks: { show: false }, grid: { stroke: ink("line"), width: 0.6 } };
     return {
@@ -94,9 +95,9 @@ export class TimeChart {
       height: HEIGHT_PX,
       legend: { show: false },
       cursor: { y: false, drag: { x: false, y: false }, points: { show: false } },
-      padding: [8, 10, 0, 0],
+      padding: [8, 18, 0, 0],
       scales: {
-        x: { time: true, range: () => [at[0], (at.at(-1) ?? at[0]) + this.#bucket] },
+        x: { time: true, range: () => span },
         y: { range: (_plot, low, high) => rangeOf(low, high) },
       },
       axes: [
@@ -152,7 +153,7 @@ export class TimeChart {
       return;
     }
     const pointed = plot.posToVal(left, "x");
-    const row = Math.min(at.length - 1, Math.max(0, Math.floor((pointed - at[0]) / this.#bucket)));
+    const row = Math.min(at.length - 2, Math.max(0, Math.floor((pointed - at[0]) / this.#bucket)));
     const span = this.#bucket >= DAY_S ? dayAndTime(at[row]).split(",")[0] : `${dayAndTime(at[row])}–${hourAndMinute(at[row] + this.#bucket)}`;
     this.readout.textContent = `${span} · ${at[row] >= this.#until ? "has not come yet" : this.#unwatched[row] ? "nobody watched" : this.words(row)}`;
   }

@@ -6,11 +6,11 @@
 import { epoch } from "../archive.js";
 import { DAY_S } from "../past/days.js";
 import * as wording from "../wording.js";
-import { drawDwell, saidOf } from "./dwell_chart.js";
+import { drawDwell, saidOf, saidOfQueue } from "./dwell_chart.js";
 import { EventList } from "./event_list.js";
 import { writeFigures } from "./figure_cards.js";
 import { HeatPlan } from "./heat_plan.js";
-import { Panel } from "./panel.js";
+import { Panel, UNWATCHED } from "./panel.js";
 import { bucketOf } from "./period.js";
 import { PeriodChoice } from "./period_choice.js";
 import { fully, isObserved, mood } from "./quality.js";
@@ -24,6 +24,8 @@ import { uptimeRows } from "./uptime_bars.js";
 
 const REFRESH_MS = 30_000; // while the period goes up to now
 const WEEKS_S = 28 * DAY_S; // that the table of hours and weekdays is made from
+const LONGEST_RHYTHM_S = 30 * DAY_S;
+const FEWEST_WEEKS = 3; // of an hour, before anything is expected of it
 const HOUR_S = 3600;
 const NAMES = ["figures", "occupancy", "passages", "dwell", "rhythm", "week", "flows", "heat", "uptime"];
 
@@ -42,6 +44,8 @@ export class AnalyticsView {
   #occupancy = null;
   /** @type {Rhythm | null} */
   #rhythm = null;
+  /** @type {Dwell | null} */
+  #dwell = null;
 
   /**
    * @param {object} options
@@ -76,7 +80,12 @@ export class AnalyticsView {
       words: (/** @type {number} */ row) => this.#wordsOfRhythm(row),
     });
     this.events = new EventList({ element: /** @type {HTMLElement} */ (document.querySelector("[data-panel=events]")), archive, nameOf: (id) => this.#nameOf(id), onShow });
+    new ResizeObserver(() => this.#redrawDwell()).observe(part("dwell-chart"));
     this.heat = site.floor ? new HeatPlan({ canvas: part("heat-canvas"), readout: part("heat-readout"), scale: part("heat-scale"), floor: site.floor, cameras: site.cameras, theme }) : null;
+  }
+
+  #redrawDwell() {
+    if (this.#dwell && part("dwell-chart").clientWidth > 0) drawDwell(part("dwell-chart"), this.#dwell);
   }
 
   /** Show the view, or hide it; hidden, it asks nothing. @param {boolean} shown */
@@ -122,7 +131,7 @@ export class AnalyticsView {
     this.events.load({ ...period, place }, signal);
     this.#fill("uptime", this.archive.uptime(period, signal), ({ cameras }) => {
       part("uptime").replaceChildren(...uptimeRows(cameras, period, this.now()));
-      return cameras.length > 0;
+      return cameras.length > 0 ? "" : UNWATCHED;
     }, signal);
   }
 
@@ -133,16 +142,33 @@ export class AnalyticsView {
       writeFigures(this.#panels.figures.element, told, isLine);
       part("quality").textContent = fully(told.quality);
       part("quality").dataset.mood = mood(told.quality);
-      return true;
+      return "";
     }, signal);
     if (dwell === null) this.#panels.dwell.say("People cross a line; how long they stay is told by zones.");
     else this.#fill("dwell", dwell, (told) => {
+      this.#dwell = told;
       drawDwell(part("dwell-chart"), told);
       part("dwell-readout").textContent = saidOf(told);
-      return told.n > 0;
+      return told.n > 0 ? "" : isObserved(told.quality) ? "Nobody stayed here." : UNWATCHED;
     }, signal);
+    this.#loadQueue(about, signal);
     this.#fill("flows", this.archive.flows({ since: about.since, until: about.until, without: about.without }, signal),
-      (flows) => fillFlows(part("flows"), flows, (id) => this.#nameOf(id)), signal);
+      (flows) => {
+        const any = fillFlows(part("flows"), flows, (id) => this.#nameOf(id));
+        return any ? "" : isObserved(flows.quality) ? "Nobody went from one zone to another." : UNWATCHED;
+      }, signal);
+  }
+
+  /** @param {Period & {place: string}} about @param {AbortSignal} signal */
+  async #loadQueue({ since, until, place }, signal) {
+    part("queue").textContent = "";
+    if (!this.#places.some(({ id, queue }) => id === place && queue)) return;
+    try {
+      const queue = await this.archive.queue({ since, until, place }, signal);
+      if (!signal.aborted) part("queue").textContent = saidOfQueue(queue);
+    } catch (error) {
+      if (!signal.aborted) part("queue").textContent = `The queue cannot be read: ${/** @type {Error} */ (error).message}.`;
+    }
   }
 
   /**
@@ -167,7 +193,7 @@ export class AnalyticsView {
       const unwatched = mean.map((value) => value === null);
       if (unwatched.every(Boolean)) chart.clear();
       else chart.show(at, columns, { bucket: told.bucket_s, unwatched, until: this.now(), resting });
-      return !unwatched.every(Boolean);
+      return unwatched.every(Boolean) ? UNWATCHED : "";
     };
     this.#fill("occupancy", answer, (told) => {
       const { mean, peak } = told.columns;
@@ -182,10 +208,11 @@ export class AnalyticsView {
 
   /** @param {Period} period @param {string} place @param {AbortSignal} signal */
   #loadCourse(period, place, signal) {
-    const hours = whole({ since: period.since, until: Math.max(period.until, period.since + HOUR_S) }, HOUR_S);
+    const since = Math.max(period.since, period.until - LONGEST_RHYTHM_S);
+    const hours = whole({ since, until: Math.max(period.until, since + HOUR_S) }, HOUR_S);
     this.#fill("rhythm", this.archive.rhythm({ ...hours, place }, signal), (rhythm) => this.#showRhythm(rhythm), signal);
     const weeks = whole({ since: this.now() - WEEKS_S, until: this.now() }, HOUR_S);
-    this.#fill("week", this.archive.occupancy({ ...weeks, place, bucket_s: HOUR_S }, signal), (told) => fillWeek(part("week"), told), signal);
+    this.#fill("week", this.archive.occupancy({ ...weeks, place, bucket_s: HOUR_S }, signal), (told) => (fillWeek(part("week"), told) ? "" : UNWATCHED), signal);
   }
 
   /** @param {Period} period @param {AbortSignal} signal */
@@ -196,7 +223,7 @@ export class AnalyticsView {
     }
     this.#fill("heat", this.archive.heat(period, signal), (heat) => {
       this.heat?.show(heat, this.#places);
-      return isObserved(heat.quality) && heat.rows > 0;
+      return heat.rows > 0 ? "" : isObserved(heat.quality) ? "Nobody was seen." : UNWATCHED;
     }, signal);
   }
 
@@ -207,11 +234,11 @@ export class AnalyticsView {
     const learnt = rhythm.learnt_from;
     const odd = new Map(rhythm.anomalies.map((anomaly) => [epoch(anomaly.at), anomaly.mean]));
     const unwatched = mean.map((value) => value === null);
-    if (unwatched.every(Boolean)) return false;
+    if (unwatched.every(Boolean)) return UNWATCHED;
     const found = rhythm.anomalies.length ? wording.counted(rhythm.anomalies.length, "unusual hour") : "no unusual hour";
-    const since = learnt ? `; expected from ${wording.counted(Math.round(learnt.weeks), "week")} before` : "; not enough weeks yet to expect anything";
+    const since = learnt.weeks >= FEWEST_WEEKS ? `; expected from ${wording.counted(learnt.weeks, "week")} before` : "; not enough weeks yet to expect anything";
     this.rhythmChart.show(at, [low, high, expected, mean, at.map((t) => odd.get(t) ?? null)], { bucket: HOUR_S, unwatched, until: this.now(), resting: found + since });
-    return true;
+    return "";
   }
 
   /** @param {number} row */
@@ -241,7 +268,7 @@ export class AnalyticsView {
 
   /**
    * @template T
-   * @param {string} name @param {Promise<T>} answer @param {(answer: T) => boolean} show @param {AbortSignal} signal
+   * @param {string} name @param {Promise<T>} answer @param {(answer: T) => string} show @param {AbortSignal} signal
    */
   #fill(name, answer, show, signal) {
     this.#panels[name].fill(answer, show, signal);

@@ -82,8 +82,8 @@ export class Past {
   #write() {
     const at = this.replay.at;
     if (at === null) return;
-    const { people, fault } = this.replay;
-    const known = people.capturedAt !== null && !fault && (people.count > 0 || this.scrubber.observedAt(at) !== false);
+    const { people } = this.replay;
+    const known = people.capturedAt !== null && (people.count > 0 || this.scrubber.observedAt(at) !== false);
     const texts = {
       day: day(at), clock: wording.timeOfDay(at), ago: `${wording.duration(this.now() - at)} ago`,
       people: known ? wording.whole(people.count) : wording.NONE,
