@@ -67,6 +67,7 @@ def test_a_period_is_played_and_obeys_its_viewer(client):
         viewer.send('{"type":"resume"}')
         viewer.send('{"type":"ping","t":3}')
         assert receive(viewer, "pong")["t"] == 3.0
+        viewer.send(json.dumps({"type": "seek", "at": NOON + 3540.0}))
         while not receive(viewer, "replay")["ended"]:
             pass
 
