@@ -5,10 +5,10 @@ instants are RFC 3339 timestamps in UTC.
 """
 
 from collections.abc import Iterable, Sequence
-from typing import Annotated, TypedDict
+from typing import Annotated, Any, TypedDict
 
 import numpy as np
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from app.api.schemas import CERTAINTY, METRES, timestamp
 from app.domains.analytics.figures import Event, HeatMap, OccupancySeries, Period, Quality
@@ -17,6 +17,41 @@ from app.orchestration.archive import CameraUptime
 
 Column = list[float | None]
 SHARE, PEOPLE, SECONDS_OF_STAY = 4, 3, 1  # decimals on the wire
+
+
+OCCUPANCY: dict[str, Any] = {
+    "since": "2026-11-21T10:00:00.000Z",
+    "until": "2026-11-21T12:00:00.000Z",
+    "place": "till",
+    "bucket_s": 3600,
+    "columns": {
+        "at": [1795255200.0, 1795258800.0],
+        "mean": [1.75, None],
+        "peak": [4.0, None],
+        "entered": [31.0, None],
+        "left": [30.0, None],
+        "speed": [0.31, None],
+        "observed": [0.98, 0.0],
+    },
+    "quality": {
+        "observed": 0.49,
+        "cameras_out": [{"camera": "north", "seconds": 3600.0}],
+        "sigma_m": 0.08,
+        "certainty": 0.97,
+    },
+}
+EVENT: dict[str, Any] = {
+    "id": 812,
+    "at": "2026-11-21T10:04:31.200Z",
+    "place": "till",
+    "version": 2,
+    "kind": "exit",
+    "identity": 7,
+    "inwards": None,
+    "dwell_s": 83.5,
+    "people": None,
+    "camera": None,
+}
 
 
 class CameraOut(BaseModel):
@@ -64,6 +99,8 @@ class OccupancyColumns(BaseModel):
 class OccupancyAnswer(PeriodAnswer):
     """How many people were at a place over time; the period is widened to whole buckets."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [OCCUPANCY]})
+
     place: str
     bucket_s: int
     columns: OccupancyColumns
@@ -93,6 +130,8 @@ class HeatMapAnswer(PeriodAnswer):
 
 class EventItem(BaseModel):
     """Something that happened at a place."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [EVENT]})
 
     id: int
     at: str

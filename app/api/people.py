@@ -27,6 +27,16 @@ FOLLOWED: dict[int | str, dict[str, Any]] = {
 Tag = Annotated[str, Field(min_length=1, max_length=32, pattern=r"^[^\x00-\x1f\x7f]+$")]
 
 
+PERSON: dict[str, Any] = {
+    "id": 7,
+    "first_seen": "2026-11-21T09:58:12.000Z",
+    "last_seen": "2026-11-21T10:21:40.400Z",
+    "certainty": 0.98,
+    "reported": [7, 9],
+    "tags": ["staff"],
+}
+
+
 class Tags(BaseModel):
     """What operators say about a person."""
 
@@ -37,6 +47,8 @@ class Tags(BaseModel):
 
 class IdentityItem(BaseModel):
     """A person of the history; `reported` are all ids under which the person was reported."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [PERSON]})
 
     id: int
     first_seen: str
