@@ -99,6 +99,11 @@ class Gallery:
         entry = self._entries[identity]
         entry.earlier, entry.before, entry.fresh = entry.before, {}, None
 
+    def trust(self, identity: GlobalId) -> None:
+        """End the doubt for good: all looks are the identity's, and none of before are held against later ones."""
+        self.settle(identity)
+        self._entries[identity].earlier = {}
+
     def in_doubt(self, identity: GlobalId) -> bool:
         """Say whether what is added to the identity is kept apart."""
         return self._entries[identity].fresh is not None

@@ -234,8 +234,8 @@ class People:
     def stand(self, identity: GlobalId) -> None:
         """Let an identity stand as it is: somebody who knows says so."""
         self.claims.pop(identity, None)
-        self._gallery.settle(identity)
-        self[identity].certainty = 1.0
+        self._gallery.trust(identity)
+        self[identity].certainty, self[identity].lesson = 1.0, None
 
     def forget(self, now: float, tracks_after_s: float) -> None:
         """Drop tracks that have not been seen for so long, and identities that the gallery has forgotten."""
