@@ -480,6 +480,9 @@ def fill_address(address: str) -> str:
     return _VARIABLE.sub(lambda match: quote(_variable(match.group(1), option, ()), safe=""), address)
 
 
+SWITCHES = frozenset({"hub", "restricted", "queue"})  # elsewhere true would be taken for 1
+
+
 def _filled(value: Any, path: Path, location: tuple[int | str, ...]) -> Any:  # noqa: ANN401 - whatever YAML holds
     if isinstance(value, dict):
         if strange := [key for key in value if not isinstance(key, str)]:
@@ -487,7 +490,8 @@ def _filled(value: Any, path: Path, location: tuple[int | str, ...]) -> Any:  # 
         return {key: _filled(item, path, (*location, key)) for key, item in value.items()}
     if isinstance(value, list):
         return [_filled(item, path, (*location, i)) for i, item in enumerate(value)]
-    if isinstance(value, bool) or (isinstance(value, float) and not math.isfinite(value)):
+    switch = isinstance(value, bool) and location[-1] in SWITCHES
+    if (isinstance(value, bool) and not switch) or (isinstance(value, float) and not math.isfinite(value)):
         raise ConfigError(path, _dotted(location), f"no setting takes {str(value).lower()}; give a number or a text")
     if not isinstance(value, str):
         return value

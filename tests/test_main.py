@@ -6,7 +6,7 @@ from app.errors import CameraUnavailable, ConfigError, ModelError
 from app.infrastructure.image_source import ImageSource
 from app.infrastructure.mot_detections import DetectionsSource
 from app.infrastructure.tiling import Tiles
-from app.main import build_pipeline, open_recordings, open_source
+from app.main import build_pipeline, build_places, open_recordings, open_source
 from app.networks import build_networks
 from app.recorded import check_files
 from app.settings import SiteFile, parse_site
@@ -149,3 +149,45 @@ def test_an_error_says_which_network_the_weights_were_meant_for(folder):
     with pytest.raises(ModelError) as caught:
         notes_of(site_file)
     assert str(caught.value).startswith(f"detector {folder}/nets/a.onnx: no such file")
+
+
+def zones_of(folder, *zones):
+    return build_places(site_of(folder, recorded(), zones=list(zones)))
+
+
+SQUARE = [[0, 0], [2, 0], [2, 2], [0, 2]]
+
+
+def test_zones_and_lines_of_the_site_file_are_places(folder):
+    till, door = zones_of(
+        folder,
+        {"name": "Till № 3", "polygon": SQUARE, "capacity": 4, "queue": True, "max_dwell_s": 90},
+        {"name": "入口", "id": "way-in", "line": [[0, 0], [0, 5]]},
+    )
+    assert (till.place_id, till.name, till.capacity, till.queue, till.max_dwell_s) == (
+        "till-no-3",
+        "Till № 3",
+        4,
+        True,
+        90,
+    )
+    assert (door.place_id, door.ends.tolist()) == ("way-in", [[0.0, 0.0], [0.0, 5.0]])
+    assert zones_of(folder) == ()
+
+
+@pytest.mark.parametrize(
+    ("zones", "problem"),
+    [
+        (
+            [{"name": "A", "polygon": SQUARE}, {"name": "a", "polygon": SQUARE}],
+            r"zones\[1\].id: is used twice; give an id",
+        ),
+        ([{"name": "入口", "polygon": SQUARE}], r"zones\[0\].id: cannot be made of this name; give an id"),
+        ([{"name": "x", "polygon": [[0, 0], [2, 2], [2, 0], [0, 2]]}], r"zones\[0\].polygon: the edges from corner"),
+        ([{"name": "x", "line": [[0, 0], [0, 0]]}], r"zones\[0\].line: must be at least"),
+    ],
+    ids=["one id twice", "no id in the name", "edges that cross", "a line of no length"],
+)
+def test_zones_that_nobody_could_have_meant_are_refused_by_key(folder, zones, problem):
+    with pytest.raises(ConfigError, match=problem):
+        zones_of(folder, *zones)

@@ -30,7 +30,8 @@ def export(connection: Connection, table: Table, since: float, until: float, out
         table: any.
         since: capture time from which on, inclusive; a table without time is written whole.
         until: capture time up to which, exclusive.
-        output: takes the text. Instants are written in UTC, ISO 8601; NULL is nothing in CSV and null in JSON Lines.
+        output: takes the text. Instants are written in UTC, ISO 8601; NULL is nothing in CSV and null in JSON Lines;
+            bytes are hexadecimal.
         text: one of FORMATS.
     """
     names = list(table.c.keys())
@@ -43,7 +44,7 @@ def export(connection: Connection, table: Table, since: float, until: float, out
     written = 0
     for page in connection.execution_options(yield_per=PAGE).execute(query).partitions():
         for row in page:
-            values = list(row)
+            values = [value.hex() if isinstance(value, bytes) else value for value in row]
             for i in instants:
                 values[i] = _utc(values[i])
             if text == "csv":

@@ -1,11 +1,15 @@
 import json
 import time
 
+import numpy as np
 import pytest
+from sqlalchemy import insert
 
 from app.cli.main import main
 from app.infrastructure.sql_database import open_database
 from app.infrastructure.sql_revision import upgrade
+from app.infrastructure.sql_rollup import pack_cells
+from app.infrastructure.sql_schema import HEAT
 
 
 @pytest.fixture
@@ -96,3 +100,14 @@ def test_a_password_may_stand_in_a_file(spoton, tmp_path, monkeypatch, address):
     code, _, said = spoton("status", database="postgresql://spoton:{NO_SUCH_NAME}@127.0.0.1/x")
     assert (code, said.count("\n")) == (2, 1)
     assert said.startswith("spoton: --database: the environment has no NO_SUCH_NAME; set it before the start, or")
+
+
+def test_bytes_are_printed_as_hexadecimal(spoton, address):
+    spoton("upgrade")
+    database = open_database(address)
+    packed = pack_cells(np.array([3]), np.array([2.0]))
+    row = {"site_id": 1, "at": 1.7e9, "cells": packed}
+    database.write(lambda c: c.execute(insert(HEAT), row))
+    database.close()
+    printed = spoton("export", "heat", "--format", "jsonl")[1]
+    assert json.loads(printed) == {"site_id": 1, "at": "2023-11-14T22:13:20.000000Z", "cells": packed.hex()}

@@ -47,6 +47,11 @@ def test_two_galleries_count_for_themselves():
     assert (one.enrol(0.0), other.enrol(0.0)) == (2, 1)
 
 
+def test_ids_go_on_behind_those_of_earlier_runs():
+    gallery = Gallery(FakeIndex(), GalleryConfig(), last_id=41)
+    assert [gallery.enrol(0.0), gallery.enrol(0.0)] == [42, 43]
+
+
 def test_people_are_known_by_looks_that_were_not_seen_before(gallery):
     identities = [remember(gallery, clothes) for clothes in range(1, 9)]
     queries = np.concatenate([looks(clothes, 3, seed=1) for clothes in range(1, 9)])
