@@ -24,6 +24,8 @@ const FONT = "11px Arial, system-ui, sans-serif";
 export class TimeChart {
   /** @type {uPlot | null} */
   #plot = null;
+  /** @type {number[]} */
+  #at = [];
   /** @type {boolean[]} */
   #unwatched = [];
   #bucket = 60;
@@ -64,10 +66,12 @@ export class TimeChart {
     this.#unwatched = unwatched;
     this.#until = until;
     this.resting = this.readout.textContent = resting;
-    const end = at[at.length - 1] + bucket; // steps need an end of the last bucket, bars and points do not
-    const closed = columns.map((column, i) => [...column, ["bars", "points"].includes(this.courses[i].as) ? null : column[column.length - 1]]);
+    this.#at = at;
     this.#plot?.destroy();
-    this.#plot = new uPlot(this.#options([at[0], end]), /** @type {uPlot.AlignedData} */ ([[...at, end], ...closed]), this.element);
+    const end = at[at.length - 1] + bucket;
+    const stepped = this.courses.some(({ as }) => as !== "bars");
+    const data = stepped ? this.#steps(at, columns) : [[...at, end], ...columns.map((column) => [...column, null])];
+    this.#plot = new uPlot(this.#options([at[0], end]), /** @type {uPlot.AlignedData} */ (data), this.element);
     this.element.setAttribute("aria-label", resting);
   }
 
@@ -84,6 +88,16 @@ export class TimeChart {
 
   #resize() {
     if (this.#plot && this.element.clientWidth > 0) this.#plot.setSize({ width: this.element.clientWidth, height: HEIGHT_PX });
+  }
+
+  /**
+   * Give each bucket a begin and an end, so that its value holds for all of it, before a gap as well.
+   * @param {number[]} at @param {Column[]} columns
+   */
+  #steps(at, columns) {
+    const almost = this.#bucket * (1 - 1e-6);
+    const twice = (/** @type {Column} */ column, /** @type {boolean} */ once) => column.flatMap((value) => [value, once ? null : value]);
+    return [at.flatMap((begin) => [begin, begin + almost]), ...columns.map((column, i) => twice(column, this.courses[i].as === "points"))];
   }
 
   /** @param {[number, number]} span @returns {uPlot.Options} */
@@ -118,21 +132,20 @@ export class TimeChart {
     const stroke = () => this.theme.colour[ink];
     const faint = () => `color-mix(in srgb, ${this.theme.colour[ink]} ${Math.round(100 * alpha)}%, transparent)`;
     const common = { label: name, stroke, width: 1.5, points: { show: false }, spanGaps: false };
-    const stepped = uPlot.paths.stepped?.({ align: 1 });
     switch (as) {
-      case "area": return { ...common, paths: stepped, fill: faint };
+      case "area": return { ...common, fill: faint };
       case "bars": return { ...common, paths: uPlot.paths.bars?.({ align: 1, size: [0.86, Infinity] }), fill: faint, width: 0 };
       case "points": return { ...common, paths: () => null, points: { show: true, size: 9, width: 2, fill: stroke } };
-      case "dashes": return { ...common, paths: stepped, width: 1, dash: [4, 4] };
-      case "edge": return { ...common, paths: stepped, width: 0 };
-      default: return { ...common, paths: stepped, width: 1 };
+      case "dashes": return { ...common, width: 1, dash: [4, 4] };
+      case "edge": return { ...common, width: 0 };
+      default: return { ...common, width: 1 };
     }
   }
 
   /** @param {uPlot} plot */
   #hatchGaps(plot) {
     const { left, top, width, height } = plot.bbox;
-    const at = /** @type {number[]} */ (plot.data[0]);
+    const at = this.#at;
     const ratio = devicePixelRatio || 1;
     for (let i = 0; i < at.length; i += 1) {
       if (!this.#unwatched[i]) continue;
@@ -147,13 +160,13 @@ export class TimeChart {
   /** @param {uPlot} plot */
   #tell(plot) {
     const left = plot.cursor.left ?? -1;
-    const at = /** @type {number[]} */ (plot.data[0]);
+    const at = this.#at;
     if (left < 0) {
       this.readout.textContent = this.resting;
       return;
     }
     const pointed = plot.posToVal(left, "x");
-    const row = Math.min(at.length - 2, Math.max(0, Math.floor((pointed - at[0]) / this.#bucket)));
+    const row = Math.min(at.length - 1, Math.max(0, Math.floor((pointed - at[0]) / this.#bucket)));
     const span = this.#bucket >= DAY_S ? dayAndTime(at[row]).split(",")[0] : `${dayAndTime(at[row])}–${hourAndMinute(at[row] + this.#bucket)}`;
     this.readout.textContent = `${span} · ${at[row] >= this.#until ? "has not come yet" : this.#unwatched[row] ? "nobody watched" : this.words(row)}`;
   }

@@ -230,7 +230,7 @@ export class Scrubber {
     play.disabled = !past;
     play.setAttribute("aria-label", replay.playing ? "Pause" : "Play from here");
     play.dataset.playing = String(replay.playing);
-    write(this.#part("clock"), past ? wording.timeOfDay(at) : "Live");
+    write(this.#part("clock"), wording.timeOfDay(at));
     write(this.#part("day"), this.#length === DAY_S ? day(this.#span.since) : `${day(this.#span.since)}, ${hourAndMinute(this.#span.since)}`);
     /** @type {HTMLButtonElement} */ (this.#part("later")).disabled = this.#span.until > this.now();
     this.handle.setAttribute("aria-valuemin", String(Math.round(this.#span.since)));
