@@ -127,7 +127,7 @@ class LiveSource:
         location, form = _location(self.camera_id, address)
         try:
             # `from None` below: FFmpeg's own messages hold the address
-            hardware = self._decoding.hardware
+            hardware = self._decoding.hardware()
             return av.open(location, format=form, options=OPTIONS, timeout=(OPEN_S, READ_S), hwaccel=hardware)
         except (av.FFmpegError, OSError) as error:
             problem = f"no answer in {OPEN_S:g} s" if isinstance(error, av.ExitError) else _reason(error)

@@ -13,13 +13,11 @@ from app.domains.vocabulary import CameraId, Pixels
 
 
 class Decoding(Protocol):
-    """What sources ask for pixels; one for all cameras that are decoded in one place, called by their threads at once.
+    """What sources ask for pixels; one for all cameras decoded in one place, called by their threads at once."""
 
-    Attributes:
-        hardware: what `av.open` is told; None decodes on the CPU.
-    """
-
-    hardware: HWAccel | None
+    def hardware(self) -> HWAccel | None:
+        """Return what the calling thread is to tell `av.open`; None decodes on the CPU."""
+        ...
 
     def pixels(self, camera_id: CameraId, picture: av.VideoFrame) -> Pixels:
         """Turn a decoded picture into pixels.
@@ -34,7 +32,9 @@ class Decoding(Protocol):
 class HostDecoding:
     """Implements Decoding on the CPU, with pixels in the host's memory."""
 
-    hardware: HWAccel | None = None
+    def hardware(self) -> HWAccel | None:
+        """Return None."""
+        return None
 
     def pixels(self, _camera_id: CameraId, picture: av.VideoFrame) -> Pixels:
         """Turn a decoded picture into an array."""

@@ -212,7 +212,7 @@ class PyAVSource:
         if not self._path.is_file():
             raise CameraUnavailable(self.camera_id, f"{self._path}: no such file")
         try:
-            container = av.open(str(self._path), hwaccel=self._decoding.hardware)
+            container = av.open(str(self._path), hwaccel=self._decoding.hardware())
         except av.FFmpegError as error:
             raise CameraUnavailable(self.camera_id, f"{self._path}: no video file: {_reason(error)}") from error
         if container.format.name == "tty":  # FFmpeg plays text files as terminals

@@ -19,6 +19,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from app.domains.vocabulary import CameraId, Pixels
 from app.errors import CameraUnavailable, DeviceError
+from app.infrastructure.huggingface_folder import first_line
 from app.infrastructure.torch_device import told_of_loss
 
 _log = logging.getLogger(__name__)
@@ -69,9 +70,35 @@ class TorchDecoding:
 
     def __init__(self, device: torch.device) -> None:
         self.device = device
-        self.hardware: HWAccel | None = _card(device) if device.type == "cuda" else None
+        self._on_card = device.type == "cuda"
+        if self._on_card:
+            self._try_card()
         self._told: set[CameraId] = set()
         self._weights: dict[tuple[int, bool], tuple[float, torch.Tensor, torch.Tensor]] = {}
+
+    def hardware(self) -> HWAccel | None:
+        """Return what has FFmpeg decode on the card, and make torch's context there the calling thread's.
+
+        FFmpeg takes the thread's context: it refuses to share the card's primary one when torch was there first.
+
+        Raises:
+            DeviceError: the card is lost.
+        """
+        if not self._on_card:
+            return None
+        with told_of_loss(self.device):
+            torch.cuda.set_device(self.device)
+            torch.zeros(1, device=self.device)
+        context: dict[str, object] = {"primary_ctx": "0", "current_ctx": "1"}
+        return HWAccel("cuda", self.device.index or 0, allow_software_fallback=True, options=context, is_hw_owned=True)
+
+    def _try_card(self) -> None:
+        try:
+            with torch.cuda.device(self.device):
+                av.CodecContext.create("h264", "r", hwaccel=self.hardware())
+        except (av.FFmpegError, NotImplementedError, RuntimeError) as error:
+            problem = f"FFmpeg cannot decode on it ({first_line(error)}); accelerator.decode: cpu decodes on the CPU"
+            raise DeviceError(str(self.device), problem) from error
 
     def pixels(self, camera_id: CameraId, picture: av.VideoFrame) -> Pixels:
         """Turn a decoded picture into pixels on the device.
@@ -80,7 +107,7 @@ class TorchDecoding:
             CameraUnavailable: the device's memory is full.
             DeviceError: the card is lost.
         """
-        if self.hardware is not None and picture.format.name != ON_CARD:
+        if self._on_card and picture.format.name != ON_CARD:
             self._tell_once(camera_id, picture)
         try:
             with told_of_loss(self.device), torch.inference_mode():
@@ -113,8 +140,7 @@ class TorchDecoding:
         step = 1.0 if luma.dtype == torch.uint8 else 1.0 / 256.0  # of p010le, which holds its bits at the top
         half = (picture.height // 2, picture.width // 2)
         tints = torch.addmm(offset, chroma.float().reshape(-1, 2), weights, alpha=step)
-        light = (luma.float() if step == 1.0 else luma.to(torch.float32)).mul(scale * step)
-        light = light.view(half[0], 2, half[1], 2, 1)
+        light = luma.float().mul(scale * step).view(half[0], 2, half[1], 2, 1)
         return (light + tints.view(half[0], 1, half[1], 1, 3)).clamp_(0, 255).to(torch.uint8).view(*luma.shape, 3)
 
     def _there(self, planes: Sequence[torch.Tensor]) -> list[torch.Tensor]:
@@ -152,14 +178,3 @@ def bgr_weights(red: float, blue: float, *, full: bool) -> tuple[float, torch.Te
     to_blue, to_red = 2 * (1 - blue) * reach, 2 * (1 - red) * reach
     weights = torch.tensor([[to_blue, -to_blue * blue / green, 0.0], [0.0, -to_red * red / green, to_red]])
     return scale, weights, 0.5 - black * scale - 128.0 * weights.sum(dim=0)
-
-
-def _card(device: torch.device) -> HWAccel:
-    """Return what has FFmpeg decode on a card, in the memory that torch sees, once it is known to work."""
-    hardware = HWAccel("cuda", device.index or 0, allow_software_fallback=True, is_hw_owned=True)
-    try:
-        av.CodecContext.create("h264", "r", hwaccel=hardware)
-    except (av.FFmpegError, NotImplementedError) as error:
-        problem = f"FFmpeg cannot decode on it ({error}); accelerator.decode: cpu decodes on the CPU"
-        raise DeviceError(str(device), problem) from error
-    return hardware

@@ -129,7 +129,7 @@ def test_a_full_memory_takes_the_camera_away_and_says_how_to_go_on(monkeypatch):
 
 def test_a_camera_that_the_card_does_not_decode_is_named_once(monkeypatch, caplog):
     decoding = TorchDecoding(CPU)
-    monkeypatch.setattr(decoding, "hardware", object())  # as of a card: then pictures in the host's memory stand out
+    monkeypatch.setattr(decoding, "_on_card", True)  # then pictures in the host's memory stand out
     with caplog.at_level(logging.WARNING):
         for camera in ("hall", "hall", "door"):
             decoding.pixels(CameraId(camera), picture("yuv420p"))
