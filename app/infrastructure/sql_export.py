@@ -3,7 +3,7 @@
 import csv
 import json
 from datetime import UTC, datetime
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from sqlalchemy import Connection, Table, select
@@ -44,7 +44,7 @@ def export(connection: Connection, table: Table, since: float, until: float, out
     written = 0
     for page in connection.execution_options(yield_per=PAGE).execute(query).partitions():
         for row in page:
-            values = [value.hex() if isinstance(value, bytes) else value for value in row]
+            values: list[Any] = [value.hex() if isinstance(value, bytes) else value for value in row]
             for i in instants:
                 values[i] = _utc(values[i])
             if text == "csv":
