@@ -125,6 +125,7 @@ INSTANTS = Table(  # capture times of a run's updates, also of those in which no
     METADATA,
     Column("run_id", Integer, primary_key=True, autoincrement=False),
     Column("at", Instant, primary_key=True),
+    sqlite_with_rowid=False,
 )
 IDENTITIES = Table(  # ids that were reported
     "identities",
@@ -228,6 +229,7 @@ TAGS = Table(  # what operators say about identities, such as staff
     Column("identity", BigInteger, primary_key=True, autoincrement=False),
     Column("tag", Text, primary_key=True),
 )
+# Tables without a rowid lie in the order of their key, by which alone their rows are looked up and added to.
 # Roll-ups: sums over minutes (step 60) and hours (step 3600), which every batch adds to in its own transaction.
 OCCUPANCY = Table(
     "occupancy",
@@ -245,6 +247,7 @@ OCCUPANCY = Table(
     Column("peak", Integer, nullable=False),
     Column("entered", Integer, nullable=False),
     Column("gone", Integer, nullable=False),
+    sqlite_with_rowid=False,
 )
 HEAT = Table(  # person-seconds by cells of the floor: of the hour that goes on cell by cell, of those before packed
     "heat",
@@ -260,6 +263,7 @@ HEAT_CELLS = Table(
     Column("at", Instant, primary_key=True),  # begin of the minute
     Column("cell", Integer, primary_key=True, autoincrement=False),
     Column("seconds", REAL, nullable=False),
+    sqlite_with_rowid=False,
 )
 CAMERA_LOAD = Table(
     "camera_load",
@@ -270,6 +274,7 @@ CAMERA_LOAD = Table(
     Column("frames", Integer, nullable=False),
     Column("boxes", Integer, nullable=False),
     Column("confidence", Double, nullable=False),  # sum over boxes
+    sqlite_with_rowid=False,
 )
 # The two that grow: no foreign keys, and no more indices than questions need.
 POINTS = Table(  # tracks of cameras

@@ -23,6 +23,7 @@ def upgrade() -> None:
         sa.Column("boxes", sa.Integer(), nullable=False),
         sa.Column("confidence", sa.Double(), nullable=False),
         sa.PrimaryKeyConstraint("camera_id", "step", "at", name="camera_load_pkey"),
+        sqlite_with_rowid=False,
     )
     op.create_table(
         "footage",
@@ -45,12 +46,14 @@ def upgrade() -> None:
         sa.Column("cell", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("seconds", sa.REAL(), nullable=False),
         sa.PrimaryKeyConstraint("site_id", "at", "cell", name="heat_cells_pkey"),
+        sqlite_with_rowid=False,
     )
     op.create_table(
         "instants",
         sa.Column("run_id", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("at", INSTANT, nullable=False),
         sa.PrimaryKeyConstraint("run_id", "at", name="instants_pkey"),
+        sqlite_with_rowid=False,
     )
     op.create_table(
         "occupancy",
@@ -68,6 +71,7 @@ def upgrade() -> None:
         sa.Column("entered", sa.Integer(), nullable=False),
         sa.Column("gone", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("site_id", "place", "step", "at", name="occupancy_pkey"),
+        sqlite_with_rowid=False,
     )
     op.create_table(
         "places",
