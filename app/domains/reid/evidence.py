@@ -36,7 +36,7 @@ class IdentityConfig:
     drift_m_per_s: float = 0.7  # and by how much more for each second out of sight
     max_speed: float = 3.0  # m/s; nobody reappears farther away than this allows
     reach_m: float = 1.5  # metres added to that for errors of position
-    double_s: float = 5.0  # two identities that were there together for so long in all may have been one person
+    double_s: float = 12.0  # two identities that were there together for so long in all may have been one person
     split_s: float = 1.0  # one person may be two targets for so long, if no camera sees both
     young_s: float = 30.0  # for so long after it was given an identity may still be corrected
     patience_s: float = 1.0  # a track whose feet are cut off waits so long for its feet before it gets an identity
