@@ -7,7 +7,7 @@ A young identity is asked again while evidence comes in, and merged into the rem
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
@@ -92,14 +92,17 @@ class _Rows:
 
 def _stack(tracks: Sequence[Tracks], target_of: Sequence[IntArray]) -> _Rows:
     rows = _Rows([], [], [], [], [], {})
-    for t, target in zip(tracks, target_of, strict=True):
-        looked = np.nonzero(t.appearance.any(axis=1))[0].tolist()
-        rows.looks.update((len(rows.camera) + row, t.appearance[row]) for row in looked)
+    if not tracks:
+        return rows
+    for t in tracks:
         rows.camera.extend([t.camera_id] * len(t))
-        rows.track.extend(t.track_id.tolist())
-        rows.target.extend(target.tolist())
-        rows.confirmed.extend((t.state == CONFIRMED).tolist())
         rows.ends.append(len(rows.camera))
+    rows.track.extend(np.concatenate([t.track_id for t in tracks]).tolist())
+    rows.target.extend(np.concatenate(target_of).tolist())
+    rows.confirmed.extend((np.concatenate([t.state for t in tracks]) == CONFIRMED).tolist())
+    looks = np.concatenate([t.appearance for t in tracks])
+    looked = np.flatnonzero(looks.any(axis=1))
+    rows.looks.update(zip(looked.tolist(), looks[looked], strict=True))
     return rows
 
 
@@ -340,24 +343,29 @@ class IdentityResolver:
         everybody: set[GlobalId] = set()
         off_floor = {GlobalId(i) for i, t in zip(ids, rows.target, strict=True) if t == NO_CALIBRATION and i != NO_ID}
         for frame in rows.frames():
-            here = [(row, GlobalId(ids[row])) for row in frame if ids[row] != NO_ID]
-            for row, identity in here:
-                camera_id = rows.camera[row]
+            seen: set[GlobalId] = set()
+            for row in frame:
+                if ids[row] == NO_ID:
+                    continue
+                identity, camera_id = GlobalId(ids[row]), rows.camera[row]
+                seen.add(identity)
                 of_track[camera_id, rows.track[row]] = (identity, now)
                 people[identity].cameras[camera_id] = now
                 if row in rows.looks:
                     self._gallery.refresh(identity, camera_id, rows.looks[row])
-            seen = {identity for _, identity in here}
             everybody |= seen
             for identity in claims.keys() & seen:
                 claims[identity].beside |= seen
-        for identity in everybody:
-            person = people[identity]
-            person.where = replace(person.where, last_seen=now)
         for m in ((of_target != NO_ID) & (targets.unseen_s == 0.0)).nonzero()[0].tolist():
-            person = people[GlobalId(int(of_target[m]))]
-            person.where = Whereabouts(person.where.last_seen, targets.xy[m], targets.velocity[m], now)
+            identity = GlobalId(int(of_target[m]))
+            person = people[identity]
+            last_seen = now if identity in everybody else person.where.last_seen
+            person.where = Whereabouts(last_seen, targets.xy[m], targets.velocity[m], now)
             person.is_seen(now, self.config.split_s)
+            everybody.discard(identity)
+        for identity in everybody:
+            where = people[identity].where
+            people[identity].where = Whereabouts(now, where.xy, where.velocity, where.placed_at)
         for identity in off_floor:
             people[identity].is_seen(now, self.config.split_s)
 

@@ -240,7 +240,7 @@ class People:
     def forget(self, now: float, tracks_after_s: float) -> None:
         """Drop tracks that have not been seen for so long, and identities that the gallery has forgotten."""
         self.of_track = {key: entry for key, entry in self.of_track.items() if now - entry[1] <= tracks_after_s}
-        for identity in (*self.of_target.values(), *(identity for identity, _ in self.of_track.values())):
+        for identity in {*self.of_target.values(), *(identity for identity, _ in self.of_track.values())}:
             self._gallery.see(identity, now)  # somebody who still has a target or a track is not forgotten
         for identity in self._gallery.expire(now):
             del self.remembered[identity]
