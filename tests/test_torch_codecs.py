@@ -3,11 +3,15 @@
 import pytest
 import torch
 import yaml
+from random_weights import save_yolo
 
+from app import recorded
+from app.bench.gpu_decode import write_video
 from app.infrastructure import pyav_decoding, torch_device
 from app.infrastructure.jpeg_encoder import OpenCVJpegEncoder
+from app.infrastructure.torch_decoding import TorchDecoding
 from app.infrastructure.torch_jpeg_encoder import TorchJpegEncoder
-from app.picture_codecs import build_codecs
+from app.picture_codecs import PictureCodecs, build_codecs
 from app.settings import SiteFile, load_site
 
 pytestmark = pytest.mark.gpu_stack
@@ -55,3 +59,31 @@ def test_cameras_are_spread_over_devices_and_encoded_there(tmp_path, monkeypatch
     assert codecs.decoding(0) is not codecs.decoding(1)
     assert isinstance(codecs.encoder, TorchJpegEncoder)
     assert codecs.notes == ("decode: on cpu, cpu",)
+
+
+@pytest.mark.parametrize("detector", ["torch", "openvino"])
+def test_a_site_is_tracked_and_drawn_from_pixels_on_a_device(tmp_path, monkeypatch, detector):
+    """The pictures lie on the CPU as a device, which every part must take as it takes arrays."""
+    write_video(tmp_path / "a.mp4", (320, 192))
+    model = str(save_yolo(tmp_path / "people.pt")) if detector == "torch" else None
+    content = {
+        "site": "s",
+        "cameras": [{"id": "a", "source": "a.mp4"}],
+        "detector": {"model": model, "score": 0.2},
+        "accelerator": {"devices": ["cpu"]},
+    }
+    (tmp_path / "site.yaml").write_text(yaml.safe_dump(content))
+    found = []
+    for decoding in (pyav_decoding.HOST_DECODING, TorchDecoding(torch.device("cpu"))):
+        monkeypatch.setattr(recorded, "build_codecs", lambda _site, way=decoding: PictureCodecs([way]))
+        summary = recorded.track(
+            load_site(tmp_path / "site.yaml"),
+            tmp_path / f"out{len(found)}",
+            video=True,
+            say=lambda _line: None,
+            report=lambda _progress, _total: None,
+        )
+        assert summary.counts["frames"] == 20
+        assert {"trajectories.png", "video.mp4"} <= set(summary.files)
+        found.append(summary.counts["boxes"])
+    assert abs(found[0] - found[1]) <= 0.1 * found[0] + 2  # colours differ by 1, and random networks answer to that
