@@ -7,7 +7,10 @@ from pathlib import Path
 import pytest
 from databases import address, postgres  # noqa: F401 - fixtures
 
+from app.infrastructure.compiled_code import forget_outdated
+
 ROOT = Path(__file__).resolve().parent.parent
+forget_outdated(ROOT / "app")  # before any test imports what is compiled
 GPU_STACK = all(
     find_spec(name) for name in ("torch", "torchcodec", "torchvision", "ultralytics", "transformers", "open_clip")
 )

@@ -8,6 +8,7 @@ from __future__ import annotations
 import signal
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 import typer
 from rich.text import Text
@@ -26,6 +27,7 @@ from app.cli.serve import serve_command
 from app.cli.simulate import simulate_command
 from app.cli.track import track_command
 from app.errors import SpotOnError
+from app.infrastructure.compiled_code import forget_outdated
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -57,6 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     Args:
         arguments: what follows the program's name; None takes the process's own.
     """
+    forget_outdated(Path(__file__).resolve().parent.parent)
     leave = Leave()
     signal.signal(signal.SIGTERM, leave)
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # and not deaf to it, as background jobs are
