@@ -19,7 +19,8 @@ def render(section: Section) -> Group:
 def _render(table: Table) -> RichTable:
     shown = RichTable(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False, pad_edge=False)
     for number, heading in enumerate(table.headings):
-        shown.add_column(heading, justify="right" if number else "left", overflow="fold", max_width=16)
+        width = 16 if number else 32
+        shown.add_column(heading, justify="right" if number else "left", overflow="fold", max_width=width)
     for row in table.rows:
         shown.add_row(*(Text(cell, style=_style(cell)) for cell in row))
     return shown

@@ -57,12 +57,12 @@ class Drawn:
 Question = Callable[[SQLArchive, Drawn], Awaitable[object]]
 
 
-async def _journey(archive: SQLArchive, drawn: Drawn) -> None:
+async def _journey(archive: SQLArchive, person: GlobalId, period: Period) -> None:
     """Ask for somebody's way, the places on it and the cameras that saw them."""
-    async for _ in archive.dots(drawn.day, drawn.person):
+    async for _ in archive.dots(period, person):
         pass
-    await archive.stays((), drawn.day, drawn.person)
-    await archive.visits(drawn.person, drawn.day)
+    await archive.stays((), period, person)
+    await archive.visits(person, period)
 
 
 async def _replay(archive: SQLArchive, drawn: Drawn) -> None:
@@ -76,7 +76,8 @@ QUESTIONS: Mapping[str, tuple[float | None, Question]] = {  # with the goal for 
     "dashboard of one zone": (50.0, lambda a, d: a.dashboard(d.place, Period(d.day.since, d.now))),
     "heat map of a day": (100.0, lambda a, d: a.heat(d.day, 0.5)),
     "heat map of 24 h to the second": (None, lambda a, d: a.heat(Period(d.now - DAY_S, d.now), 0.5)),
-    "journey": (30.0, _journey),
+    "journey, last 15 min": (30.0, lambda a, d: _journey(a, d.person, Period(d.now - 900.0, d.now))),
+    "journey, whole day": (30.0, lambda a, d: _journey(a, d.person, d.day)),
     "occupancy of a month, hours": (50.0, lambda a, d: a.occupancy(d.place, d.month, HOUR_S)),
     "occupancy of a month, 15 min": (50.0, lambda a, d: a.occupancy(d.place, d.month, 900.0)),
     "visitors of a day": (None, lambda a, d: a.visitors(FLOOR, d.day)),
@@ -139,7 +140,7 @@ def scan(database: Database, drawn: Drawn) -> dict[str, float]:
     cells = func.floor(dots.x / 0.5), func.floor(dots.y / 0.5)
     queries = {
         "heat map of a day": select(*cells, func.count()).where(*that_day).group_by(*cells),
-        "journey": select(at, dots.x, dots.y).where(dots.person + 0 == drawn.person, *that_day),
+        "journey, whole day": select(at, dots.x, dots.y).where(dots.person + 0 == drawn.person, *that_day),
         "occupancy of a month, hours": select(hours, func.count()).group_by(hours),
         "visitors of a day": select(func.count(dots.person.distinct())).where(*that_day),
     }
