@@ -341,7 +341,6 @@ class IdentityResolver:
         """Remember where everybody is, which track is whom, and how they look."""
         people, claims, of_track = self._people.remembered, self._people.claims, self._people.of_track
         everybody: set[GlobalId] = set()
-        off_floor = {GlobalId(i) for i, t in zip(ids, rows.target, strict=True) if t == NO_CALIBRATION and i != NO_ID}
         for frame in rows.frames():
             seen: set[GlobalId] = set()
             for row in frame:
@@ -366,8 +365,10 @@ class IdentityResolver:
         for identity in everybody:
             where = people[identity].where
             people[identity].where = Whereabouts(now, where.xy, where.velocity, where.placed_at)
-        for identity in off_floor:
-            people[identity].is_seen(now, self.config.split_s)
+        if NO_CALIBRATION in rows.target:
+            named = zip(ids, rows.target, strict=True)
+            for identity in {GlobalId(i) for i, t in named if t == NO_CALIBRATION and i != NO_ID}:
+                people[identity].is_seen(now, self.config.split_s)
 
     def _learn(self, now: float, rows: _Rows, ids: list[int]) -> None:
         """Learn what cosines are worth from the crops of this instant: who is whom is known by geometry.
