@@ -8,7 +8,7 @@ Start here to find any behaviour. No I/O, no clock, no logging: time comes with 
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from itertools import compress
+from itertools import compress, pairwise
 
 import numpy as np
 
@@ -137,14 +137,11 @@ class Pipeline:
         """Embed the crops in one call; returns (N, D) per frame, zeros where none was taken."""
         if self.embedder is None:
             return [np.zeros((len(d), 0), dtype=np.float32) for d in detections]
-        embeddings = self.embedder.embed(batch, crops)
-        appearance = []
-        for position, d in enumerate(detections):
-            vectors = np.zeros((len(d), embeddings.vectors.shape[1]), dtype=np.float32)
-            taken = crops.frame == position
-            vectors[crops.row[taken]] = embeddings.vectors[taken]
-            appearance.append(vectors)
-        return appearance
+        vectors = self.embedder.embed(batch, crops).vectors
+        ends = np.cumsum([0, *(len(d) for d in detections)])
+        appearance = np.zeros((ends[-1], vectors.shape[1]), dtype=np.float32)
+        appearance[ends[crops.frame] + crops.row] = vectors
+        return [appearance[begin:end] for begin, end in pairwise(ends.tolist())]
 
     def _project(self, tracks: Sequence[Tracks]) -> list[FloorPoints]:
         """Find where the boxes of all cameras stand; nowhere, where a camera is not calibrated."""

@@ -342,16 +342,14 @@ class IdentityResolver:
         people, claims, of_track = self._people.remembered, self._people.claims, self._people.of_track
         everybody: set[GlobalId] = set()
         for frame in rows.frames():
-            seen: set[GlobalId] = set()
-            for row in frame:
-                if ids[row] == NO_ID:
-                    continue
-                identity, camera_id = GlobalId(ids[row]), rows.camera[row]
-                seen.add(identity)
+            its = [(row, GlobalId(ids[row])) for row in frame if ids[row] != NO_ID]
+            for row, identity in its:
+                camera_id = rows.camera[row]
                 of_track[camera_id, rows.track[row]] = (identity, now)
                 people[identity].cameras[camera_id] = now
                 if row in rows.looks:
                     self._gallery.refresh(identity, camera_id, rows.looks[row])
+            seen = {identity for _, identity in its}
             everybody |= seen
             for identity in claims.keys() & seen:
                 claims[identity].beside |= seen

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
+from numba import njit
 
 from app.domains.vocabulary import FloatArray
 
@@ -80,9 +81,21 @@ class CosineLikelihood:
         none in favour, as two Gaussians of unequal width would have it.
         """
         if self._same.mean <= self._other.mean:  # the appearance tells nothing here
-            return np.zeros_like(cosine)
-        below, above = np.minimum(cosine - self._same.mean, 0.0), np.maximum(cosine - self._other.mean, 0.0)
-        same = -0.5 * below**2 / self._same.variance - 0.5 * np.log(self._same.variance)
-        other = -0.5 * above**2 / self._other.variance - 0.5 * np.log(self._other.variance)
-        ratio = np.minimum(np.maximum(same - other, -self._limit), self._limit)
-        return np.where(np.isnan(ratio), 0.0, ratio)
+            return np.zeros(np.shape(cosine))
+        same, other = (self._same.mean, self._same.variance), (self._other.mean, self._other.variance)
+        return _ratio(cosine.ravel(), same, other, self._limit).reshape(cosine.shape)
+
+
+@njit(cache=True)
+def _ratio(cosine: FloatArray, same: tuple[float, float], other: tuple[float, float], limit: float) -> FloatArray:
+    """Return the ratio of each cosine, (N,), under two Gaussians of some mean and variance each."""
+    mean, variance = same
+    its_mean, its_variance = other
+    constant = 0.5 * np.log(its_variance) - 0.5 * np.log(variance)
+    ratio = np.zeros(len(cosine))
+    for i, value in enumerate(cosine):
+        if not np.isnan(value):
+            below, above = min(value - mean, 0.0), max(value - its_mean, 0.0)
+            found = constant - 0.5 * below * below / variance + 0.5 * above * above / its_variance
+            ratio[i] = min(max(found, -limit), limit)
+    return ratio
