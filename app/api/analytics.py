@@ -4,6 +4,7 @@ import asyncio
 import math
 from typing import Annotated
 
+import numpy as np
 from fastapi import APIRouter, HTTPException, Query, Request
 
 from app.api.asked import (
@@ -136,8 +137,11 @@ async def _passages(
 
 
 def _within(stays: Stays, period: Period) -> tuple[int, int]:
-    """Return how many stays begin, and how many end by leaving, within a period."""
-    gone = [ending is Ending.LEFT for ending in stays.ending]
+    """Return how many stays begin, and how many end, within a period.
+
+    Whoever was lost from sight is gone, as in events and roll-ups; from the whole floor nobody goes in another way.
+    """
+    gone = np.array([ending is not Ending.HERE for ending in stays.ending], np.bool_)
     began = (stays.begun >= period.since) & (stays.begun < period.until)
     ended = (stays.ended >= period.since) & (stays.ended < period.until) & gone
     return int(began.sum()), int(ended.sum())

@@ -2,14 +2,16 @@
 
 import gzip
 import json
+from dataclasses import replace
 
 import pytest
-from fake_archive import NOON
+from fake_archive import NOON, TILL
 from stage import Stage, served
 
 from app.api.application import build_api
 from app.api.permissions import NAMES, permissions_of
 from app.domains.analytics.figures import EventKind, Period
+from app.domains.analytics.places import PlaceId, PlaceVersion
 
 SITE = "/api/v1/sites/shop"
 HOUR = "since=2026-01-01T12:00:00Z&until=2026-01-01T13:00:00Z"
@@ -75,6 +77,20 @@ def test_visitors_of_a_zone_come_with_who_came_and_went(client, archive):
         "quality": QUALITY,
     }
     assert ("visitors", "till", Period(NOON, NOON + 3600), ("staff",)) in archive.asked
+
+
+def test_whoever_was_lost_from_sight_has_left_the_floor(client):
+    answer = client.get(f"{SITE}/counts?since={NOON - 60}&until={NOON + 3600}").json()
+    assert (answer["entered"], answer["left"]) == (1, 1)
+
+
+def test_a_place_that_nobody_came_to_is_counted(client, archive):
+    archive.versions.append(PlaceVersion(PlaceId("yard"), 1, NOON - 3600.0, replace(TILL, place_id=PlaceId("yard"))))
+    try:
+        answer = client.get(f"{SITE}/counts?place=yard&{HOUR}").json()
+    finally:
+        archive.versions.pop()
+    assert (answer["entered"], answer["left"]) == (0, 0)
 
 
 def test_crossings_of_a_line_add_up_minutes_and_hours(client, archive):
