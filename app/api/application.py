@@ -37,6 +37,7 @@ from app.api.security import THIS_MACHINE, Guard
 from app.api.site import LiveSite
 
 RETRY_S = 1.0
+LARGEST_BODY = 65_536  # bytes of a request; a polygon with all the corners that it may have takes 10,000
 PACKED_FROM, PACKING = 1_000, 5  # bytes of an answer from which on it is packed, and how hard
 PARTS = (
     health,
@@ -125,6 +126,7 @@ def build_api(site: LiveSite, access: Access | None = None) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         openapi_url="/api/v1/openapi.json",
+        max_body_size=LARGEST_BODY,
     )
     app.state.site, app.state.seats = site, Seats(access.viewers)
     app.state.drawing = asyncio.Lock()  # versions of places follow one another

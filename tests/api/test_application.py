@@ -10,7 +10,7 @@ import pytest
 from stage import CAMERAS, Stage, StagedScorer, StagedTruth, batch, served, update
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from app.api.application import Access
+from app.api.application import LARGEST_BODY, Access
 from app.api.frame_message import decode
 from app.api.site import PlanPicture
 
@@ -347,3 +347,11 @@ def test_a_viewer_that_stops_reading_holds_nobody_up():
         for i in range(200):
             stage.runtime.publish(batch(float(i)), update(float(i), people))
             assert receive(keen, "floor")["captured_at"] == i
+
+
+@pytest.mark.parametrize("in_pieces", [False, True])
+def test_a_body_larger_than_any_question_is_refused(client, in_pieces):
+    body = b'{"what": "' + b"a" * LARGEST_BODY + b'"}'
+    content = iter([body]) if in_pieces else body  # of an iterator nobody knows the length beforehand
+    answer = client.send_text("/api/v1/sites/shop/exports", content, **{"content-type": "application/json"})
+    assert answer.status_code == 413
