@@ -104,8 +104,8 @@ def open_database(address: str) -> Database:
         if url.database in {None, "", ":memory:"}:
             raise ConfigError("--database", "", f"names no file; expected {EXPECTED}")
         return SQLite(Path(url.database or ""))
-    if "@" in (url.host or ""):
-        raise ConfigError("--database", "", "has an @ in its user or password; write it as %40")
+    if address.count("@") > 1 or "@" in (url.database or ""):  # a part of the password would pass for something else
+        raise ConfigError("--database", "", "has an @ or / in its user or password; write it as %40 or %2F")
     query = {("ssl" if key == "sslmode" else key): value for key, value in url.query.items()}
     if unknown := sorted(set(query) - {"host", "port", "ssl"}):
         raise ConfigError("--database", "", f"has the parameter {unknown[0]}; only host, port and sslmode are read")

@@ -82,7 +82,10 @@ def test_a_history_of_before_the_migrations_is_told_apart(tmp_path):
         ("postgresql://joe:secret", "is no address of a database"),
         ("nothing", "is no address of a database"),
         ("sqlite://", "names no file"),
-        ("postgresql://joe:se@secret@h/x", "has an @ in its user or password; write it as %40"),
+        ("postgresql://joe:se@secret@h/x", "has an @ or / in its user or password; write it as %40 or %2F"),
+        ("postgresql://joe:se@h/secret@h/x", "has an @ or / in its user or password; write it as %40 or %2F"),
+        ("postgresql://joe:se@h?secret=1@h/x", "has an @ or / in its user or password; write it as %40 or %2F"),
+        ("postgresql://j/oe:secret@h/x", "has an @ or / in its user or password; write it as %40 or %2F"),
         ("postgresql://joe:secret@h/x?options=1", "has the parameter options"),
     ],
 )
