@@ -32,7 +32,7 @@ from app.api.figures import (
 )
 from app.api.floor_hub import FloorHub
 from app.api.permissions import permission
-from app.api.places import known_place
+from app.api.places import is_line, known_place
 from app.api.route import Route
 from app.api.schemas import CountsAnswer, counts_answer
 from app.api.site import LiveSite
@@ -106,7 +106,7 @@ async def counts(
     period = await asked_period(site, since, until)
     where = await known_place(site.archive, place)
     visitors, quality, (entered, left) = await asyncio.gather(
-        site.archive.visitors(where, period, without or ()),
+        _visitors(site, where, period, without or []),
         site.archive.quality(where, period),
         _passages(site, where, period, without or []),
     )
@@ -119,6 +119,11 @@ async def counts(
         left=None if unknown else left,
         quality=quality_item(quality),
     )
+
+
+async def _visitors(site: LiveSite, place: PlaceId, period: Period, without: list[str]) -> int | None:
+    """Return how many people were at a zone or on the floor; None for a line, at which nobody is."""
+    return None if await is_line(site.archive, place) else await site.archive.visitors(place, period, without)
 
 
 async def _passages(

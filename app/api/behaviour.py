@@ -21,7 +21,7 @@ from app.api.figures import (
     quality_item,
 )
 from app.api.permissions import permission
-from app.api.places import in_use, known_place
+from app.api.places import in_use, is_line, known_place
 from app.api.route import Route
 from app.api.schemas import timestamp
 from app.api.sites import NamedSite
@@ -147,7 +147,7 @@ async def queue_of_zone(
 ) -> QueueAnswer:
     """Return how many people waited at a zone, and for how long; who stays for less than five seconds only passes."""
     where = await known_place(site.archive, place)
-    if where == FLOOR:
+    if where == FLOOR or await is_line(site.archive, where):
         raise WrongField("place", "expected a zone")
     stays = await site.archive.stays((where,), period, without=without or ())
     quality = await site.archive.quality(where, period)

@@ -131,6 +131,12 @@ async def known_place(archive: Archive, place: str | None, field: str = "place")
     return PlaceId(place)
 
 
+async def is_line(archive: Archive, place: PlaceId) -> bool:
+    """Tell whether a place has only ever been a line, which people cross and at which nobody is."""
+    drawn = [v.place for v in await archive.places() if v.place_id == place and v.place is not None]
+    return bool(drawn) and all(isinstance(shape, Line) for shape in drawn)
+
+
 @router.get("/{site}/zones", summary="The zones and lines in use", dependencies=[permission("places:read")])
 async def list_places(site: NamedSite) -> PlacesAnswer:
     """Return the zones and lines in use, each in its newest version."""

@@ -14,6 +14,7 @@ from app.infrastructure.sql_occupancy import (
     read_totals,
     series_of,
 )
+from app.infrastructure.sql_places import is_crossed
 from app.infrastructure.sql_rollup import HOUR_S
 from app.infrastructure.sql_schema import CAMERA_STATES, CAMERAS, DOTS
 from app.infrastructure.sql_stays import read_stays, read_visitors
@@ -41,7 +42,8 @@ def read_series(
 ) -> OccupancySeries:
     """Return how many people were at a place."""
     sums = read_occupancy(connection, site_id, place, period, bucket_s)
-    return series_of(sums, period, bucket_s, read_quality(connection, site_id, place, period))
+    quality, crossed = read_quality(connection, site_id, place, period), is_crossed(connection, site_id, place)
+    return series_of(sums, period, bucket_s, quality, crossed=crossed)
 
 
 def read_dashboard(connection: Connection, site_id: int, place: PlaceId, period: Period, events: int) -> Dashboard:
@@ -50,7 +52,9 @@ def read_dashboard(connection: Connection, site_id: int, place: PlaceId, period:
     totals = read_totals(connection, site_id, place, period)
     quality = quality_of(totals, period, _out(cameras))
     hours = Period(np.floor(period.since / HOUR_S) * HOUR_S, np.ceil(period.until / HOUR_S) * HOUR_S)
-    series = series_of(read_occupancy(connection, site_id, place, hours, HOUR_S), hours, HOUR_S, quality)
+    crossed = is_crossed(connection, site_id, place)
+    sums = read_occupancy(connection, site_id, place, hours, HOUR_S)
+    series = series_of(sums, hours, HOUR_S, quality, crossed=crossed)
     stays = read_stays(connection, site_id, [place], period)
     ended = np.array([ending != Ending.HERE for ending in stays.ending], dtype=np.bool_)
     seen = totals.watched_s > 0
@@ -59,7 +63,7 @@ def read_dashboard(connection: Connection, site_id: int, place: PlaceId, period:
     return Dashboard(
         place_id=place,
         period=period,
-        visitors=visitors,
+        visitors=None if crossed else visitors,
         entered=totals.entered if seen else None,
         left=totals.gone if seen else None,
         peak=None if busiest is None else (int(series.peak[busiest]), float(series.at[busiest])),

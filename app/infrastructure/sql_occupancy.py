@@ -81,8 +81,10 @@ def read_occupancy(
     return series
 
 
-def series_of(sums: dict[str, FloatArray], period: Period, bucket_s: float, quality: Quality) -> OccupancySeries:
-    """Return what the sums of buckets say; nothing of those that nobody watched."""
+def series_of(
+    sums: dict[str, FloatArray], period: Period, bucket_s: float, quality: Quality, *, crossed: bool
+) -> OccupancySeries:
+    """Return what the sums of buckets say; nothing of those that nobody watched, and of a line no people at it."""
     watched, person = sums["watched_s"], sums["person_s"]
 
     def seen(column: FloatArray) -> FloatArray:
@@ -91,8 +93,8 @@ def series_of(sums: dict[str, FloatArray], period: Period, bucket_s: float, qual
     return OccupancySeries(
         at=period.since + bucket_s * np.arange(len(watched), dtype=np.float64),
         bucket_s=bucket_s,
-        mean=_ratio(person, watched),
-        peak=seen(sums["peak"]),
+        mean=np.full(len(watched), np.nan) if crossed else _ratio(person, watched),
+        peak=np.full(len(watched), np.nan) if crossed else seen(sums["peak"]),
         entered=seen(sums["entered"]),
         left=seen(sums["gone"]),
         speed=_ratio(sums["distance_m"], person),

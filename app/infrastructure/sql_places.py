@@ -20,6 +20,13 @@ def read_places(connection: Connection, site_id: int) -> tuple[PlaceVersion, ...
     )
 
 
+def is_crossed(connection: Connection, site_id: int, place_id: PlaceId) -> bool:
+    """Tell whether a place has only ever been a line, which people cross and at which nobody is."""
+    mine = PLACES.c.site_id == site_id, PLACES.c.place == place_id, PLACES.c.definition.is_not(None)
+    definitions = connection.execute(select(PLACES.c.definition).where(*mine)).scalars().all()
+    return bool(definitions) and all(isinstance(place_of(place_id, told), Line) for told in definitions)
+
+
 def in_force(versions: Iterable[PlaceVersion]) -> tuple[PlaceVersion, ...]:
     """Return the newest version of each place that has not been removed, by place."""
     newest = {version.place_id: version for version in sorted(versions, key=lambda v: (v.place_id, v.version))}

@@ -144,7 +144,7 @@ class Dashboard:
     """What is asked most, of one place and period, read in one go.
 
     Attributes:
-        visitors: different people.
+        visitors: different people; None of a line, at which nobody is.
         entered: times that somebody came in; of a line, crossings inwards; None where nothing was observed, and so
             the next two.
         left: times that somebody went out.
@@ -157,7 +157,7 @@ class Dashboard:
 
     place_id: PlaceId
     period: Period
-    visitors: int
+    visitors: int | None
     entered: int | None
     left: int | None
     peak: tuple[int, float] | None

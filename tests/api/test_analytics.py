@@ -96,6 +96,7 @@ def test_a_place_that_nobody_came_to_is_counted(client, archive):
 def test_crossings_of_a_line_add_up_minutes_and_hours(client, archive):
     answer = client.get(f"{SITE}/counts?place=door&since={NOON - 120}&until={NOON + 3720}").json()
     assert (answer["entered"], answer["left"]) == (2, 1), "of the one hour that was observed"
+    assert answer["visitors"] is None, "nobody is at a line"
     parts = [(question[2], question[3]) for question in archive.asked if question[0] == "occupancy"]
     assert parts == [
         (Period(NOON - 120, NOON), 60.0),

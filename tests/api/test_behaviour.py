@@ -72,7 +72,7 @@ def test_a_queue_has_a_length_and_a_wait(client):
     assert answer["wait"] == {"median_s": 120.0, "p90_s": None, "n": 3}
 
 
-@pytest.mark.parametrize("query", ["", "place=&", "place=nowhere&"])
+@pytest.mark.parametrize("query", ["", "place=&", "place=nowhere&", "place=door&"])
 def test_a_queue_is_at_a_zone(client, query):
     assert client.get(f"{SITE}/queue?{query}{HOUR}").json()["errors"][0]["field"] == "place"
 

@@ -187,6 +187,17 @@ def test_places_are_versioned_and_erased(history):
     assert (gone.place_id, gone.version, gone.since, gone.place) == ("till", 2, T0 + 2.0, None)
 
 
+def test_nobody_is_at_a_line_and_so_how_many_were_is_not_known(history):
+    history.ask("draw", Line(DOOR, "Door", np.array([[0.0, 0.0], [2.0, 0.0]])), T0)
+    for step in (60, 3600):
+        history.rollup(DOOR, 0.0, step=step, watched_s=60.0, observed_s=60.0, entered=2)
+    series = history.ask("occupancy", DOOR, Period(T0, T0 + 120.0), 60.0)
+    assert np.isnan([series.mean, series.peak]).all()
+    assert (series.entered[0], series.observed[0]) == (2.0, 1.0)
+    board = history.ask("dashboard", DOOR, Period(T0, T0 + HOUR))
+    assert (board.visitors, board.peak, board.entered, board.left) == (None, None, 2, 0)
+
+
 def test_dots_come_in_order_and_in_parts_that_end_with_an_instant(history, monkeypatch):
     for person in (3, 1, 2):
         history.walked(person, 0.0, 50.0, xy=(person, 0.0))

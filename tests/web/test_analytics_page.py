@@ -102,6 +102,8 @@ class TestFigures:
         wait_until(page, "document.querySelector('[data-figure=entered] .label').textContent === 'Crossed in'")
         assert figure(page, "dwell") == "no data"
         assert "how long they stay is told by zones" in page.locator("[data-panel=dwell]").inner_text()
+        for name in ("occupancy", "rhythm", "week"):
+            assert "how many there are is told by zones" in page.locator(f"[data-panel={name}]").inner_text()
 
 
 class TestCharts:

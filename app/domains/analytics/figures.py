@@ -49,8 +49,8 @@ class OccupancySeries:
     Attributes:
         at: (B,) capture times at which the buckets begin.
         bucket_s: seconds.
-        mean: (B,) people, over the time that was observed; NaN where nothing was.
-        peak: (B,) people at once; NaN where nothing was observed.
+        mean: (B,) people, over the time that was observed; NaN where nothing was, and of a line, at which nobody is.
+        peak: (B,) people at once; NaN as above.
         entered: (B,) times that somebody came in; of a line, crossings inwards; NaN as above.
         left: (B,) times that somebody went out; of a line, crossings outwards; NaN as above.
         speed: (B,) metres per second, mean of everybody there; NaN where nobody was.

@@ -27,6 +27,7 @@ const WEEKS_S = 28 * DAY_S; // that the table of hours and weekdays is made from
 const LONGEST_RHYTHM_S = 30 * DAY_S;
 const FEWEST_WEEKS = 3; // of an hour, before anything is expected of it
 const HOUR_S = 3600;
+const CROSSED = "People cross a line; how many there are is told by zones.";
 const NAMES = ["figures", "occupancy", "passages", "dwell", "rhythm", "week", "flows", "heat", "uptime"];
 
 /** @param {string} name @returns {any} */
@@ -125,8 +126,8 @@ export class AnalyticsView {
     part("without").disabled = isLine; // who crosses a line is not told apart by tags
     const about = { ...period, place, without: isLine ? "" : this.choice.without };
     this.#loadFigures(about, isLine, signal);
-    this.#loadOccupancy(period, place, signal);
-    this.#loadCourse(period, place, signal);
+    this.#loadOccupancy(period, place, isLine, signal);
+    this.#loadCourse(period, place, isLine, signal);
     this.#loadFloor(period, signal);
     this.events.load({ ...period, place }, signal);
     this.#fill("uptime", this.archive.uptime(period, signal), ({ cameras }) => {
@@ -183,19 +184,20 @@ export class AnalyticsView {
     return { ...all, visitors, entered, left, mean_dwell_s: stays.mean_s };
   }
 
-  /** @param {Period} period @param {string} place @param {AbortSignal} signal */
-  #loadOccupancy(period, place, signal) {
+  /** @param {Period} period @param {string} place @param {boolean} isLine @param {AbortSignal} signal */
+  #loadOccupancy(period, place, isLine, signal) {
     const bucket_s = bucketOf(period);
     const answer = this.archive.occupancy({ ...whole(period, bucket_s), place, bucket_s }, signal);
     const show = (/** @type {TimeChart} */ chart, /** @type {Occupancy} */ told, /** @type {Column[]} */ columns, /** @type {string} */ resting) => {
       this.#occupancy = told;
-      const { at, mean } = told.columns;
-      const unwatched = mean.map((value) => value === null);
+      const { at, entered } = told.columns;
+      const unwatched = entered.map((value) => value === null);
       if (unwatched.every(Boolean)) chart.clear();
       else chart.show(at, columns, { bucket: told.bucket_s, unwatched, until: this.now(), resting });
       return unwatched.every(Boolean) ? UNWATCHED : "";
     };
-    this.#fill("occupancy", answer, (told) => {
+    if (isLine) this.#panels.occupancy.say(CROSSED);
+    else this.#fill("occupancy", answer, (told) => {
       const { mean, peak } = told.columns;
       return show(this.occupancyChart, told, [peak, mean], `mean and most at once, every ${wording.duration(told.bucket_s)}; hatched: nobody watched`);
     }, signal);
@@ -206,8 +208,13 @@ export class AnalyticsView {
     }, signal);
   }
 
-  /** @param {Period} period @param {string} place @param {AbortSignal} signal */
-  #loadCourse(period, place, signal) {
+  /** @param {Period} period @param {string} place @param {boolean} isLine @param {AbortSignal} signal */
+  #loadCourse(period, place, isLine, signal) {
+    if (isLine) {
+      this.#panels.rhythm.say(CROSSED);
+      this.#panels.week.say(CROSSED);
+      return;
+    }
     const since = Math.max(period.since, period.until - LONGEST_RHYTHM_S);
     const hours = whole({ since, until: Math.max(period.until, since + HOUR_S) }, HOUR_S);
     this.#fill("rhythm", this.archive.rhythm({ ...hours, place }, signal), (rhythm) => this.#showRhythm(rhythm), signal);
