@@ -53,11 +53,15 @@ def correct(connection: Connection, run_id: int, at: float, correction: Correcti
         "certainty": correction.certainty,
     }
     entered = connection.execute(insert(CORRECTIONS).returning(CORRECTIONS.c.id), row).scalar_one()
-    runs = _beside(run_id)
-    concerned = select(SPANS.c.person).where(SPANS.c.identity == source(correction), SPANS.c.run_id.in_(runs))
-    before, home = _spans(connection, and_(SPANS.c.person.in_(concerned), SPANS.c.run_id.in_(runs)))
+    before, home = _concerned(connection, run_id, correction)
     _replace(connection, home, before, list(corrected(before, correction)))
     return int(entered)
+
+
+def would_change(connection: Connection, run_id: int, correction: Correction) -> bool:
+    """Tell whether anybody would be somebody else by a correction."""
+    before, _ = _concerned(connection, run_id, correction)
+    return _by_key(before).keys() != _by_key(corrected(before, correction)).keys()
 
 
 def take_back(connection: Connection, run_id: int, correction_id: int, at: float) -> bool:
@@ -104,6 +108,13 @@ def _bound_up(undone: Correction, others: Collection[Correction]) -> set[GlobalI
     return reached
 
 
+def _concerned(connection: Connection, run_id: int, correction: Correction) -> tuple[list[Span], dict[GlobalId, int]]:
+    """Return the spans of all ids of which some are the identity that a correction takes something of."""
+    runs = _beside(run_id)
+    concerned = select(SPANS.c.person).where(SPANS.c.identity == source(correction), SPANS.c.run_id.in_(runs))
+    return _spans(connection, and_(SPANS.c.person.in_(concerned), SPANS.c.run_id.in_(runs)))
+
+
 def _spans(connection: Connection, which: ColumnElement[bool]) -> tuple[list[Span], dict[GlobalId, int]]:
     """Return spans by reported id and time, and the run of each reported id."""
     columns = (SPANS.c.person, SPANS.c.since, SPANS.c.until, SPANS.c.identity, SPANS.c.certainty, SPANS.c.run_id)
@@ -116,7 +127,7 @@ def _replace(
     connection: Connection, home: Mapping[GlobalId, int], before: Iterable[Span], after: Sequence[Span]
 ) -> None:
     """Put the spans of those whose spans have changed in place of theirs."""
-    old, new = ({repr(span): span for span in spans} for spans in (before, after))  # repr: NaN is not itself
+    old, new = _by_key(before), _by_key(after)
     people = sorted(
         {span.reported for spans in (old, new) for key, span in spans.items() if key not in old or key not in new}
     )
@@ -132,6 +143,11 @@ def _replace(
         row = {"run_id": run_id, "person": span.reported, "since": span.since, "until": span.until}
         rows.append({**row, "identity": span.identity, "certainty": certainty, "first_seen": first, "last_seen": last})
     connection.execute(insert(SPANS), rows)
+
+
+def _by_key(spans: Iterable[Span]) -> dict[str, Span]:
+    """Return spans by what they say, as text because NaN is not itself."""
+    return {repr(span): span for span in spans}
 
 
 def _seen_within(connection: Connection, run_id: int, span: Span) -> tuple[float | None, float | None]:

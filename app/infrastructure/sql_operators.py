@@ -23,6 +23,8 @@ def correct(connection: Connection, site_id: int, correction: Correction, at: fl
         return None
     mine = SPANS.c.identity == source(meant), of_site(SPANS.c.run_id, site_id)
     run_id = connection.execute(select(func.max(SPANS.c.run_id)).where(*mine)).scalar_one()
+    if not sql_corrections.would_change(connection, run_id, meant):
+        return None
     entered = read_correction(connection, site_id, sql_corrections.correct(connection, run_id, at, meant))
     return None if entered is None else entered[1]
 

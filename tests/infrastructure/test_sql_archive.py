@@ -493,8 +493,9 @@ def test_corrections_are_listed_and_undone_in_any_order_over_runs(history):
         Merge(GlobalId(1), GlobalId(1)),
         Split(GlobalId(8), GlobalId(NO_ID), T0, T0 + 1.0),
         Split(GlobalId(1), GlobalId(1), T0, T0 + 1.0),
+        Split(GlobalId(1), GlobalId(NO_ID), -np.inf, np.inf, (GlobalId(7),)),
     ],
-    ids=["into nobody", "of nobody", "into oneself", "of nobody into two", "from oneself"],
+    ids=["into nobody", "of nobody", "into oneself", "of nobody into two", "from oneself", "what never was theirs"],
 )
 def test_a_correction_of_nobody_or_to_no_effect_is_none(history, correction):
     history.walked(1, 0.0, 1.0)
