@@ -21,6 +21,7 @@ LONGEST_S = 5 * 366 * DAY_S
 EARLIEST_S = datetime(2000, 1, 1, tzinfo=UTC).timestamp()
 LATEST_S = datetime(2100, 1, 1, tzinfo=UTC).timestamp()
 PAGE_ITEMS, LARGEST_PAGE = 100, 1_000
+PRINTED = r"^[^\x00-\x1f\x7f]+$"  # text without control characters; PostgreSQL takes no NUL
 LARGEST_ID = 2**53 - 1  # that JavaScript's numbers hold
 INSTANT = "expected a time such as 2026-11-21T10:00:00Z, or seconds since epoch"
 

@@ -8,7 +8,7 @@ from fastapi import APIRouter, HTTPException, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.api.analytics import known_identity
-from app.api.asked import LARGEST_ID, AskedPeriod, When, asked_identity, asked_page, instant, next_cursor
+from app.api.asked import LARGEST_ID, PRINTED, AskedPeriod, When, asked_identity, asked_page, instant, next_cursor
 from app.api.errors import WrongField
 from app.api.permissions import permission
 from app.api.route import Route
@@ -24,7 +24,7 @@ STEP_S = 2.0  # for the frame path to take a correction up; it makes several ste
 FOLLOWED: dict[int | str, dict[str, Any]] = {
     202: {"description": "The live floor follows; the history has it some seconds later."}
 }
-Tag = Annotated[str, Field(min_length=1, max_length=32, pattern=r"^[^\x00-\x1f\x7f]+$")]
+Tag = Annotated[str, Field(min_length=1, max_length=32, pattern=PRINTED)]
 
 
 PERSON: dict[str, Any] = {
@@ -117,7 +117,7 @@ async def identities(
     site: NamedSite,
     period: AskedPeriod,
     page: Annotated[Page, asked_page("identities")],
-    tag: Annotated[str | None, Query(max_length=32, description="Only people with this tag.")] = None,
+    tag: Annotated[str | None, Query(max_length=32, pattern=PRINTED, description="Only people with this tag.")] = None,
 ) -> IdentitiesAnswer:
     """Return the people of a period, who was seen last first."""
     found = await site.archive.identities(period, page, tag)

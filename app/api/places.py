@@ -7,6 +7,7 @@ import numpy as np
 from fastapi import APIRouter, HTTPException, Path, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from app.api.asked import PRINTED
 from app.api.errors import WrongField
 from app.api.permissions import permission
 from app.api.route import Route
@@ -30,7 +31,8 @@ PLACES = 200  # in use at once: membership is asked for each dot and each of the
 Metres = Annotated[float, Field(allow_inf_nan=False)]
 Point = tuple[Metres, Metres]
 PlaceName = Annotated[
-    str, Path(max_length=64, description="A word of a-z, 0-9 and -.", examples=["till"], alias="place")
+    str,
+    Path(max_length=64, pattern=PRINTED, description="A word of a-z, 0-9 and -.", examples=["till"], alias="place"),
 ]
 
 router = APIRouter(prefix="/api/v1/sites", tags=["places"], route_class=Route)
