@@ -8,6 +8,7 @@ import numpy as np
 from fastapi import APIRouter, HTTPException, Query, Request
 
 from app.api.asked import (
+    PRINTED,
     AskedPeriod,
     Instant,
     asked_identity,
@@ -54,7 +55,7 @@ AskedPlace = Annotated[
     str | None, Query(alias="place", max_length=64, description="A zone or line; the whole floor without it.")
 ]
 Without = Annotated[
-    list[Annotated[str, Query(min_length=1, max_length=32)]] | None,
+    list[Annotated[str, Query(min_length=1, max_length=32, pattern=PRINTED)]] | None,
     Query(max_length=10, description="Tags of people who do not count, such as staff; may be given several times."),
 ]
 READ = [permission("analytics:read")]
@@ -114,7 +115,7 @@ async def counts(
     return VisitorsAnswer(
         **period_fields(period),
         place=where,
-        visitors=None if unknown else visitors,
+        visitors=None if unknown and site.bounds is not None else visitors,
         entered=None if unknown else entered,
         left=None if unknown else left,
         quality=quality_item(quality),
@@ -122,8 +123,15 @@ async def counts(
 
 
 async def _visitors(site: LiveSite, place: PlaceId, period: Period, without: list[str]) -> int | None:
-    """Return how many people were at a zone or on the floor; None for a line, at which nobody is."""
-    return None if await is_line(site.archive, place) else await site.archive.visitors(place, period, without)
+    """Return how many people were at a zone or on the floor; without a floor, in view of a camera that ran.
+
+    None for a line, at which nobody is.
+    """
+    if await is_line(site.archive, place):
+        return None
+    if site.bounds is None and not any(camera.running_s for camera in await site.archive.uptime(period)):
+        return None
+    return await site.archive.visitors(place, period, without)
 
 
 async def _passages(

@@ -203,13 +203,13 @@ def dashboard_answer(found: Dashboard, site: LiveSite, people_now: int) -> Dashb
         people=people_now,
         places=[PlaceNow(id=place, people=people) for place, people in sorted(at_places.items()) if place != FLOOR],
     )
-    known = found.entered is not None
+    seen = found.entered is not None or (site.bounds is None and any(camera.running_s for camera in found.cameras))
     hours = found.hours
     return DashboardAnswer(
         **period_fields(found.period),
         place=found.place_id,
         now=floor_now,
-        visitors=found.visitors if known else None,
+        visitors=found.visitors if seen else None,
         entered=found.entered,
         left=found.left,
         peak=None if found.peak is None else Peak(people=found.peak[0], at=timestamp(found.peak[1])),

@@ -110,6 +110,14 @@ def test_visitors_of_a_time_that_nobody_observed_are_unknown_and_not_none(client
     assert (answer["visitors"], answer["entered"], answer["quality"]["observed"]) == (None, None, 0.0)
 
 
+def test_a_site_without_floor_counts_whom_its_cameras_see():
+    with served(Stage().site(bounds=None)) as client:
+        unseen = f"since={NOON - 7200}&until={NOON - 3600}"
+        counts, board = (client.get(f"{SITE}/{what}?{unseen}").json() for what in ("counts", "dashboard"))
+    assert (counts["visitors"], counts["entered"], counts["left"]) == (5, None, None)
+    assert (board["visitors"], board["entered"], board["left"]) == (5, None, None)
+
+
 def test_counts_without_a_question_are_live(client):
     assert client.get(f"{SITE}/counts").json()["last_15_minutes"] == 2
 
@@ -177,6 +185,9 @@ def test_uptime_tells_each_cameras_states(client):
         (f"occupancy?{HOUR}&place=nowhere", "place", "names no zone"),
         (f"counts?{HOUR}&place=nowhere", "place", "names no zone"),
         (f"counts?{HOUR}&place=door&without=staff", "without", "does not go with a line"),
+        (f"counts?{HOUR}&without=%00", "without.0", "should match pattern"),
+        ("identities?tag=%00", "tag", "should match pattern"),
+        ("zones/%00/versions", "place", "should match pattern"),
         (f"heatmap?{HOUR}&cell_m=0.3", "cell_m", "no multiple of 0.25"),
         (f"heatmap?{HOUR}&cell_m=nan", "cell_m", "less than or equal to 10"),
         (f"heatmap?{HOUR}&cell_m=1e-9", "cell_m", "no multiple"),
