@@ -159,6 +159,7 @@ class Exports:
         self._log = structlog.get_logger("exports")
         self._jobs: dict[str, Job] = {}
         self._there = asyncio.Event()
+        self._queueing = asyncio.Lock()  # so that who asks at the same time is counted one by one
         self._stopped: set[str] = set()  # jobs that are asked to stop
 
     async def load(self) -> None:
@@ -186,12 +187,13 @@ class Exports:
             ExportRefused: there are too many, or this cannot be written in that format.
         """
         self._shelf.encoding(order)
-        await self._prune(now)
-        if len(self._jobs) >= self.limits.jobs:
-            raise ExportRefused(f"there are {self.limits.jobs} exports already; remove one first")
-        self._check_queue()
-        job = Job(secrets.token_urlsafe(12), order, now, JobState.WAITING, len(order.slices()))
-        await self._keep(job)
+        async with self._queueing:
+            await self._prune(now)
+            if len(self._jobs) >= self.limits.jobs:
+                raise ExportRefused(f"there are {self.limits.jobs} exports already; remove one first")
+            self._check_queue()
+            job = Job(secrets.token_urlsafe(12), order, now, JobState.WAITING, len(order.slices()))
+            await self._keep(job)
         self._there.set()
         return job
 
@@ -201,11 +203,13 @@ class Exports:
         Raises:
             ExportRefused: it is none, or too many wait.
         """
-        if job.state not in RESUMABLE:
-            raise ExportRefused(f"this export is {job.state.value}, and cannot be resumed")
-        self._check_queue()
-        self._stopped.discard(job.job_id)
-        waiting = await self._keep(replace(job, state=JobState.WAITING, problem=None))
+        async with self._queueing:
+            job = self._jobs.get(job.job_id, job)
+            if job.state not in RESUMABLE:
+                raise ExportRefused(f"this export is {job.state.value}, and cannot be resumed")
+            self._check_queue()
+            self._stopped.discard(job.job_id)
+            waiting = await self._keep(replace(job, state=JobState.WAITING, problem=None))
         self._there.set()
         return waiting
 
