@@ -9,6 +9,7 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from typing import Annotated
+from weakref import WeakValueDictionary
 
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field
@@ -149,14 +150,15 @@ class DashboardCache:
 
     def __init__(self) -> None:
         self._kept: OrderedDict[Key, Kept] = OrderedDict()
-        self._reading = asyncio.Lock()
+        self._reading = WeakValueDictionary[Key, asyncio.Lock]()  # by question, so that a slow one holds up no other
 
     async def get(self, key: Key, make: Callable[[], Awaitable[DashboardAnswer]]) -> Kept:
         """Return the answer to a question, which is made anew, by one of those who wait for it, when it is old."""
         found = self._fresh(key)
         if found is not None:
             return found
-        async with self._reading:
+        reading = self._reading.setdefault(key, asyncio.Lock())
+        async with reading:
             found = self._fresh(key)
             if found is None:
                 begun = asyncio.get_running_loop().time()

@@ -94,6 +94,25 @@ async def test_one_reads_while_the_others_wait():
     assert zlib.decompress(answers[0].packed + answers[0].packer.copy().flush(), 31) == answers[0].head
 
 
+async def test_a_slow_question_holds_up_no_other():
+    cache, asked, go = DashboardCache(), asyncio.Event(), asyncio.Event()
+
+    async def slow():
+        asked.set()
+        await go.wait()
+        return DashboardAnswer.model_construct(visitors=365)
+
+    async def quick():
+        return DashboardAnswer.model_construct(visitors=7)
+
+    year = asyncio.create_task(cache.get((None, "2026-01-01T00:00:00Z", None), slow))
+    await asked.wait()
+    async with asyncio.timeout(2.0):
+        assert b"7" in (await cache.get((None, None, None), quick)).head
+    go.set()
+    assert b"365" in (await year).head
+
+
 async def test_who_fails_to_read_fails_alone():
     cache = DashboardCache()
 
