@@ -8,7 +8,7 @@ from pathlib import Path
 
 import structlog
 from fastapi import FastAPI
-from starlette.middleware.gzip import GZipMiddleware
+from starlette.middleware.gzip import DEFAULT_EXCLUDED_CONTENT_TYPES, GZipMiddleware
 from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
@@ -35,6 +35,7 @@ from app.api.floor_hub import FloorHub
 from app.api.frame_hub import FrameHub
 from app.api.security import THIS_MACHINE, Guard
 from app.api.site import LiveSite
+from app.orchestration.tables import Format
 
 RETRY_S = 1.0
 LARGEST_BODY = 65_536  # bytes of a request; a polygon with all the corners that it may have takes 10,000
@@ -132,7 +133,10 @@ def build_api(site: LiveSite, access: Access | None = None) -> FastAPI:
     app.state.drawing = asyncio.Lock()  # versions of places follow one another
     app.state.dashboards = DashboardCache()
     app.state.floor_hub, app.state.frame_hub = floor_hub, frame_hub
-    app.add_middleware(GZipMiddleware, minimum_size=PACKED_FROM, compresslevel=PACKING)
+    as_they_are = (*DEFAULT_EXCLUDED_CONTENT_TYPES, exports.MEDIA_TYPES[Format.PARQUET])  # they are packed already
+    app.add_middleware(
+        GZipMiddleware, minimum_size=PACKED_FROM, compresslevel=PACKING, exclude_content_types=as_they_are
+    )
     app.add_middleware(Guard, hosts=access.hosts, any_address=access.any_address)
     add_problem_answers(app)
     for part in PARTS:

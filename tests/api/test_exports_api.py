@@ -71,6 +71,12 @@ def test_dots_at_once_are_csv_with_times_in_utc(client):
     )
 
 
+def test_parquet_which_is_packed_is_not_packed_again(client):
+    path = f"{SITE}/export?what=dots&since={NOON}&until={NOON + 600}&format="
+    packed = {kind: "content-encoding" in client.get(path + kind).headers for kind in ("csv", "parquet")}
+    assert packed == {"csv": True, "parquet": False}
+
+
 def test_an_export_of_nothing_has_a_header_and_no_rows(client):
     answer = client.get(f"{SITE}/export?what=dots&format=csv&since={NOON - 9}&until={NOON - 8}")
     assert answer.text == "at,identity,x_m,y_m,sigma_m,certainty\n"
