@@ -39,6 +39,7 @@ from app.orchestration.tables import Format
 
 RETRY_S = 1.0
 LARGEST_BODY = 65_536  # bytes of a request; a polygon with all the corners that it may have takes 10,000
+REPLAYS = 16  # at once: each asks the history up to ten times a second, and pages ask it, too
 PACKED_FROM, PACKING = 1_000, 5  # bytes of an answer from which on it is packed, and how hard
 PARTS = (
     health,
@@ -130,6 +131,7 @@ def build_api(site: LiveSite, access: Access | None = None) -> FastAPI:
         max_body_size=LARGEST_BODY,
     )
     app.state.site, app.state.seats = site, Seats(access.viewers)
+    app.state.replays = Seats(min(REPLAYS, access.viewers))
     app.state.drawing = asyncio.Lock()  # versions of places follow one another
     app.state.dashboards = DashboardCache()
     app.state.floor_hub, app.state.frame_hub = floor_hub, frame_hub

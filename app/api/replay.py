@@ -82,7 +82,7 @@ async def floor_then(
 @router.websocket("/{site}/replay", dependencies=[permission("replay:watch")])
 async def replay(websocket: WebSocket, site: str, since: str = "", until: str | None = None, speed: str = "1") -> None:
     """Play a period again: the live floor's messages, and a message of type replay whenever the pace changes."""
-    seats: Seats = websocket.app.state.seats
+    seats: Seats = websocket.app.state.replays
     live: LiveSite = websocket.app.state.site
     async with seats.seat(websocket, site) as seated:
         if not seated:

@@ -1,11 +1,14 @@
 """The floor of the past over REST and over its WebSocket."""
 
 import json
+from contextlib import ExitStack
 
 import pytest
 from fake_archive import NOON
 from stage import Stage, batch, served, update
 from websockets.exceptions import ConnectionClosed
+
+from app.api.application import REPLAYS
 
 REPLAY = "/api/v1/sites/shop/replay"
 HOUR = "since=2026-01-01T12:00:00Z&until=2026-01-01T13:00:00Z"
@@ -105,6 +108,17 @@ def test_a_history_that_cannot_be_read_ends_the_replay_with_the_reason(shared, c
         shared[0].archive.broken = False
 
 
-def test_replays_take_seats_like_everybody(client):
+def test_a_replay_of_an_unknown_site_closes_with_the_reason(client):
     with client.watch("/api/v1/sites/other/replay") as viewer:
         assert closed(viewer) == (4404, "no such site")
+
+
+def test_replays_have_few_seats_of_their_own(client):
+    with ExitStack() as watched:
+        for _ in range(REPLAYS):
+            receive(watched.enter_context(client.watch(f"{REPLAY}?{HOUR}")), "replay")
+        assert closed(watched.enter_context(client.watch(f"{REPLAY}?{HOUR}"))) == (
+            1013,
+            f"all {REPLAYS} viewers' places are taken; try again later",
+        )
+        receive(watched.enter_context(client.watch("/api/v1/sites/shop/floor")), "state")
