@@ -34,7 +34,10 @@ def in_force(versions: Iterable[PlaceVersion]) -> tuple[PlaceVersion, ...]:
 
 
 def draw(connection: Connection, site_id: int, place: Place, at: float) -> PlaceVersion:
-    """Enter a place, or a new version of it, in force from a capture time on."""
+    """Enter a place, or a new version of it, in force from a capture time on; none where it is drawn so already."""
+    newest = _newest(connection, site_id, place.place_id)
+    if newest is not None and definition_of(newest.place) == definition_of(place):
+        return newest
     return _enter(connection, site_id, PlaceVersion(place.place_id, 0, at, place))
 
 

@@ -180,7 +180,7 @@ class Archive(Protocol):
         ...
 
     async def draw(self, place: Place, at: float) -> PlaceVersion:
-        """Enter a place, or a new version of it, in force from `at` on."""
+        """Enter a place, or a new version of it, in force from `at` on; returns the newest where it is drawn so."""
         ...
 
     async def erase(self, place: PlaceId, at: float) -> bool:

@@ -178,6 +178,8 @@ def test_places_are_versioned_and_erased(history):
     square = np.array([[0.0, 0.0], [2.0, 0.0], [2.0, 2.0]])
     drawn = history.ask("draw", Zone(TILL, "Till 1", square, capacity=3, queue=True), T0)
     assert (drawn.version, drawn.since) == (1, T0)
+    again = history.ask("draw", Zone(TILL, "Till 1", square, capacity=3, queue=True), T0 + 0.5)
+    assert (again.version, again.since) == (1, T0), "nothing has changed, and no stay need end"
     history.ask("draw", Line(DOOR, "Door", square[:2]), T0 + 1.0)
     assert history.ask("erase", TILL, T0 + 2.0)
     assert not history.ask("erase", TILL, T0 + 3.0)
