@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import os
 import sqlite3
 import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, cast
@@ -123,7 +125,7 @@ class SQLite:
     """
 
     def __init__(self, path: Path) -> None:
-        self.name = str(path)
+        self._path, self.name = path, str(path)
         self.digest = _digest(str(path.absolute()))
         self._engine = create_engine(
             f"sqlite:///{path}",
@@ -141,6 +143,7 @@ class SQLite:
         try:
             with self._lock:
                 if self._writing is None:
+                    _keep_private(self._path)
                     self._writing = self._engine.connect().execution_options(writes=True)
                 with self._writing.begin():
                     return work(self._writing)
@@ -335,6 +338,12 @@ def failure(name: str, error: BaseException) -> StoreError:
     problem = line[2] or line[0] or type(cause).__name__
     never = isinstance(error, REFUSED) or isinstance(cause, (*REFUSED, *REFUSED_BY_POSTGRESQL))
     return StoreRefused(name, problem) if never else StoreError(name, problem)
+
+
+def _keep_private(path: Path) -> None:
+    """Make a new database's file such that nobody else may read it, nor the files that SQLite lays beside it."""
+    with suppress(OSError):  # it is there already; of a folder that is not, SQLite tells
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
 
 
 def _digest(text: str) -> str:

@@ -257,6 +257,9 @@ class Runtime:
                 found = pipeline.correct(ordered)
             except ValueError as error:
                 answer.set_exception(error)
+            except BaseException as error:
+                answer.set_exception(error)  # else whoever asked would wait for ever
+                raise
             else:
                 answer.set_result(found)
 

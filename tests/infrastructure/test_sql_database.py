@@ -108,3 +108,14 @@ async def test_what_the_database_never_takes_is_refused(database):
     with pytest.raises(StoreRefused):
         await database.change(lambda connection: connection.execute(text("INSERT INTO kept VALUES (NULL)")))
     assert await database.read(count) == 0
+
+
+def test_a_new_file_and_those_beside_it_are_its_owners_alone(tmp_path):
+    opened = open_database(f"sqlite:///{tmp_path / 'history.sqlite'}")
+    opened.write(lambda connection: connection.exec_driver_sql("CREATE TABLE a (b)"))
+    assert {path.name: path.stat().st_mode & 0o777 for path in tmp_path.iterdir()} == {
+        "history.sqlite": 0o600,
+        "history.sqlite-shm": 0o600,
+        "history.sqlite-wal": 0o600,
+    }
+    opened.close()

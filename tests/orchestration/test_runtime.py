@@ -243,5 +243,12 @@ def test_a_correction_that_cannot_be_is_refused_and_one_that_was_given_up_is_nev
         site.runtime.correct(Merge(GlobalId(1), GlobalId(2))).result(5.0)
 
 
+def test_whoever_asks_for_a_correction_that_breaks_is_told(site):
+    site.track()
+    answer = site.runtime.correct("no correction")
+    with pytest.raises(AttributeError):
+        answer.result(5.0)
+
+
 def await_dots(site, people):
     site.until(lambda: bool(site.seen) and len(site.seen[-1][1].floor) == people)
