@@ -175,23 +175,34 @@ def _sum(counted: list[int | None]) -> int | None:
     return sum(known) if known else None
 
 
+CellSide = Annotated[
+    float, Query(gt=0.0, le=COARSEST_CELLS * CELL_M, description=f"Side of a cell, a multiple of {CELL_M} m.")
+]
+
+
 @router.get("/{site}/heatmap", summary="Where people were", dependencies=READ)
-async def heatmap(
-    site: NamedSite,
-    period: AskedPeriod,
-    cell_m: Annotated[
-        float, Query(gt=0.0, le=COARSEST_CELLS * CELL_M, description=f"Side of a cell, a multiple of {CELL_M} m.")
-    ] = 0.5,
-    identity: Annotated[int | None, Query(description="Of one person alone.")] = None,
-) -> HeatMapAnswer:
+async def heatmap(site: NamedSite, period: AskedPeriod, cell_m: CellSide = 0.5) -> HeatMapAnswer:
     """Return for how long people were in each cell of the floor, in person-seconds."""
+    return await _heat(site, period, cell_m, None)
+
+
+@router.get(
+    "/{site}/identities/{identity}/heatmap",
+    summary="Where a person was most",
+    dependencies=[permission("identities:read")],
+)
+async def heatmap_of_one(site: NamedSite, identity: int, period: AskedPeriod, cell_m: CellSide = 0.5) -> HeatMapAnswer:
+    """Return for how long a person was in each cell of the floor, in seconds."""
+    return await _heat(site, period, cell_m, await known_identity(site, identity))
+
+
+async def _heat(site: LiveSite, period: Period, cell_m: float, identity: GlobalId | None) -> HeatMapAnswer:
     cells = round(cell_m / CELL_M)
     if cells < 1 or not math.isclose(cells * CELL_M, cell_m):
         raise WrongField("cell_m", f"is no multiple of {CELL_M}")
     if period.seconds > LONGEST_HEAT_S:
         raise WrongField("since", "lies more than a year before until, which is the most of a heat map")
-    who = None if identity is None else await known_identity(site, identity)
-    return heat_answer(period, await site.archive.heat(period, cells * CELL_M, who))
+    return heat_answer(period, await site.archive.heat(period, cells * CELL_M, identity))
 
 
 @router.get("/{site}/events", summary="What happened at zones and lines", dependencies=[permission("identities:read")])

@@ -123,7 +123,7 @@ def test_counts_without_a_question_are_live(client):
 
 
 def test_a_heat_map_is_rows_of_seconds(client, archive):
-    answer = client.get(f"{SITE}/heatmap?{HOUR}&cell_m=0.75&identity=9").json()
+    answer = client.get(f"{SITE}/identities/9/heatmap?{HOUR}&cell_m=0.75").json()
     assert (answer["rows"], answer["columns"], answer["cell_m"], answer["origin"]) == (2, 3, 0.75, [1.0, 2.0])
     assert answer["seconds"] == [1.0, 2.5, 0.0, 0.0, 0.0, 7.12]
     assert archive.asked[-1] == ("heat", Period(NOON, NOON + 3600), 0.75, 2), "9 has turned out to be 2"
