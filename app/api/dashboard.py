@@ -7,7 +7,7 @@ import asyncio
 import zlib
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated
 from weakref import WeakValueDictionary
 
@@ -102,7 +102,7 @@ class DashboardAnswer(PeriodAnswer):
     mean_dwell_s: float | None
     hours: Hours
     cameras: list[CameraNow]
-    events: list[EventItem]
+    events: Annotated[list[EventItem], Field(description="The newest; whom they are about, /events tells.")]
     quality: QualityItem
     age_s: Annotated[float, Field(description="How old this answer is.")] = 0.0
 
@@ -223,7 +223,7 @@ def dashboard_answer(found: Dashboard, site: LiveSite, people_now: int) -> Dashb
             observed=column(hours.observed, SHARE),
         ),
         cameras=_cameras(found.cameras, site),
-        events=[event_item(event) for event in found.events],
+        events=[event_item(replace(event, identity=None)) for event in found.events],
         quality=quality_item(found.quality),
     )
 

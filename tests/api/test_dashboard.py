@@ -44,6 +44,7 @@ def test_it_tells_what_there_is_to_see_at_a_glance(client, stage):
         {"id": "west", "state": "live", "uptime": 0.75, "load": 2.0},
     ]
     assert [event["id"] for event in answer["events"]] == [7, 6, 5, 4, 3, 2, 1]
+    assert {event["identity"] for event in answer["events"]} == {None}, "figures name nobody"
     assert 0.0 <= answer["age_s"] < 1.0
 
 
