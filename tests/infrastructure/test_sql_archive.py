@@ -383,7 +383,9 @@ def test_a_stay_that_two_people_shared_is_cut_where_one_became_the_other(history
     ]
     assert history.ask("visitors", TILL, Period(T0 + 50.0, T0 + 55.0)) == 1
     assert history.ask("identity", new).first_seen == T0 + 40.0
-    assert history.ask("correct", split, T0 + 101.0).correction.apart == new + 1
+    assert history.ask("correct", split, T0 + 101.0) is None, "nothing of that is the first one's any more"
+    again = Split(GlobalId(1), GlobalId(NO_ID), T0 + 20.0, T0 + 40.0)
+    assert history.ask("correct", again, T0 + 102.0).correction.apart == new + 1
 
 
 def test_whoever_wears_a_tag_is_left_out(history):
