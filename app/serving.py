@@ -29,7 +29,7 @@ from app.errors import CameraUnavailable, ConfigError, SpotOnError, StoreError
 from app.evaluation.live_score import LiveScore
 from app.infrastructure.data_folder import DataFolder
 from app.infrastructure.export_folder import ExportFolder
-from app.infrastructure.floor_sheet import read_plan_image
+from app.infrastructure.floor_sheet import FloorPlan, read_plan_image
 from app.infrastructure.logs import configure_logs
 from app.infrastructure.sql_archive import SQLArchive
 from app.infrastructure.sql_database import Database, open_database
@@ -97,6 +97,15 @@ class _PacedTruth:
     def people_at(self, captured_at: float) -> tuple[IntArray, FloatArray]:
         source_s = self._pace.source_time(captured_at)
         return self._truth.people_at(max(0.0, source_s or 0.0))  # a skewed clock may show the time before the start
+
+
+@dataclass(frozen=True, slots=True)
+class _Scene:
+    """What stands still: the site file, what each camera sees, and the floor's plan; None where none is calibrated."""
+
+    site_file: SiteFile
+    views: Mapping[CameraId, CameraView]
+    plan: FloorPlan | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,15 +228,17 @@ def _serve_site(
         views = _views(site_file, runtime, folder, say)
         say("getting ready; the first start on a machine compiles for about a minute")
         rehearse(site_file.site, views, networks.prepare)
-        start = _start(site_file, views, pace.clock.now())
-        keeping = StoreConfig(keep=options.keep)
+        scene = _Scene(site_file, views, build_plan(site_file, views) if has_floor(site_file) else None)
+        start, keeping = _start(scene, pace.clock.now()), StoreConfig(keep=options.keep)
         store = SQLStore(database, folder.path / "spool", start, partial(_states, runtime), keeping)
         stack.callback(store.close, STOP_S)
         archive = SQLArchive(database, site_file.site.site)
-        rates = {name: runtime.rates().get(name) for name in views}
-        files = ExportFolder(folder.path / "exports", _address_name(site_file), rates)
+        rates = runtime.rates()
+        files = ExportFolder(
+            folder.path / "exports", _address_name(site_file), {name: rates.get(name) for name in views}
+        )
         past = _Past(store, archive, Exports(archive, files))
-        site = _live_site(site_file, networks, views, runtime, past, codecs.encoder)
+        site = _live_site(scene, networks, runtime, past, codecs.encoder)
         if truth_of is not None:
             site = _simulated(site, _PacedTruth(truth_of(footage.worlds), pace))
         application = build_api(site, options.access)
@@ -270,10 +281,10 @@ def _open_history(options: ServeOptions, say: Callable[[str], None]) -> Database
             return database
 
 
-def _start(site_file: SiteFile, views: Mapping[CameraId, CameraView], begun: float) -> Start:
+def _start(scene: _Scene, begun: float) -> Start:
     """Say what the history should know of this start."""
-    plan = build_plan(site_file, views) if has_floor(site_file) else None
-    calibrations = {name: _calibration(view) for name, view in views.items()}
+    site_file, plan = scene.site_file, scene.plan
+    calibrations = {name: _calibration(view) for name, view in scene.views.items()}
     footprints = {} if plan is None else {CameraId(camera.camera_id): camera.view for camera in plan.cameras}
     bounds = None if plan is None else plan.bounds
     return Start(site_file.site.site, begun, calibrations, build_places(site_file), footprints, bounds)
@@ -326,20 +337,13 @@ def _views(
     return views
 
 
-def _live_site(
-    site_file: SiteFile,
-    networks: Networks,
-    views: Mapping[CameraId, CameraView],
-    runtime: Runtime,
-    past: _Past,
-    encoder: JpegEncoder,
-) -> LiveSite:
-    plan = build_plan(site_file, views) if has_floor(site_file) else None
+def _live_site(scene: _Scene, networks: Networks, runtime: Runtime, past: _Past, encoder: JpegEncoder) -> LiveSite:
+    site_file, plan = scene.site_file, scene.plan
     bounds = None if plan is None else plan.bounds
     seen = {} if plan is None else {CameraId(camera.camera_id): camera for camera in plan.cameras}
     rates = runtime.rates()
     cameras = []
-    for name, view in views.items():
+    for name, view in scene.views.items():
         place = seen.get(name)
         position, footprint = (None, NO_FOOTPRINT) if place is None else (place.position, place.view)
         cameras.append(CameraPlace(name, view.size, rates.get(name), position, footprint))
