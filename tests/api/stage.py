@@ -1,6 +1,7 @@
 """A live site whose runtime, history and encoder do what a test tells them."""
 
 import asyncio
+import json
 import socket
 import threading
 import time
@@ -13,6 +14,7 @@ import httpx
 import numpy as np
 import uvicorn
 from fake_archive import FakeArchive
+from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
 from app.api.application import build_api
@@ -267,3 +269,20 @@ def served(site, access=None):
         client.close()
         server.should_exit = True
         thread.join()
+
+
+def receive(viewer, kind):
+    """Return the next message of a kind; those of others are passed over."""
+    while True:
+        message = json.loads(viewer.recv(timeout=5))
+        if message["type"] == kind:
+            return message
+
+
+def closed(viewer):
+    """Read until the server closes; return its code and reason."""
+    try:
+        while True:
+            viewer.recv(timeout=5)
+    except ConnectionClosed as end:
+        return end.rcvd.code, end.rcvd.reason

@@ -1,14 +1,13 @@
 """REST, WebSockets and guards through the whole application."""
 
-import json
 import re
 import socket
 import time
 from dataclasses import replace
 
 import pytest
-from stage import CAMERAS, Stage, StagedScorer, StagedTruth, batch, served, update
-from websockets.exceptions import ConnectionClosed, InvalidStatus
+from stage import CAMERAS, Stage, StagedScorer, StagedTruth, batch, closed, receive, served, update
+from websockets.exceptions import InvalidStatus
 
 from app.api.application import LARGEST_BODY, Access
 from app.api.frame_message import decode
@@ -226,23 +225,6 @@ def test_pages_of_other_sites_may_not_change_anything(client, stage, origin):
 def test_a_form_of_another_site_is_no_json(client):
     sent = client.send_text("/api/v1/sites/shop/identities/3/merge", '{"into": 2}', **{"content-type": "text/plain"})
     assert sent.status_code == 422
-
-
-def receive(viewer, kind):
-    for text in viewer:
-        message = json.loads(text)
-        if message["type"] == kind:
-            return message
-    return None
-
-
-def closed(viewer):
-    """Read until the server closes; return its code and reason."""
-    try:
-        while True:
-            viewer.recv(timeout=5)
-    except ConnectionClosed as end:
-        return end.rcvd.code, end.rcvd.reason
 
 
 def test_the_floor_comes_over_its_socket_and_pings_are_answered(client, stage):

@@ -5,8 +5,7 @@ from contextlib import ExitStack
 
 import pytest
 from fake_archive import NOON
-from stage import Stage, batch, served, update
-from websockets.exceptions import ConnectionClosed
+from stage import Stage, batch, closed, receive, served, update
 
 from app.api.application import REPLAYS
 
@@ -24,21 +23,6 @@ def shared():
 @pytest.fixture
 def client(shared):
     return shared[1]
-
-
-def receive(viewer, kind):
-    while True:
-        message = json.loads(viewer.recv(timeout=5))
-        if message["type"] == kind:
-            return message
-
-
-def closed(viewer):
-    try:
-        while True:
-            viewer.recv(timeout=5)
-    except ConnectionClosed as end:
-        return end.rcvd.code, end.rcvd.reason
 
 
 def test_an_instant_reads_like_a_message_of_the_live_floor(client, shared):

@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Iterator
 
 import pytest
+from fake_site import serve_fake
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 from waiting import wait_until
 
@@ -18,6 +19,13 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+
+
+@pytest.fixture(scope="module")
+def server(site):
+    """The fake site that a module's own fixture `site` makes, served."""
+    with serve_fake(site) as running:
+        yield running
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,7 @@
 """The analytics view in Chromium: every figure as the history told it, and nothing where it told nothing."""
 
 import pytest
-from fake_site import FakeSite, serve_fake
+from fake_site import FakeSite
 from waiting import wait_until
 
 READY = "document.querySelectorAll('#analytics [aria-busy]').length === 0"
@@ -12,12 +12,6 @@ WEEK = "#analytics?period=week"
 @pytest.fixture(scope="module")
 def site() -> FakeSite:
     return FakeSite(people=4, cameras=2, rate=2, frame_rate=1)
-
-
-@pytest.fixture(scope="module")
-def server(site):
-    with serve_fake(site) as running:
-        yield running
 
 
 @pytest.fixture(scope="module")

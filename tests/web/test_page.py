@@ -22,12 +22,6 @@ def site() -> FakeSite:
     return FakeSite(people=12, cameras=6, rate=10, frame_rate=5)
 
 
-@pytest.fixture(scope="module")
-def server(site):
-    with serve_fake(site) as running:
-        yield running
-
-
 @pytest.fixture
 def merging():
     site = FakeSite(people=6, cameras=3, rate=10)

@@ -3,7 +3,7 @@
 import time
 
 import pytest
-from fake_site import FakeSite, serve_fake
+from fake_site import FakeSite
 from waiting import wait_until
 
 LIVE = "document.body.dataset.connection === 'live' && spoton.map().dots > 0"
@@ -12,12 +12,6 @@ LIVE = "document.body.dataset.connection === 'live' && spoton.map().dots > 0"
 @pytest.fixture(scope="module")
 def site() -> FakeSite:
     return FakeSite(people=12, cameras=2, rate=10, frame_rate=1)
-
-
-@pytest.fixture(scope="module")
-def server(site):
-    with serve_fake(site) as running:
-        yield running
 
 
 @pytest.fixture(scope="module")
