@@ -65,7 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # and not deaf to it, as background jobs are
         signal.signal(signal.SIGINT, leave)
     try:
-        app(arguments, prog_name="spoton")
+        _run(arguments, leave)
     except SpotOnError as error:
         _fail(str(error))
     except OSError as error:
@@ -74,6 +74,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if leaving.code == 130:
             say("spoton: stopped; unfinished results were thrown away")
         raise
+
+
+def _run(arguments: Sequence[str] | None, leave: Leave) -> None:
+    try:
+        app(arguments, prog_name="spoton")
+    except Exception as error:
+        if leave.number is None:
+            raise
+        # Compiled code makes a SystemError of what a signal raises.
+        raise SystemExit(128 + leave.number) from error
 
 
 def _fail(problem: str) -> None:
