@@ -196,9 +196,21 @@ def build_pipeline(
         trackers=CameraTrackers(tuple(views), tracker, likelihood.ratio),
         views=views,
         fusion=fusion,
-        identities=IdentityResolver(gallery, likelihood, site.identity),
+        identities=IdentityResolver(
+            gallery, likelihood, site.identity, {camera: view.size for camera, view in views.items()}
+        ),
         bounds=site.floor.bounds if site.floor else None,
         **({} if clock is None else {"timed": clock.time}),
+    )
+
+
+def identity_notes(site: Site) -> tuple[str, ...]:
+    """Return lines that the user should read about whom the site's identities tell apart."""
+    if len(site.cameras) > 1 or site.identity.returning != "auto":
+        return ()
+    return (
+        "identities: one camera, so who leaves its image by the edge and comes back is somebody new, as in "
+        "MOTChallenge; `identity: {returning: same}` in the site file keeps such people",
     )
 
 

@@ -18,7 +18,7 @@ from app.infrastructure.floor_sheet import FloorCamera, FloorPlan, PlanImage, re
 from app.infrastructure.pyav_video import SiteVideo
 from app.infrastructure.result_files import CameraRecord, ResultWriter, RunRecord
 from app.infrastructure.trajectory_drawing import ImageTrajectories, Paths, draw_trajectories
-from app.main import build_history, build_pipeline, open_recordings, open_source, open_worlds
+from app.main import build_history, build_pipeline, identity_notes, open_recordings, open_source, open_worlds
 from app.networks import build_networks
 from app.orchestration.batcher import Batcher, Fault, FaultKind
 from app.orchestration.jobs import Output, Progress, StageClock, run_recording
@@ -80,7 +80,7 @@ def open_run(
         views = _build_views(site_file, batcher)
         plan = build_plan(site_file, views) if has_floor(site_file) else None
         networks = build_networks(site_file, recordings, models_dir)
-        for note in (*networks.notes, *codecs.notes, *_floor_notes(site_file)):
+        for note in (*networks.notes, *codecs.notes, *_floor_notes(site_file), *identity_notes(site)):
             say(note)
         rehearse(site, views, networks.prepare)
         yield Run(batcher, build_pipeline(site, views, networks, clock), views, plan, networks.notes)

@@ -43,6 +43,7 @@ from app.main import (
     build_history,
     build_pipeline,
     build_places,
+    identity_notes,
     open_live_source,
     open_recordings,
     open_worlds,
@@ -222,7 +223,7 @@ def _serve_site(
         stack.callback(lambda: stuck.extend(runtime.stop(STOP_S)))
         runtime.start()  # cameras wake up while networks are loaded
         networks = build_networks(site_file, recordings, options.models)
-        for note in (*networks.notes, *codecs.notes):
+        for note in (*networks.notes, *codecs.notes, *identity_notes(site_file.site)):
             say(note)
         say(f"waiting for {len(feeds)} {'camera' if len(feeds) == 1 else 'cameras'}")
         views = _views(site_file, runtime, folder, say)

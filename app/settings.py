@@ -337,7 +337,7 @@ def _check_range(part: Any, key: str, path: Path) -> None:  # noqa: ANN401 - any
         if is_dataclass(value):
             _check_range(value, f"{key}.{name}", path)
             continue
-        if value is None or name.endswith("log_odds"):
+        if value is None or isinstance(value, str) or name.endswith("log_odds"):
             continue
         counts = isinstance(value, int) or name.endswith(("_s", "_m", "_m2"))
         if counts and value <= 0:

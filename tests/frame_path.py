@@ -38,6 +38,6 @@ def pipeline(
         trackers=CameraTrackers(tuple(views), TrackerConfig(), likelihood.ratio),
         views=views,
         fusion=FloorFusion({n: v for n, v in views.items() if v.model is not None}, FusionConfig()),
-        identities=IdentityResolver(gallery, likelihood, identity),
+        identities=IdentityResolver(gallery, likelihood, identity, {n: v.size for n, v in views.items()}),
         bounds=bounds,
     )

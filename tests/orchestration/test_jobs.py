@@ -41,7 +41,7 @@ def pipeline(world, clock) -> Pipeline:
         trackers=CameraTrackers([c.name for c in world.cameras], TrackerConfig()),
         views=world.views(),
         fusion=FloorFusion(world.views(), FusionConfig()),
-        identities=IdentityResolver(Gallery(FaissIndex(1), identity.gallery), likelihood, identity),
+        identities=IdentityResolver(Gallery(FaissIndex(1), identity.gallery), likelihood, identity, {}),
         timed=clock.time,
     )
 

@@ -89,7 +89,7 @@ class Site:
                 trackers=CameraTrackers([c.name for c in self.world.cameras], TrackerConfig()),
                 views=self.world.views(),
                 fusion=FloorFusion(self.world.views(), FusionConfig()),
-                identities=IdentityResolver(Gallery(FaissIndex(1), identity.gallery), likelihood, identity),
+                identities=IdentityResolver(Gallery(FaissIndex(1), identity.gallery), likelihood, identity, {}),
                 timed=self.runtime.stages.time,
             ),
             lambda: {"cuda:0 out of memory": 2},

@@ -5,7 +5,7 @@ Knows who is remembered and where they were last; decides nothing.
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import numpy as np
 
@@ -40,6 +40,9 @@ class IdentityConfig:
     split_s: float = 1.0  # one person may be two targets for so long, if no camera sees both
     young_s: float = 30.0  # for so long after it was given an identity may still be corrected
     patience_s: float = 1.0  # a track whose feet are cut off waits so long for its feet before it gets an identity
+    # Who leaves by the edge of the image and comes back; auto: new where the site has one camera, as in MOTChallenge.
+    returning: Literal["auto", "same", "new"] = "auto"
+    leave_s: float = 1.0  # who was last seen at the edge has left after so long
     track_memory_s: float = 2.0  # a track keeps its identity without support from the floor for so long
     affinity: float = 2.0  # squared distance that a log-likelihood ratio of 1 is worth to the floor association
     max_affinity: float = 8.0  # at most, either way
@@ -128,11 +131,17 @@ class Evidence:
         return np.asarray((prior if seen else unseen) + places)
 
     def within_reach(self, xy: FloatArray | None, where: Whereabouts, now: float) -> bool:
-        """Say whether somebody can have walked to a place (2,)."""
+        """Say whether somebody can have walked to a place (2,), and has not left for good."""
+        if self.has_left(where, now):
+            return False
         if xy is None or where.xy is None:
             return True
         reach = self.config.reach_m + self.config.max_speed * max(now - where.placed_at, 0.0)
         return bool(np.linalg.norm(xy - where.xy) <= reach)
+
+    def has_left(self, where: Whereabouts, now: float) -> bool:
+        """Say whether somebody has left by the edge of the image, where that is for good."""
+        return self.config.returning == "new" and where.at_edge and now - where.last_seen > self.config.leave_s
 
     def of_place(self, xy: FloatArray | None, where: Whereabouts, now: float) -> float:
         """Return the log-likelihood ratio of a place (2,): half to people who go on, half to anywhere."""

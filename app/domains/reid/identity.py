@@ -6,8 +6,8 @@ A young identity is asked again while evidence comes in, and merged into the rem
 """
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -36,6 +36,8 @@ from app.domains.vocabulary import (
 )
 
 CONFIRMED = int(TrackState.CONFIRMED)
+EDGE = 0.15  # share of a box's height; who is no farther from the image's edge, left or right, may be leaving
+CUT_PX = 2.0  # a box so near the upper or lower edge is cut by it
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -68,6 +70,7 @@ class _Rows:
         target: (N,) the floor target; NO_ID, NO_FLOOR or NO_CALIBRATION.
         confirmed: (N,) whether the track is.
         looks: appearance (D,) by row, of those that had a crop taken.
+        at_edge: rows whose box is at an edge of its image; none where nobody leaves for good.
     """
 
     ends: list[int]
@@ -76,6 +79,7 @@ class _Rows:
     target: list[int]
     confirmed: list[bool]
     looks: dict[int, VectorArray]
+    at_edge: set[int]
 
     def key(self, row: int) -> Key:
         """Return whom a row belongs to as far as geometry knows: its target, or else its track."""
@@ -85,13 +89,18 @@ class _Rows:
         """Return the cameras that see a target."""
         return tuple(camera for camera, its in zip(self.camera, self.target, strict=True) if its == target)
 
+    def leaving(self, ids: list[int]) -> set[int]:
+        """Return who is seen at edges of images alone, given the identity of each row."""
+        at_edge = {ids[row] for row in self.at_edge}
+        return at_edge - {i for row, i in enumerate(ids) if row not in self.at_edge} if at_edge else at_edge
+
     def frames(self) -> list[range]:
         """Return the rows of each camera."""
         return [range(begin, end) for begin, end in pairwise([0, *self.ends])]
 
 
 def _stack(tracks: Sequence[Tracks], target_of: Sequence[IntArray]) -> _Rows:
-    rows = _Rows([], [], [], [], [], {})
+    rows = _Rows([], [], [], [], [], {}, set())
     if not tracks:
         return rows
     for t in tracks:
@@ -106,11 +115,35 @@ def _stack(tracks: Sequence[Tracks], target_of: Sequence[IntArray]) -> _Rows:
     return rows
 
 
-class IdentityResolver:
-    """Identities of one site: who is whom now, and who has been seen before."""
+def at_edge(tracks: Tracks, size: tuple[int, int]) -> BoolArray:
+    """Return (N,) whether each box of a camera is at an edge of its image of (width, height) pixels."""
+    left, top, right, bottom = tracks.xyxy.astype(np.float64).T
+    beside = EDGE * (bottom - top)
+    across = (left <= beside) | (right >= size[0] - beside)
+    return np.asarray(across | (top <= CUT_PX) | (bottom >= size[1] - CUT_PX))
 
-    def __init__(self, gallery: Gallery, likelihood: CosineLikelihood, config: IdentityConfig) -> None:
+
+class IdentityResolver:
+    """Identities of one site: who is whom now, and who has been seen before.
+
+    Args:
+        gallery: how people look.
+        likelihood: what a cosine is worth.
+        config: how much evidence is enough.
+        sizes: (width, height) in pixels of each camera's image.
+    """
+
+    def __init__(
+        self,
+        gallery: Gallery,
+        likelihood: CosineLikelihood,
+        config: IdentityConfig,
+        sizes: Mapping[CameraId, tuple[int, int]],
+    ) -> None:
+        if config.returning == "auto":
+            config = replace(config, returning="new" if len(sizes) == 1 else "same")
         self.config = config
+        self._sizes = sizes
         self._gallery = gallery
         self._likelihood = likelihood
         self._evidence = Evidence(gallery, likelihood, config)
@@ -166,6 +199,8 @@ class IdentityResolver:
         self._supported = self._people.keep_targets(targets.target_id, in_sight)
         self._people.forget(now, self.config.track_memory_s)
         rows = _stack(tracks, target_of)
+        if self.config.returning == "new":
+            self._let_go(now, tracks, rows)
         appearance = self._appearance(rows)
         nameable = targets.confirmed & watched & in_sight
         self._inherit(now, rows, targets, nameable)
@@ -197,6 +232,12 @@ class IdentityResolver:
         if found is not None:
             self._ordered.append(found)
         return found
+
+    def _let_go(self, now: float, tracks: Sequence[Tracks], rows: _Rows) -> None:
+        """Forget which targets and tracks those had who have left, and note which rows are at edges."""
+        self._people.let_go({i for i, p in self._people.remembered.items() if self._evidence.has_left(p.where, now)})
+        edges = [at_edge(t, self._sizes[t.camera_id]) for t in tracks]
+        rows.at_edge.update(np.flatnonzero(np.concatenate(edges)).tolist() if edges else ())
 
     def _certainty_of(self, ids: list[int]) -> FloatArray:
         """Return the probability that each identity (N,) is right; 0 for NO_ID."""
@@ -309,7 +350,10 @@ class IdentityResolver:
         if not present.get(identity, set()).isdisjoint(newcomer.cameras):
             return False
         if newcomer.xy is None:  # one camera's track: the person may be seen by others meanwhile, not by this one
-            return self._people[identity].cameras.get(newcomer.cameras[0], -np.inf) < now
+            person = self._people[identity]
+            return person.cameras.get(newcomer.cameras[0], -np.inf) < now and not self._evidence.has_left(
+                person.where, now
+            )
         if identity in self._supported:
             return False
         return self._evidence.within_reach(newcomer.xy, self._people[identity].where, now)
@@ -341,6 +385,7 @@ class IdentityResolver:
         """Remember where everybody is, which track is whom, and how they look."""
         people, claims, of_track = self._people.remembered, self._people.claims, self._people.of_track
         everybody: set[GlobalId] = set()
+        leaving = rows.leaving(ids)
         for frame in rows.frames():
             its = [(row, GlobalId(ids[row])) for row in frame if ids[row] != NO_ID]
             for row, identity in its:
@@ -357,12 +402,12 @@ class IdentityResolver:
             identity = GlobalId(int(of_target[m]))
             person = people[identity]
             last_seen = now if identity in everybody else person.where.last_seen
-            person.where = Whereabouts(last_seen, targets.xy[m], targets.velocity[m], now)
+            person.where = Whereabouts(last_seen, targets.xy[m], targets.velocity[m], now, identity in leaving)
             person.is_seen(now, self.config.split_s)
             everybody.discard(identity)
         for identity in everybody:
             where = people[identity].where
-            people[identity].where = Whereabouts(now, where.xy, where.velocity, where.placed_at)
+            people[identity].where = Whereabouts(now, where.xy, where.velocity, where.placed_at, identity in leaving)
         if NO_CALIBRATION in rows.target:
             named = zip(ids, rows.target, strict=True)
             for identity in {GlobalId(i) for i, t in named if t == NO_CALIBRATION and i != NO_ID}:

@@ -25,12 +25,14 @@ class Whereabouts:
         xy: (2,) metres; None without floor.
         velocity: (2,) metres per second.
         placed_at: when that was known; later only boxes without floor point were seen. -infinity for never.
+        at_edge: whether every box of that last sighting was at an edge of its image.
     """
 
     last_seen: float
     xy: FloatArray | None = None
     velocity: FloatArray | None = None
     placed_at: float = -np.inf
+    at_edge: bool = False
 
 
 @dataclass(slots=True)
@@ -246,6 +248,11 @@ class People:
             del self.remembered[identity]
             self.claims.pop(identity, None)
             self.told_apart = {pair for pair in self.told_apart if identity not in pair}
+
+    def let_go(self, gone: set[GlobalId]) -> None:
+        """Take their targets and tracks from people; whoever comes there is a newcomer."""
+        self.of_target = {target: identity for target, identity in self.of_target.items() if identity not in gone}
+        self.of_track = {key: entry for key, entry in self.of_track.items() if entry[0] not in gone}
 
     def _take_over(self, old: GlobalId, new: GlobalId) -> None:
         for target in [t for t, identity in self.of_target.items() if identity == old]:

@@ -227,6 +227,9 @@ class Reviewer:
         a, b = self._people[one], self._people[other]
         if frozenset((one, other)) in self._people.told_apart:
             return False
+        first, later = (a, b) if a.where.last_seen <= b.where.last_seen else (b, a)
+        if later.stays and self._evidence.has_left(first.where, later.stays[0][0]):
+            return False
         return a.beside_s(b) <= min(self.config.double_s, DOUBLE_SHARE * min(a.seen_s(), b.seen_s()))
 
 

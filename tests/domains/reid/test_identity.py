@@ -45,10 +45,11 @@ class Site:
     config: IdentityConfig = field(default_factory=IdentityConfig)
     index: FakeIndex = field(default_factory=FakeIndex)
     seed: int = 0
+    sizes: Mapping[CameraId, tuple[int, int]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         likelihood = CosineLikelihood(CosinePrior(*FakeEmbedder.cosines), self.config.likelihood)
-        self.resolver = IdentityResolver(Gallery(self.index, self.config.gallery), likelihood, self.config)
+        self.resolver = IdentityResolver(Gallery(self.index, self.config.gallery), likelihood, self.config, self.sizes)
 
     def see(
         self,
@@ -184,6 +185,45 @@ def test_who_comes_back_after_minutes_is_known_by_looks(site, place):
 def test_without_looks_nobody_is_known_after_minutes(site):
     site.watch(0.0, 5.0, {1: HERE}, {"a": [(5, 1, None)]})
     assert site.watch(300.0, 305.0, {3: NEAR_BY}, {"a": [(8, 3, None)]}).targets == {3: 2}
+
+
+AT_THE_EDGE, INSIDE = (190, 480), (640, 480)  # sizes of an image in which all boxes end at x = 180
+
+
+@pytest.mark.parametrize("place", [HERE, None], ids=["with a floor", "without one"])
+@pytest.mark.parametrize(
+    ("size", "returning", "away_s", "expected"),
+    [
+        (AT_THE_EDGE, "auto", 4.0, 2),
+        (AT_THE_EDGE, "auto", 300.0, 2),
+        (AT_THE_EDGE, "auto", 0.9, 1),
+        (AT_THE_EDGE, "same", 4.0, 1),
+        (INSIDE, "auto", 4.0, 1),
+        (INSIDE, "new", 300.0, 1),
+    ],
+)
+def test_who_leaves_the_only_camera_by_the_edge_comes_back_as_somebody_new(size, returning, away_s, expected, place):
+    site = Site(IdentityConfig(returning=returning), sizes={CameraId("a"): size})
+    target = NO_CALIBRATION if place is None else 1
+    floor = {} if place is None else {1: place}
+    site.watch(0.0, 5.0, floor, {"a": [(5, target, RED)]}, 0.1)
+    back = 5.0 + away_s
+    answer = site.watch(back, back + 60.0, floor, {"a": [(5, target, RED)]}, 0.1)  # the same track, even
+    assert answer.rows == {"a": [expected]}
+    assert answer.corrections == ()
+
+
+def test_with_several_cameras_who_comes_back_is_the_same():
+    site = Site(sizes={CameraId("a"): AT_THE_EDGE, CameraId("b"): AT_THE_EDGE})
+    site.watch(0.0, 5.0, {1: HERE}, {"a": [(5, 1, RED)]})
+    assert site.watch(300.0, 303.0, {3: HERE}, {"b": [(8, 3, RED)]}).targets == {3: 1}
+
+
+def test_who_leaves_one_image_by_the_edge_and_stands_inside_another_has_not_left():
+    sizes = {CameraId("a"): AT_THE_EDGE, CameraId("b"): INSIDE}
+    site = Site(IdentityConfig(returning="new"), sizes=sizes)
+    site.watch(0.0, 5.0, {1: HERE}, {"a": [(5, 1, RED)], "b": [(7, 1, RED)]})
+    assert site.watch(9.0, 12.0, {1: HERE}, {"a": [(6, 1, RED)], "b": []}).rows == {"a": [1], "b": []}
 
 
 def test_two_people_dressed_alike_who_stand_apart_never_merge(site):
