@@ -17,7 +17,8 @@ from app.domains.reid.evidence import Evidence, IdentityConfig, share
 from app.domains.reid.gallery import Gallery
 from app.domains.reid.likelihood import CosineLikelihood
 from app.domains.reid.orders import follow
-from app.domains.reid.people import Claim, Key, Newcomer, People, TrackKey, Whereabouts
+from app.domains.reid.people import People
+from app.domains.reid.person import Claim, Key, Newcomer, TrackKey, Whereabouts
 from app.domains.reid.review import Reviewer
 from app.domains.vocabulary import (
     NO_CALIBRATION,

@@ -10,7 +10,8 @@ import numpy as np
 
 from app.domains.reid.evidence import STAY_CROPS, Evidence, IdentityConfig, share
 from app.domains.reid.gallery import Gallery
-from app.domains.reid.people import OCTAVES, Claim, Lesson, People, Person, Whereabouts, octave
+from app.domains.reid.people import People
+from app.domains.reid.person import OCTAVES, Claim, Lesson, Person, Whereabouts, octave
 from app.domains.vocabulary import Correction, FloatArray, GlobalId, Split, VectorArray
 
 SETTLED = 0.95  # probability from which on an identity teaches how alike people look when they return
