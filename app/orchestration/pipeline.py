@@ -121,6 +121,14 @@ class Pipeline:
         """
         return self.identities.correct(ordered)
 
+    def take_back(self, undone: Correction) -> Correction | None:
+        """Let the floor be, from the next step on, as if a correction that has left had never been followed.
+
+        Returns:
+            The correction of what was reported meanwhile, which leaves with the next update; None where there is none.
+        """
+        return self.identities.take_back(undone)
+
     def _due(self, detections: Sequence[Detections]) -> Crops:
         """Choose the boxes whose appearance is worth the time; none without an embedder."""
         due = [np.empty(0, dtype=np.int64)] * len(detections)

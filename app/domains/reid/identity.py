@@ -16,7 +16,7 @@ from app.domains.assignment import assign
 from app.domains.reid.evidence import Evidence, IdentityConfig, share
 from app.domains.reid.gallery import Gallery
 from app.domains.reid.likelihood import CosineLikelihood
-from app.domains.reid.orders import follow
+from app.domains.reid.orders import follow, take_back
 from app.domains.reid.people import People
 from app.domains.reid.person import Claim, Key, Newcomer, TrackKey, Whereabouts
 from app.domains.reid.review import Reviewer
@@ -163,6 +163,7 @@ class IdentityResolver:
         """
         earliest = min((t.captured_at for t in tracks), default=now)
         self._begin, self._stepped_at = max(earliest, float(np.nextafter(self._stepped_at, np.inf))), now
+        self._people.begin = self._begin
         in_sight = targets.unseen_s == 0.0
         self._supported = self._people.keep_targets(targets.target_id, in_sight)
         self._people.forget(now, self.config.track_memory_s)
@@ -195,9 +196,14 @@ class IdentityResolver:
     def correct(self, ordered: Correction) -> Correction | None:
         """Follow an operator's correction between two steps, as `follow` does; it leaves with those of the next one."""
         found = follow(ordered, self._people, self._stepped_at)
-        if found is not None:
-            self._ordered.append(found)
-        return found
+        self._ordered.extend(found)
+        return found[0] if found else None
+
+    def take_back(self, undone: Correction) -> Correction | None:
+        """Take a correction back between two steps, as `orders.take_back` does; what follows leaves with the next."""
+        found = take_back(undone, self._people, self._stepped_at)
+        self._ordered.extend(found)
+        return found[0] if found else None
 
     def _certainty_of(self, ids: list[int]) -> FloatArray:
         """Return the probability that each identity (N,) is right; 0 for NO_ID."""

@@ -11,6 +11,7 @@ from app.domains.vocabulary import CameraId, FloatArray, GlobalId, IntArray, Vec
 
 TrackKey = tuple[CameraId, int]  # a camera and the id of one of its tracks
 Key = int | TrackKey  # or a floor target's id
+Stay = tuple[float, float]  # from and to, capture times
 OCTAVES = 12  # of seconds of absence: up to an hour
 MOST_STAYS = 100  # that are remembered of a person
 
@@ -84,13 +85,15 @@ class Person:
         certainty: probability that the identity is right, given whom else the person may be.
         stays: when the person was on the floor, or seen by cameras without one, from and to, in order of time.
         lesson: while looks are gathered anew without a claim.
+        vouched: whether somebody who knows has said who this is, of the one who is there; until that one is gone.
     """
 
     where: Whereabouts
     cameras: dict[CameraId, float] = field(default_factory=dict)
     certainty: float = 1.0
-    stays: list[tuple[float, float]] = field(default_factory=list)
+    stays: list[Stay] = field(default_factory=list)
     lesson: Lesson | None = None
+    vouched: bool = False
 
     def is_seen(self, now: float, gap_s: float) -> None:
         """Note that the person is there; a gap that is longer begins another stay."""
@@ -101,6 +104,23 @@ class Person:
     def seen_s(self) -> float:
         """Return for how many seconds the person was there in all."""
         return sum(end - begin for begin, end in self.stays)
+
+    def goes_on(self, since: float, gap_s: float) -> tuple[list[Stay], float]:
+        """Return the stays of one who was there at an instant, and when one began that may be somebody else's.
+
+        Args:
+            since: the instant.
+            gap_s: who comes back so soon is still the one who was there.
+        """
+        its, reached = list[Stay](), since
+        for begin, end in self.stays:
+            if end < since:
+                continue
+            if begin - reached > gap_s:
+                return its, begin
+            its.append((begin, end))
+            reached = end
+        return its, np.inf
 
     def beside_s(self, other: "Person") -> float:
         """Return for how many seconds both were there at one time."""
