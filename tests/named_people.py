@@ -35,10 +35,13 @@ class Site:
     config: IdentityConfig = field(default_factory=IdentityConfig)
     index: FakeIndex = field(default_factory=FakeIndex)
     seed: int = 0
+    first_id: int = 1
 
     def __post_init__(self) -> None:
         likelihood = CosineLikelihood(CosinePrior(*FakeEmbedder.cosines), self.config.likelihood)
-        self.resolver = IdentityResolver(Gallery(self.index, self.config.gallery), likelihood, self.config)
+        self.resolver = IdentityResolver(
+            Gallery(self.index, self.config.gallery, self.first_id - 1), likelihood, self.config
+        )
 
     def see(
         self,

@@ -48,7 +48,7 @@ class StagedRuntime:
     def __init__(self):
         self.clock, self.stages, self.latency = SteadyClock(), RecentTimes(), RecentTimes()
         self.listeners, self.fault = [], None
-        self.ordered, self.followed, self.steps = [], None, True
+        self.ordered, self.taken_back, self.followed, self.steps = [], [], None, True
 
     def listen(self, listener):
         self.listeners.append(listener)
@@ -64,6 +64,14 @@ class StagedRuntime:
         if isinstance(self.followed, ValueError):
             answer.set_exception(self.followed)
         elif self.steps:
+            answer.set_result(self.followed)
+        return answer
+
+    def take_back(self, undone):
+        """Answer with what was reported since, as the test says, or not at all."""
+        self.taken_back.append(undone)
+        answer = Future()
+        if self.steps:
             answer.set_result(self.followed)
         return answer
 

@@ -205,6 +205,10 @@ class IdentityResolver:
         self._ordered.extend(found)
         return found[0] if found else None
 
+    def waiting(self) -> tuple[float, tuple[Correction, ...]]:
+        """Return the corrections that wait for the next step, and the capture time at which all were followed."""
+        return self._people.begin, tuple(self._ordered)
+
     def _certainty_of(self, ids: list[int]) -> FloatArray:
         """Return the probability that each identity (N,) is right; 0 for NO_ID."""
         people = self._people.remembered

@@ -148,6 +148,7 @@ class People:
             other.stays = _joined(other.stays, (stay for stay in person.stays if stay[1] >= since))
             person.stays = [(begin, min(end, since)) for begin, end in person.stays if begin < since]
             person.cameras = {camera: at for camera, at in person.cameras.items() if at < since}
+            person.where = replace(person.where, placed_at=min(person.where.placed_at, since))
             self._take_over(mixed, apart)
         self.stand(mixed)
         self.stand(apart)
