@@ -14,8 +14,8 @@ from app.domains.analytics.places import PlaceId, Zone
 from app.domains.vocabulary import CameraId
 from app.errors import ConfigError
 from app.infrastructure.sql_database import open_database
-from app.infrastructure.sql_places import draw
-from app.infrastructure.sql_rebuild import plan, rebuild
+from app.infrastructure.sql_places import draw, in_force, read_places
+from app.infrastructure.sql_rebuild import complete, plan, rebuild
 from app.infrastructure.sql_retention import Retention, tidy
 from app.infrastructure.sql_rollup import unpack_cells
 from app.infrastructure.sql_schema import DOTS, EVENTS, HEAT, HEAT_CELLS, INSTANTS, OCCUPANCY, PLACES, STAYS
@@ -134,6 +134,63 @@ def test_a_zone_that_is_drawn_late_gets_figures_of_before(address, tmp_path, dat
     assert database.write(lambda c: c.execute(since).scalar()) == HOUR - 3600.0
     database.write(lambda c: [c.execute(delete(t).where(t.c.place == "late")) for t in (EVENTS, STAYS, OCCUPANCY)])
     assert everything(database) == before, "nothing else was touched"
+
+
+def drawn_in_the_hour(address, folder, database):
+    """Let people wander in an hour that is not over; a zone like the till is drawn after 20 s of 40."""
+    begun, late = HOUR + 600.0, Zone(PlaceId("late"), "Late", TILL.polygon, capacity=1)
+    store = floored(address, folder, begun)
+    database.write(lambda c: draw(c, 1, late, begun + 20.0))
+    store.redraw(in_force(database.write(lambda c: read_places(c, 1))), begun + 20.0)
+    wander(store, seed=5, seconds=40.0, begun=begun)
+    written(store, 20.0)
+    assert store.close(10.0)
+    return begun
+
+
+def missed(database, until):
+    return database.write(lambda c: plan(c, None, HOUR, until, PlaceId("late")))
+
+
+def test_a_zone_that_was_drawn_in_the_hour_that_goes_on_gets_what_it_missed_once(address, tmp_path, database):
+    begun = drawn_in_the_hour(address, tmp_path, database)
+    planned = missed(database, begun + 60.0)
+    assert (planned.hours, planned.drawn_at, len(planned)) == ((), begun + 20.0, 1)
+    complete(database, planned)
+    complete(database, planned)
+    assert missed(database, begun + 60.0).drawn_at is None
+    table = OCCUPANCY.c
+    sums = select(table.place, table.step, table.at, table.entered, table.gone, table.observed_s, table.person_s)
+    rows = database.write(lambda c: c.execute(sums.order_by(table.place, table.step, table.at)).all())
+    of = {name: [tuple(row)[1:] for row in rows if row.place == name] for name in ("till", "late")}
+    assert [row[:4] for row in of["late"]] == [row[:4] for row in of["till"]]
+    assert sum(row[2] for row in of["late"]) > 10
+    for late, till in zip(of["late"], of["till"], strict=True):
+        assert late[4:] == pytest.approx(till[4:], abs=1.0)  # from the dot before it was drawn to the one behind
+    events = select(EVENTS.c.place, EVENTS.c.at, EVENTS.c.kind, EVENTS.c.person)
+    found = database.write(lambda c: c.execute(events.where(EVENTS.c.kind.in_(["enter", "exit"]))).all())
+    told = {name: sorted(tuple(row)[1:] for row in found if row.place == name) for name in ("till", "late")}
+    assert told["late"] == told["till"]
+    since = select(PLACES.c.since).where(PLACES.c.place == "late")
+    assert database.write(lambda c: c.execute(since).scalar()) == HOUR
+
+
+def test_once_the_hour_is_over_it_is_made_anew_as_a_whole(address, tmp_path, database):
+    begun = drawn_in_the_hour(address, tmp_path, database)
+    complete(database, missed(database, begun + 60.0))
+    planned = missed(database, HOUR + 3600.0)
+    assert (planned.hours, planned.drawn_at) == ((HOUR,), None)
+    assert list(rebuild(database, planned)) == [HOUR]
+    stays = database.write(lambda c: c.execute(select(STAYS).order_by("person", "begun")).all())
+    of = {name: [tuple(row)[2:5] for row in stays if row.place == name] for name in ("till", "late")}
+    assert of["late"] == of["till"]
+
+
+@pytest.mark.parametrize(("since", "until"), [(HOUR + 1.0, HOUR + 700.0), (HOUR, HOUR + 615.0)])
+def test_nothing_is_added_of_a_time_that_is_not_asked_for(address, tmp_path, database, since, until):
+    drawn_in_the_hour(address, tmp_path, database)
+    planned = database.write(lambda c: plan(c, None, since, until, PlaceId("late")))
+    assert (len(planned), planned.drawn_at) == (0, None)
 
 
 def test_hours_of_which_no_dots_are_kept_stay_as_they_are(address, tmp_path, database):
