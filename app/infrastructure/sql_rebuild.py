@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +22,6 @@ from app.domains.vocabulary import BoolArray, FloatArray
 from app.errors import ConfigError
 from app.infrastructure.sql_batch import Columns
 from app.infrastructure.sql_corrections import runs_of
-from app.infrastructure.sql_database import Database
 from app.infrastructure.sql_join import rows_of
 from app.infrastructure.sql_places import read_places
 from app.infrastructure.sql_replay import (
@@ -83,7 +82,14 @@ class Plan:
         return np.array([self.counts(place) for place in places.tolist()], np.bool_)
 
 
-def plan(connection: Connection, site: str | None, since: float, until: float, place: PlaceId | None = None) -> Plan:
+def plan(
+    connection: Connection,
+    site: str | None,
+    since: float,
+    until: float,
+    place: PlaceId | None = None,
+    over: float = np.inf,
+) -> Plan:
     """Find out what can be made anew of the full hours between two capture times.
 
     Args:
@@ -92,6 +98,7 @@ def plan(connection: Connection, site: str | None, since: float, until: float, p
         since: capture time from which on, inclusive; may be -infinity.
         until: capture time up to which, exclusive.
         place: the only one that counts; it is watched from its first hour on as it was drawn first.
+        over: capture time up to which the record is whole, where it goes on.
 
     Raises:
         ConfigError: no such site or place.
@@ -105,19 +112,31 @@ def plan(connection: Connection, site: str | None, since: float, until: float, p
     if runs and runs[0].begun < runs[0].first - HOUR_S:  # what came before is kept no more
         since = max(since, runs[0].first)
     hours = {hour for run in runs for hour in np.arange(_hour(run.first), run.last, HOUR_S).tolist()}
-    wanted = tuple(sorted(hour for hour in hours if since <= hour and hour + HOUR_S <= until))
+    wanted = tuple(sorted(hour for hour in hours if since <= hour and hour + HOUR_S <= min(until, over)))
     mine = tuple(version for version in versions if place in {None, version.place_id})
     planned = Plan(site_id, mine, tuple(runs), wanted, place)
     if place is None:
         return planned
     drawn_at = next(version.since for version in mine if version.version == 1)
-    going_on = since <= _hour(drawn_at) < drawn_at < until < _hour(drawn_at) + HOUR_S
+    going_on = since <= _hour(drawn_at) < drawn_at < until and min(until, over) < _hour(drawn_at) + HOUR_S
     if going_on and any(run.first < drawn_at and _hour(drawn_at) <= run.last for run in runs):
         planned = replace(planned, drawn_at=drawn_at)
     return replace(planned, versions=tuple(_widened(version, planned.first) for version in mine))
 
 
-def rebuild(database: Database, planned: Plan) -> Iterator[float]:
+class Kept(Protocol):
+    """What of a Database is needed to make figures anew."""
+
+    def write(self, work: Callable[[Connection], T]) -> T:
+        """Do work in one transaction."""
+        ...
+
+    async def read(self, work: Callable[[Connection], T]) -> T:
+        """Do work that changes nothing."""
+        ...
+
+
+def rebuild(database: Kept, planned: Plan) -> Iterator[float]:
     """Make everything anew that was planned; yields each hour that is done.
 
     Raises:
@@ -134,7 +153,7 @@ def rebuild(database: Database, planned: Plan) -> Iterator[float]:
             yield hour
 
 
-def complete(database: Database, planned: Plan) -> None:
+def complete(database: Kept, planned: Plan) -> None:
     """Add what a place has missed of the hour in which it was drawn; before `rebuild`, and only once.
 
     Raises:
@@ -153,7 +172,7 @@ def complete(database: Database, planned: Plan) -> None:
 class _Reader:
     """Reads from a database and waits for it."""
 
-    database: Database
+    database: Kept
     runner: asyncio.Runner
 
     def read(self, work: Callable[[Connection], T]) -> T:

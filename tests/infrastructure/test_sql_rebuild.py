@@ -5,17 +5,19 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, func, select, update
 from test_sql_floor import DOOR, ROOM, TILL, _compiled, floored, wander  # noqa: F401 - a fixture
 from test_sql_store import T0, written
 
 from app.cli.main import main
+from app.domains.analytics.figures import Period
 from app.domains.analytics.places import PlaceId, Zone
 from app.domains.vocabulary import CameraId
-from app.errors import ConfigError
+from app.errors import ConfigError, StoreError
 from app.infrastructure.sql_database import open_database
 from app.infrastructure.sql_places import draw, in_force, read_places
 from app.infrastructure.sql_rebuild import complete, plan, rebuild
+from app.infrastructure.sql_rebuilder import SQLRebuilder
 from app.infrastructure.sql_retention import Retention, tidy
 from app.infrastructure.sql_rollup import unpack_cells
 from app.infrastructure.sql_schema import DOTS, EVENTS, HEAT, HEAT_CELLS, INSTANTS, OCCUPANCY, PLACES, STAYS
@@ -223,3 +225,41 @@ def test_the_command_says_what_it_did(address, tmp_path, capsys):
     assert code == 0
     assert re.search(r"made anew 2 hours, 2026-01-01T\d\d:00:00Z to 2026-01-01T\d\d:00:00Z\n$", line)
     assert "nothing is made anew" in said("--since", "2026-02-01")[1]
+
+
+def test_a_job_makes_anew_what_is_over_while_the_store_goes_on(address, tmp_path, database):
+    live_through(address, tmp_path, runs=1)
+    late = Zone(PlaceId("late"), "Late", TILL.polygon)
+    store = floored(address, tmp_path, HOUR + 60.0)
+    drawn_at = HOUR + 80.0
+    database.write(lambda c: draw(c, 1, late, drawn_at))
+    store.redraw(in_force(database.write(lambda c: read_places(c, 1))), drawn_at)
+    wander(store, seed=2, seconds=40.0, begun=HOUR + 60.0, first_id=store.last_id + 1)
+    written(store, 20.0)
+    rebuilder = SQLRebuilder(database, "shop")
+    planned = rebuilder.plan(PlaceId("late"), Period(HOUR - 1.0, HOUR + 200.0), HOUR + 200.0)
+    assert (len(planned), planned.ready_at) == (2, drawn_at + 25.0)
+    assert list(planned.slices()) == [HOUR - 3600.0, HOUR]
+    again = rebuilder.plan(PlaceId("late"), Period(HOUR - 1.0, HOUR + 200.0), HOUR + 200.0)
+    assert list(again.slices()) == [HOUR], "what the hour that goes on lacked is added once"
+    table = OCCUPANCY.c
+    entered = select(table.place, func.sum(table.entered)).where(table.step == 3600).group_by(table.place)
+    sums = dict(database.write(lambda c: c.execute(entered).all()))
+    assert sums["late"] == sums["till"] > 10
+    assert store.close(10.0)
+
+
+def test_a_job_of_an_hour_that_is_not_over_waits_for_it(address, tmp_path, database):
+    live_through(address, tmp_path, runs=1)
+    rebuilder = SQLRebuilder(database, "shop")
+    assert [len(rebuilder.plan(None, Period(HOUR, HOUR + 3600.0), HOUR + 3600.0 + s)) for s in (14.0, 16.0)] == [0, 1]
+
+
+def test_a_job_that_is_given_up_asks_the_database_no_more(address, tmp_path, database):
+    live_through(address, tmp_path, runs=1)
+    planned = SQLRebuilder(database, "shop").plan(None, Period(HOUR - 3600.0, HOUR + 3600.0), HOUR + 9000.0)
+    slices = planned.slices()
+    assert next(slices) == HOUR
+    planned.stop()
+    with pytest.raises(StoreError, match="the program ends"):
+        next(slices)
