@@ -30,9 +30,11 @@ from app.evaluation.live_score import LiveScore
 from app.infrastructure.data_folder import DataFolder
 from app.infrastructure.export_folder import ExportFolder
 from app.infrastructure.floor_sheet import FloorPlan, read_plan_image
+from app.infrastructure.job_folder import JobFolder
 from app.infrastructure.logs import configure_logs
 from app.infrastructure.sql_archive import SQLArchive
 from app.infrastructure.sql_database import Database, open_database
+from app.infrastructure.sql_rebuilder import SQLRebuilder, rebuild_of
 from app.infrastructure.sql_retention import Retention
 from app.infrastructure.sql_revision import check
 from app.infrastructure.sql_store import SQLStore, StoreConfig
@@ -53,6 +55,7 @@ from app.orchestration.clock import Pace, SteadyClock
 from app.orchestration.exports import Exports
 from app.orchestration.ports import FloorTruth, JpegEncoder
 from app.orchestration.reader import CameraFeed
+from app.orchestration.rebuilds import Rebuilds
 from app.orchestration.runtime import Runtime
 from app.picture_codecs import build_codecs
 from app.recorded import build_plan, has_floor
@@ -111,11 +114,12 @@ class _Scene:
 
 @dataclass(frozen=True, slots=True)
 class _Past:
-    """The history: what takes it in, what tells it, and what writes it into files."""
+    """The history: what takes it in, what tells it, what writes it into files, and what makes its figures anew."""
 
     store: SQLStore
     archive: SQLArchive
     exports: Exports
+    rebuilds: Rebuilds
 
 
 class _Server(uvicorn.Server):
@@ -233,12 +237,7 @@ def _serve_site(
         start, keeping = _start(scene, pace.clock.now()), StoreConfig(keep=options.keep)
         store = SQLStore(database, folder.path / "spool", start, partial(_states, runtime), keeping)
         stack.callback(store.close, STOP_S)
-        archive = SQLArchive(database, site_file.site.site)
-        rates = runtime.rates()
-        files = ExportFolder(
-            folder.path / "exports", _address_name(site_file), {name: rates.get(name) for name in views}
-        )
-        past = _Past(store, archive, Exports(archive, files))
+        past = _past(scene, database, store, runtime, folder.path)
         site = _live_site(scene, networks, runtime, past, codecs.encoder)
         if truth_of is not None:
             site = _simulated(site, _PacedTruth(truth_of(footage.worlds), pace))
@@ -280,6 +279,15 @@ def _open_history(options: ServeOptions, say: Callable[[str], None]) -> Database
             time.sleep(DATABASE_RETRY_S)
         else:
             return database
+
+
+def _past(scene: _Scene, database: Database, store: SQLStore, runtime: Runtime, folder: Path) -> _Past:
+    name, rates = scene.site_file.site.site, runtime.rates()
+    archive = SQLArchive(database, name)
+    files = ExportFolder(folder / "exports", _address_name(scene.site_file), {c: rates.get(c) for c in scene.views})
+    jobs = JobFolder(folder / "rebuilds", rebuild_of)
+    rebuilds = Rebuilds(SQLRebuilder(database, name), jobs, runtime.clock.now)
+    return _Past(store, archive, Exports(archive, files), rebuilds)
 
 
 def _start(scene: _Scene, begun: float) -> Start:
@@ -360,6 +368,7 @@ def _live_site(scene: _Scene, networks: Networks, runtime: Runtime, past: _Past,
         archive=past.archive,
         watch=past.store,
         exports=past.exports,
+        rebuilds=past.rebuilds,
         encoder=encoder,
     )
 

@@ -23,6 +23,7 @@ from app.api import (
     live,
     people,
     places,
+    rebuilds,
     replay,
     rhythm,
     sites,
@@ -54,6 +55,7 @@ PARTS = (
     tracks,
     replay,
     exports,
+    rebuilds,
     live,
 )
 PAGE = Path(__file__).resolve().parent.parent / "web"
@@ -106,12 +108,17 @@ def build_api(site: LiveSite, access: Access | None = None) -> FastAPI:
     frame_hub = FrameHub([camera.camera_id for camera in site.cameras], site.encoder)
     site.runtime.listen(floor_hub.publish)
     site.runtime.listen(frame_hub.publish)
-    supervised = (floor_hub.run, "sending the floor"), (site.exports.run, "writing exports")
+    supervised = (
+        (floor_hub.run, "sending the floor"),
+        (site.exports.run, "writing exports"),
+        (site.rebuilds.run, "making figures anew"),
+    )
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         frame_hub.open()
         await site.exports.load()
+        await site.rebuilds.load()
         tasks = [asyncio.create_task(_keep_running(task, name)) for task, name in supervised]
         try:
             yield

@@ -17,7 +17,8 @@ from app.api.site import LiveSite
 from app.api.sites import NamedSite
 from app.domains.analytics.places import PlaceId
 from app.domains.vocabulary import CameraId
-from app.orchestration.exports import ExportRefused, Exports, Job, JobState
+from app.orchestration.exports import ExportJob, Exports
+from app.orchestration.job_queue import JobRefused, JobState
 from app.orchestration.tables import DAY_S, HOUR_S, Format, Order, What
 
 LONGEST_AT_ONCE_S = {What.DOTS: DAY_S, What.BOXES: HOUR_S}  # of what is streamed; else LONGEST_FIGURES_S
@@ -83,7 +84,9 @@ async def exports_of(site: NamedSite) -> Exports:
     return site.exports
 
 
-async def named_job(job: Annotated[str, Path(max_length=40)], exports: Annotated[Exports, Depends(exports_of)]) -> Job:
+async def named_job(
+    job: Annotated[str, Path(max_length=40)], exports: Annotated[Exports, Depends(exports_of)]
+) -> ExportJob:
     """Return the job of the address.
 
     Raises:
@@ -96,7 +99,7 @@ async def named_job(job: Annotated[str, Path(max_length=40)], exports: Annotated
 
 
 SiteExports = Annotated[Exports, Depends(exports_of)]
-NamedJob = Annotated[Job, Depends(named_job)]
+NamedJob = Annotated[ExportJob, Depends(named_job)]
 
 
 @router.post("/{site}/exports", summary="Export history to a file", status_code=202, dependencies=WRITE)
@@ -105,7 +108,7 @@ async def begin_export(site: NamedSite, exports: SiteExports, wanted: Wanted, re
     order = await order_of(site, wanted)
     try:
         job = await exports.begin(order, site.runtime.clock.now())
-    except ExportRefused as error:
+    except JobRefused as error:
         raise HTTPException(409, str(error)) from error
     item = job_item(site, job)
     response.headers["location"] = f"/api/v1/sites/{site.name}/exports/{job.job_id}"
@@ -137,7 +140,7 @@ async def resume_export(site: NamedSite, exports: SiteExports, job: NamedJob) ->
     """Let an export that failed or was stopped go on behind what it has written."""
     try:
         return job_item(site, await exports.resume(job))
-    except ExportRefused as error:
+    except JobRefused as error:
         raise HTTPException(409, str(error)) from error
 
 
@@ -160,7 +163,7 @@ async def export_at_once(
     pieces = exports.stream(order)
     try:
         first = await anext(pieces)
-    except ExportRefused as error:
+    except JobRefused as error:
         raise HTTPException(409, str(error)) from error
     name = f"{site.name}-{order.what.value}"
     headers = {"content-disposition": f'attachment; filename="{name}.{order.format.value}"'}
@@ -197,7 +200,7 @@ async def order_of(site: LiveSite, wanted: Wanted) -> Order:
     )
 
 
-def job_item(site: LiveSite, job: Job) -> JobItem:
+def job_item(site: LiveSite, job: ExportJob) -> JobItem:
     """Describe an export."""
     done = job.state is JobState.DONE
     return JobItem(

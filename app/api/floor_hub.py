@@ -78,6 +78,12 @@ class FloorHub:
         """Forget a viewer."""
         self._viewers.discard(viewer)
 
+    def tell(self, message: Mapping[str, Any]) -> None:
+        """Send something to all who watch now; whoever comes later reads it in the history. Event loop only."""
+        text = _text(message)
+        for viewer in self._viewers:
+            viewer.offer(text)
+
     async def run(self) -> None:
         """Send what comes until cancelled."""
         self._loop = asyncio.get_running_loop()
@@ -128,7 +134,10 @@ class FloorHub:
             self._send({"type": "score", "at": self._site.runtime.clock.now(), **scores})
 
     def _send(self, message: Mapping[str, Any]) -> None:
-        text = json.dumps(message, separators=(",", ":"), allow_nan=False)
-        self._last[message["type"]] = text
+        text = self._last[message["type"]] = _text(message)
         for viewer in self._viewers:
             viewer.offer(text)
+
+
+def _text(message: Mapping[str, Any]) -> str:
+    return json.dumps(message, separators=(",", ":"), allow_nan=False)

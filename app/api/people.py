@@ -10,11 +10,12 @@ from pydantic import BaseModel, ConfigDict, Field
 from app.api.analytics import known_identity
 from app.api.asked import LARGEST_ID, PRINTED, AskedPeriod, When, asked_identity, asked_page, instant, next_cursor
 from app.api.errors import WrongField
+from app.api.floor_hub import FloorHub
 from app.api.permissions import permission
 from app.api.route import Route
 from app.api.schemas import CERTAINTY, timestamp
 from app.api.site import LiveSite
-from app.api.sites import NamedSite
+from app.api.sites import NamedSite, SiteHub
 from app.domains.vocabulary import NO_ID, Correction, GlobalId, Merge, Split
 from app.orchestration.archive import IdentitySummary, Page, RecordedCorrection
 
@@ -164,12 +165,12 @@ async def corrections(
     responses=FOLLOWED,
     dependencies=[permission("identities:write")],
 )
-async def merge(site: NamedSite, identity: int, order: MergeOrder, response: Response) -> CorrectionItem:
+async def merge(site: NamedSite, hub: SiteHub, identity: int, order: MergeOrder, response: Response) -> CorrectionItem:
     """Let everything that counts as one person count as another: who was `identity` has been `into` all along."""
     gone, kept = await known_identity(site, identity), await _other(site, order.into)
     if gone == kept:
         raise WrongField("into", f"is the same person as {identity} already")
-    return await _correct(site, Merge(gone, kept), response)
+    return await _correct(site, hub, Merge(gone, kept), response)
 
 
 @router.post(
@@ -179,7 +180,7 @@ async def merge(site: NamedSite, identity: int, order: MergeOrder, response: Res
     responses=FOLLOWED,
     dependencies=[permission("identities:write")],
 )
-async def split(site: NamedSite, identity: int, order: SplitOrder, response: Response) -> CorrectionItem:
+async def split(site: NamedSite, hub: SiteHub, identity: int, order: SplitOrder, response: Response) -> CorrectionItem:
     """Let what counted as one person for some time, or was reported under some ids, count as another.
 
     Without `until`, whoever is there now under that id goes on as the other one.
@@ -195,22 +196,29 @@ async def split(site: NamedSite, identity: int, order: SplitOrder, response: Res
     if apart == mixed:
         raise WrongField("into", f"is the same person as {identity} already")
     reported = tuple(GlobalId(one) for one in sorted(set(order.reported)))
-    return await _correct(site, Split(mixed, apart, since, until, reported), response)
+    return await _correct(site, hub, Split(mixed, apart, since, until, reported), response)
 
 
 @router.delete(
     "/{site}/corrections/{correction}", summary="Take a correction back", dependencies=[permission("identities:write")]
 )
-async def take_back(site: NamedSite, correction: int) -> CorrectionItem:
-    """Take a merge or split back: the history reads as if it had never been made.
+async def take_back(site: NamedSite, hub: SiteHub, correction: int) -> CorrectionItem:
+    """Take a merge or split back: history and live floor go on as if it had never been made.
 
-    Whoever is on the floor now keeps the id that they have now; split or merge them to change that.
+    What was reported by it since is corrected by a split or merge of its own, which the history has some seconds later.
+    SpotOn makes no such correction again by itself. Where people have been corrected otherwise since, that stands.
     """
     known = asked_identity(correction)
     taken = None if known is None else await site.archive.take_back(int(known), site.runtime.clock.now())
     if taken is None:
         raise HTTPException(404, f"there is no correction {correction} that stands")
-    return correction_item(taken)
+    item = correction_item(taken)
+    hub.tell(correction_message(item))
+    followed = asyncio.wrap_future(site.runtime.take_back(taken.correction))
+    done, _ = await asyncio.wait({followed}, timeout=STEP_S)
+    for answer in done:
+        answer.result()  # which raises what went wrong
+    return item
 
 
 async def _other(site: LiveSite, identity: int) -> GlobalId:
@@ -226,7 +234,7 @@ async def _other(site: LiveSite, identity: int) -> GlobalId:
     return found.identity
 
 
-async def _correct(site: LiveSite, ordered: Correction, response: Response) -> CorrectionItem:
+async def _correct(site: LiveSite, hub: FloorHub, ordered: Correction, response: Response) -> CorrectionItem:
     """Have the frame path follow a correction, which then brings it to the history; else enter it there.
 
     Raises:
@@ -248,7 +256,9 @@ async def _correct(site: LiveSite, ordered: Correction, response: Response) -> C
     recorded = await site.archive.correct(ordered, at)
     if recorded is None:
         raise HTTPException(409, "that would change nothing")
-    return correction_item(recorded)
+    item = correction_item(recorded)
+    hub.tell(correction_message(item))
+    return item
 
 
 def identity_item(person: IdentitySummary) -> IdentityItem:
@@ -279,6 +289,11 @@ def correction_item(recorded: RecordedCorrection) -> CorrectionItem:
         certainty=round(correction.certainty, CERTAINTY),
         taken_back_at=None if recorded.taken_back_at is None else timestamp(recorded.taken_back_at),
     )
+
+
+def correction_message(item: CorrectionItem) -> dict[str, Any]:
+    """Return what all who watch the floor are told when the history has been corrected, or a correction taken back."""
+    return {"type": "correction", "correction": item.model_dump()}
 
 
 def _bound(at: float) -> str | None:

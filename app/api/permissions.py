@@ -18,6 +18,7 @@ NAMES = {
     "places:read": "zones and lines",
     "places:write": "draw, change and remove zones and lines",
     "analytics:read": "figures that name nobody",
+    "analytics:write": "have figures made anew from the history",
     "identities:read": "where single people were, and what they are tagged with",
     "identities:write": "tag, merge and split people, and take that back",
     "replay:watch": "everybody on the floor, at any time of the past",

@@ -1,5 +1,6 @@
 """The JSON of the wire: models of the REST answers, and the messages of the floor WebSocket. Knows no route."""
 
+import math
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
@@ -191,11 +192,16 @@ def _correction(correction: Correction) -> dict[str, Any]:
         "type": "split",
         "mixed": correction.mixed,
         "apart": correction.apart,
-        "since": round(correction.since, SECONDS),
-        "until": round(correction.until, SECONDS),
+        "since": _bound(correction.since),
+        "until": _bound(correction.until),
         "reported": correction.reported,
         "certainty": certainty,
     }
+
+
+def _bound(at: float) -> float | None:
+    """Return the begin or end of a split; None for one without, which JSON has no number for."""
+    return round(at, SECONDS) if math.isfinite(at) else None
 
 
 def truth_json(captured_at: float, person: IntArray, xy: FloatArray) -> dict[str, Any]:

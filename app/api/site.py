@@ -10,6 +10,7 @@ from app.domains.vocabulary import CameraId, FloatArray, TrackingUpdate
 from app.orchestration.archive import Archive
 from app.orchestration.exports import Exports
 from app.orchestration.ports import FloorTruth, JpegEncoder, TrackStore
+from app.orchestration.rebuilds import Rebuilds
 from app.orchestration.runtime import Runtime
 
 
@@ -84,6 +85,7 @@ class LiveSite:
         archive: tells what was, of all runs.
         watch: of the places that users draw.
         exports: writes the history into files.
+        rebuilds: makes figures anew from the history.
         truth: who really is where; only a simulated site has it, and then it is a demo.
     """
 
@@ -98,6 +100,7 @@ class LiveSite:
     archive: Archive
     watch: PlaceWatch
     exports: Exports
+    rebuilds: Rebuilds
     encoder: JpegEncoder
     truth: FloorTruth | None = None
     scorer: Scorer | None = None

@@ -5,6 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, HTTPException, Request
 from fastapi.responses import FileResponse
 
+from app.api.floor_hub import FloorHub
 from app.api.permissions import permission
 from app.api.route import Route
 from app.api.schemas import (
@@ -31,7 +32,14 @@ async def named_site(site: str, request: Request) -> LiveSite:
     return live
 
 
+async def site_hub(request: Request) -> FloorHub:
+    """Return what sends the floor to its viewers."""
+    hub: FloorHub = request.app.state.floor_hub
+    return hub
+
+
 NamedSite = Annotated[LiveSite, Depends(named_site)]
+SiteHub = Annotated[FloorHub, Depends(site_hub)]
 
 
 @router.get("", summary="All sites", dependencies=READ)

@@ -1,30 +1,27 @@
-"""The folder in which exports lie: for each job a folder of its own with a manifest, slices, and at last the file.
+"""The folder in which exports lie: in each job's own folder, slices and at last the file.
 
 Whatever has its final name is whole: everything is written under another name first. Knows no history.
 """
 
-import json
 import os
 import shutil
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO
-
-import structlog
 
 from app.domains.analytics.figures import Period
 from app.domains.analytics.places import PlaceId
 from app.domains.vocabulary import CameraId, GlobalId
 from app.infrastructure.export_formats import SUFFIXES, encoding_of, join
-from app.orchestration.exports import Encoding, Job, JobState, Slice
+from app.infrastructure.job_folder import NEW, JobFolder
+from app.orchestration.exports import Encoding, ExportJob, Slice
+from app.orchestration.job_queue import JobState
 from app.orchestration.tables import Format, Order, Table, What
 
-MANIFEST, NEW = "manifest.json", ".new"
 
-
-class ExportFolder:
-    """A Shelf in a folder.
+class ExportFolder(JobFolder[ExportJob]):
+    """An ExportShelf in a folder.
 
     Args:
         path: the folder; made when something is put there.
@@ -33,34 +30,15 @@ class ExportFolder:
     """
 
     def __init__(self, path: Path, site: str, cameras: Mapping[CameraId, float | None]) -> None:
-        self._path, self._site, self._cameras = path, site, cameras
-        self._log = structlog.get_logger("exports")
+        super().__init__(path, _job_of)
+        self._site, self._cameras = site, cameras
 
-    def load(self) -> list[Job]:
-        """Return all jobs; what cannot be read is left where it is, and named in the log."""
-        jobs = []
-        for manifest in sorted(self._path.glob(f"*/{MANIFEST}")):
-            try:
-                job = _job_of(json.loads(manifest.read_text(encoding="utf-8")))
-            except (OSError, ValueError, TypeError, KeyError) as error:
-                self._log.warning("an export's manifest cannot be read", file=str(manifest), error=str(error))
-                continue
-            if manifest.parent == self._folder(job):  # nothing that a manifest says may lead elsewhere
-                jobs.append(job)
-        return jobs
-
-    def save(self, job: Job) -> None:
-        """Keep what is known of a job."""
-        folder = self._folder(job)
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _put(folder / MANIFEST, (json.dumps(asdict(job), indent=2) + "\n").encode())
-
-    def slice(self, job: Job) -> Slice:
+    def slice(self, job: ExportJob) -> Slice:
         """Begin the slice behind the last one that is written."""
         encoding = encoding_of(job.order, self._cameras)
         return _Slice(self._part(job, job.written), encoding, job)
 
-    def finish(self, job: Job) -> Job:
+    def finish(self, job: ExportJob) -> ExportJob:
         """Join the slices to the file, and remove them."""
         file = self.file(job)
         parts = [self._part(job, number) for number in range(job.slices)]
@@ -75,37 +53,30 @@ class ExportFolder:
             part.unlink(missing_ok=True)
         return replace(job, size=file.stat().st_size, filename=self._filename(job))
 
-    def file(self, job: Job) -> Path:
+    def file(self, job: ExportJob) -> Path:
         """Return where the file of a job that is done lies."""
-        return self._folder(job) / f"export.{SUFFIXES[job.order.format]}"
-
-    def remove(self, job: Job) -> None:
-        """Remove a job with all that was written."""
-        shutil.rmtree(self._folder(job), ignore_errors=True)
+        return self.of(job) / f"export.{SUFFIXES[job.order.format]}"
 
     def free(self) -> int:
         """Return how many bytes the disk has left."""
-        self._path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        return shutil.disk_usage(self._path).free
+        self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return shutil.disk_usage(self.path).free
 
     def encoding(self, order: Order) -> Encoding:
         """Return how the rows of an order are written in one go."""
         return encoding_of(order, self._cameras)
 
-    def _folder(self, job: Job) -> Path:
-        return self._path / job.job_id
+    def _part(self, job: ExportJob, number: int) -> Path:
+        return self.of(job) / f"slice-{number:06d}"
 
-    def _part(self, job: Job, number: int) -> Path:
-        return self._folder(job) / f"slice-{number:06d}"
-
-    def _filename(self, job: Job) -> str:
+    def _filename(self, job: ExportJob) -> str:
         return f"{self._site}-{job.order.what.value}.{SUFFIXES[job.order.format]}"
 
 
 class _Slice:
     """A slice on its way to its place."""
 
-    def __init__(self, path: Path, encoding: Encoding, job: Job) -> None:
+    def __init__(self, path: Path, encoding: Encoding, job: ExportJob) -> None:
         self._path, self._fresh = path, path.with_name(path.name + NEW)
         self._encoding, self._alone = encoding, job.order.format is Format.PARQUET
         self._file: BinaryIO = self._fresh.open("wb")
@@ -131,13 +102,7 @@ class _Slice:
             self._fresh.unlink(missing_ok=True)
 
 
-def _put(path: Path, content: bytes) -> None:
-    fresh = path.with_name(path.name + NEW)
-    fresh.write_bytes(content)
-    fresh.replace(path)
-
-
-def _job_of(plain: Mapping[str, Any]) -> Job:
+def _job_of(plain: Mapping[str, Any]) -> ExportJob:
     """Return the job that a manifest describes."""
     order = plain["order"]
     whole = Order(
@@ -149,4 +114,4 @@ def _job_of(plain: Mapping[str, Any]) -> Job:
         identity=None if order["identity"] is None else GlobalId(order["identity"]),
         bucket_s=float(order["bucket_s"]),
     )
-    return Job(**{**plain, "order": whole, "state": JobState(plain["state"])})
+    return ExportJob(**{**plain, "order": whole, "state": JobState(plain["state"])})

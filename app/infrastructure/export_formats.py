@@ -13,7 +13,8 @@ from pyarrow import csv, parquet
 
 from app.domains.vocabulary import CameraId
 from app.infrastructure.result_files import mot_lines
-from app.orchestration.exports import Encoding, ExportRefused
+from app.orchestration.exports import Encoding
+from app.orchestration.job_queue import JobRefused
 from app.orchestration.tables import Format, Order, Table, What
 
 _TIME, _ID, _NUMBER, _TEXT = pa.timestamp("us", tz="UTC"), pa.int64(), pa.float64(), pa.string()
@@ -79,7 +80,7 @@ def encoding_of(order: Order, cameras: Mapping[CameraId, float | None]) -> Encod
         cameras: frames a second of the site's cameras, in the order in which AI City text numbers them.
 
     Raises:
-        ExportRefused: those rows cannot be written in that format.
+        JobRefused: those rows cannot be written in that format.
     """
     match order.format:
         case Format.CSV:
@@ -94,13 +95,13 @@ def encoding_of(order: Order, cameras: Mapping[CameraId, float | None]) -> Encod
 
 def _boxes_text(order: Order, cameras: Mapping[CameraId, float | None]) -> Encoding:
     if order.what is not What.BOXES:
-        raise ExportRefused(f"{order.format.value} text holds boxes; take csv, jsonl or parquet for {order.what.value}")
+        raise JobRefused(f"{order.format.value} text holds boxes; take csv, jsonl or parquet for {order.what.value}")
     named = list(cameras) if order.camera is None else [order.camera]
     if order.format is Format.MOT and len(named) != 1:
-        raise ExportRefused("mot text holds the boxes of one camera; name it")
+        raise JobRefused("mot text holds the boxes of one camera; name it")
     rates = {name: cameras.get(name) for name in named}
     if unknown := [name for name, fps in rates.items() if not fps]:
-        raise ExportRefused(f"nobody knows how many frames a second camera {unknown[0]} gives, so they have no numbers")
+        raise JobRefused(f"nobody knows how many frames a second camera {unknown[0]} gives, so they have no numbers")
     numbers = {name: number for number, name in enumerate(cameras, start=1)}
     known = {name: fps for name, fps in rates.items() if fps}
     return (MOTText if order.format is Format.MOT else AICityText)(order.period.since, known, numbers)

@@ -1,27 +1,27 @@
 """Makes the events, stays and sums of a time anew from the dots that are kept, hour by hour.
 
 An hour is replaced in one transaction, so that whoever stops in between goes on with the hour that follows. Hours of
-which nothing but sums is kept stay as they are. Runs on SQLite and on PostgreSQL.
+which nothing but sums is kept stay as they are. The hour that goes on is left to who writes it; only what a place that
+was drawn within it has missed can be added, once. Runs on SQLite and on PostgreSQL.
 """
 
 import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import ColumnElement, Connection, Table, delete, func, select, update
 
-from app.domains.analytics.figures import Ending
+from app.domains.analytics.figures import Ending, EventKind
 from app.domains.analytics.places import PlaceId, PlaceVersion
 from app.domains.analytics.watch import FloorWatch
 from app.domains.vocabulary import BoolArray, FloatArray
 from app.errors import ConfigError
 from app.infrastructure.sql_batch import Columns
 from app.infrastructure.sql_corrections import runs_of
-from app.infrastructure.sql_database import Database
 from app.infrastructure.sql_join import rows_of
 from app.infrastructure.sql_places import read_places
 from app.infrastructure.sql_replay import (
@@ -34,7 +34,7 @@ from app.infrastructure.sql_replay import (
     read_runs,
     redraws,
 )
-from app.infrastructure.sql_rollup import HOUR_S, add_events, add_heat, add_occupancy, pack_heat, put_stays
+from app.infrastructure.sql_rollup import HOUR_S, MINUTE_S, add_events, add_heat, add_occupancy, pack_heat, put_stays
 from app.infrastructure.sql_schema import EVENTS, HEAT, HEAT_CELLS, OCCUPANCY, PLACES, SITES, STAYS
 from app.orchestration.floor_record import FloorRecord, Found
 
@@ -54,6 +54,8 @@ class Plan:
         runs: of the site, by time.
         hours: capture times at which they begin, increasing.
         place: the only one that counts; None for all.
+        drawn_at: when it was drawn first, within the hour behind the last that may be replaced, of which what was
+            before is added; None where there is nothing to add. The record must reach TAIL_S beyond.
     """
 
     site_id: int
@@ -61,6 +63,15 @@ class Plan:
     runs: tuple[StoredRun, ...]
     hours: tuple[float, ...]
     place: PlaceId | None
+    drawn_at: float | None = None
+
+    @property
+    def first(self) -> float | None:
+        """Capture time at which what is made anew begins; None where nothing is."""
+        return next(iter(self.hours), None if self.drawn_at is None else _hour(self.drawn_at))
+
+    def __len__(self) -> int:
+        return len(self.hours) + (self.drawn_at is not None)
 
     def counts(self, place: str) -> bool:
         """Say whether what happens at a place is written."""
@@ -71,7 +82,14 @@ class Plan:
         return np.array([self.counts(place) for place in places.tolist()], np.bool_)
 
 
-def plan(connection: Connection, site: str | None, since: float, until: float, place: PlaceId | None = None) -> Plan:
+def plan(
+    connection: Connection,
+    site: str | None,
+    since: float,
+    until: float,
+    place: PlaceId | None = None,
+    over: float = np.inf,
+) -> Plan:
     """Find out what can be made anew of the full hours between two capture times.
 
     Args:
@@ -80,6 +98,7 @@ def plan(connection: Connection, site: str | None, since: float, until: float, p
         since: capture time from which on, inclusive; may be -infinity.
         until: capture time up to which, exclusive.
         place: the only one that counts; it is watched from its first hour on as it was drawn first.
+        over: capture time up to which the record is whole, where it goes on.
 
     Raises:
         ConfigError: no such site or place.
@@ -93,34 +112,67 @@ def plan(connection: Connection, site: str | None, since: float, until: float, p
     if runs and runs[0].begun < runs[0].first - HOUR_S:  # what came before is kept no more
         since = max(since, runs[0].first)
     hours = {hour for run in runs for hour in np.arange(_hour(run.first), run.last, HOUR_S).tolist()}
-    wanted = tuple(sorted(hour for hour in hours if since <= hour and hour + HOUR_S <= until))
-    if place is not None:
-        versions = tuple(_widened(version, wanted) for version in versions if version.place_id == place)
-    return Plan(site_id, versions, tuple(runs), wanted, place)
+    wanted = tuple(sorted(hour for hour in hours if since <= hour and hour + HOUR_S <= min(until, over)))
+    mine = tuple(version for version in versions if place in {None, version.place_id})
+    planned = Plan(site_id, mine, tuple(runs), wanted, place)
+    if place is None:
+        return planned
+    drawn_at = next(version.since for version in mine if version.version == 1)
+    going_on = since <= _hour(drawn_at) < drawn_at < until and min(until, over) < _hour(drawn_at) + HOUR_S
+    if going_on and any(run.first < drawn_at and _hour(drawn_at) <= run.last for run in runs):
+        planned = replace(planned, drawn_at=drawn_at)
+    return replace(planned, versions=tuple(_widened(version, planned.first) for version in mine))
 
 
-def rebuild(database: Database, planned: Plan) -> Iterator[float]:
+class Kept(Protocol):
+    """What of a Database is needed to make figures anew."""
+
+    def write(self, work: Callable[[Connection], T]) -> T:
+        """Do work in one transaction."""
+        ...
+
+    async def read(self, work: Callable[[Connection], T]) -> T:
+        """Do work that changes nothing."""
+        ...
+
+
+def rebuild(database: Kept, planned: Plan) -> Iterator[float]:
     """Make everything anew that was planned; yields each hour that is done.
 
     Raises:
         StoreError: the database failed; all hours that were yielded are done.
     """
     if planned.place is not None and planned.hours:
-        database.write(partial(_widen, planned=planned))
+        database.write(partial(_widen, planned=planned, since=planned.hours[0]))
     with asyncio.Runner() as runner:
         watchers = [_Watcher(run, planned, _Reader(database, runner)) for run in planned.runs]
         for hour in planned.hours:
             for watcher in watchers:
-                watcher.advance(hour, last=hour == planned.hours[-1])
+                watcher.advance(hour, hour + HOUR_S, last=hour == planned.hours[-1])
             database.write(partial(_replace, planned=planned, hour=hour, watchers=watchers))
             yield hour
+
+
+def complete(database: Kept, planned: Plan) -> None:
+    """Add what a place has missed of the hour in which it was drawn; before `rebuild`, and only once.
+
+    Raises:
+        StoreError: the database failed, and nothing was added.
+    """
+    if planned.drawn_at is None:
+        return
+    with asyncio.Runner() as runner:
+        watchers = [_Watcher(run, planned, _Reader(database, runner)) for run in planned.runs]
+        for watcher in watchers:
+            watcher.advance(_hour(planned.drawn_at), planned.drawn_at, last=True)
+        database.write(partial(_add, planned=planned, drawn_at=planned.drawn_at, watchers=watchers))
 
 
 @dataclass(frozen=True, slots=True)
 class _Reader:
     """Reads from a database and waits for it."""
 
-    database: Database
+    database: Kept
     runner: asyncio.Runner
 
     def read(self, work: Callable[[Connection], T]) -> T:
@@ -132,7 +184,7 @@ class _Watcher:
 
     Attributes:
         found: since the hour before; some of it belongs to that one.
-        later: what the TAIL_S behind the hour told, some of it about the hour.
+        later: what the TAIL_S behind the hour, or part of one, told, some of it about the hour.
         open: stays of which the end is not known yet.
     """
 
@@ -145,9 +197,9 @@ class _Watcher:
         self._reached = np.inf
         self._over = False
 
-    def advance(self, hour: float, *, last: bool) -> None:
-        """Watch an hour and what is told of it later; in the last one, everybody there is let go."""
-        self.found, self.later, end = self.later, Found(), hour + HOUR_S
+    def advance(self, hour: float, end: float, *, last: bool) -> None:
+        """Watch an hour until `end` and what is told of it later; in the last one, everybody there is let go."""
+        self.found, self.later = self.later, Found()
         if self._over or self.run.last < hour - TAIL_S or self.run.first >= end:
             return
         record = self._record = self._record or self._started(hour)
@@ -197,9 +249,9 @@ def _site(connection: Connection, name: str | None) -> int:
     return int(known[name])
 
 
-def _widened(version: PlaceVersion, hours: Sequence[float]) -> PlaceVersion:
-    """Return the first version of a place as in force from the first hour on, others as they are."""
-    return replace(version, since=min(version.since, *hours[:1])) if version.version == 1 and hours else version
+def _widened(version: PlaceVersion, since: float | None) -> PlaceVersion:
+    """Return the first version of a place as in force from a capture time on, if there is one; others as they are."""
+    return version if version.version > 1 or since is None else replace(version, since=min(version.since, since))
 
 
 def _one_of(names: Sequence[str]) -> str:
@@ -210,11 +262,10 @@ def _hour(at: float) -> float:
     return at - at % HOUR_S
 
 
-def _widen(connection: Connection, planned: Plan) -> None:
-    """Have the first version of the only place in force from the first hour on."""
+def _widen(connection: Connection, planned: Plan, since: float) -> None:
+    """Have the first version of the only place in force from a capture time on."""
     first = PLACES.c.site_id == planned.site_id, PLACES.c.place == planned.place, PLACES.c.version == 1
-    later = PLACES.c.since > planned.hours[0]
-    connection.execute(update(PLACES).where(*first, later).values(since=planned.hours[0]))
+    connection.execute(update(PLACES).where(*first, PLACES.c.since > since).values(since=since))
 
 
 def _first_begin(connection: Connection, run_id: int, at: float) -> float:
@@ -241,6 +292,38 @@ def _replace(connection: Connection, planned: Plan, hour: float, watchers: Seque
         _write(connection, planned, hour, watcher, before.get(watcher.run.run_id, {}))
     if planned.place is None:
         pack_heat(connection, planned.site_id, end)
+
+
+def _add(connection: Connection, planned: Plan, drawn_at: float, watchers: Sequence[_Watcher]) -> None:
+    """Add what was found at a place within an hour before it was drawn, unless that has been done meanwhile."""
+    first = PLACES.c.site_id == planned.site_id, PLACES.c.place == planned.place, PLACES.c.version == 1
+    if connection.execute(select(PLACES.c.since).where(*first)).scalar_one() < drawn_at:
+        return
+    hour = _hour(drawn_at)
+    _widen(connection, planned, hour)
+    for watcher in watchers:
+        rows, late = rows_of(watcher.found.watched), watcher.later
+        stays = _let_go(rows["stays"], _stays(rows_of(late.watched)["stays"]), drawn_at)
+        put_stays(connection, watcher.run.run_id, _chosen(stays, planned.counted(stays["place"])))
+        told = [event for event in (*watcher.found.events, *late.events) if hour <= event.at < drawn_at]
+        add_events(connection, planned.site_id, watcher.run.run_id, filter(lambda e: planned.counts(e.place_id), told))
+        occupancy = rows["occupancy"]
+        for event in late.events:
+            if event.kind is EventKind.EXIT and event.at < drawn_at:
+                same = (occupancy["place"] == event.place_id) & (occupancy["at"] == event.at - event.at % MINUTE_S)
+                occupancy["gone"][same] += 1
+        chosen = (occupancy["at"] >= hour) & planned.counted(occupancy["place"])
+        add_occupancy(connection, planned.site_id, _chosen(occupancy, chosen))
+
+
+def _let_go(stays: Columns, later: Mapping[Key, End], until: float) -> Columns:
+    """Return stays with their ends, as far as those are before an instant; others are of people lost from sight."""
+    for i, (key, (_, ending)) in enumerate(_stays(stays).items()):
+        if ending == Ending.HERE:
+            end = later.get(key, (until, ""))
+            known = end if end[0] < until and end[1] != Ending.HERE else (stays["ended"][i], str(Ending.LOST))
+            stays["ended"][i], stays["ending"][i] = known
+    return stays
 
 
 def _within(planned: Plan, table: Table, at: ColumnElement[float], hour: float) -> list[ColumnElement[bool]]:

@@ -40,6 +40,9 @@ from app.domains.vocabulary import (
 
 STAGES = ("detect", "choose", "embed", "track", "project", "associate", "identify")
 Bounds = tuple[float, float, float, float]  # x_min, y_min, x_max, y_max in metres
+NOBODY = FloorTracks(
+    np.empty(0, np.int64), np.empty((0, 2)), np.empty((0, 2)), np.empty((0, 2, 2)), (), np.empty(0)
+)  # on the floor
 
 
 def _untimed(_stage: str) -> AbstractContextManager[None]:
@@ -120,6 +123,22 @@ class Pipeline:
             ValueError: it cannot be, such as merging two people who are both in sight.
         """
         return self.identities.correct(ordered)
+
+    def take_back(self, undone: Correction) -> Correction | None:
+        """Let the floor be, from the next step on, as if a correction that has left had never been followed.
+
+        Returns:
+            The correction of what was reported meanwhile, which leaves with the next update; None where there is none.
+        """
+        return self.identities.take_back(undone)
+
+    def last_words(self) -> TrackingUpdate | None:
+        """Return an update without frames and dots, with the corrections that wait for a step; None without any.
+
+        For the end of the frame path: nothing that was followed may be lost with it.
+        """
+        captured_at, corrections = self.identities.waiting()
+        return TrackingUpdate(captured_at, (), NOBODY, corrections) if corrections else None
 
     def _due(self, detections: Sequence[Detections]) -> Crops:
         """Choose the boxes whose appearance is worth the time; none without an embedder."""

@@ -12,6 +12,7 @@ import numpy as np
 from app.domains.analytics.figures import Period
 from app.domains.vocabulary import BoolArray, FloatArray, FloorTracks, IntArray, TrackingUpdate
 from app.orchestration.archive import Archive, Dots
+from app.orchestration.pipeline import NOBODY
 
 HOLD_S = 2.0  # a dot is shown for so long at most; sites record at least every half second
 SLOPE_S = 0.5  # velocities are taken between places so much before and after
@@ -61,7 +62,7 @@ async def played(archive: Archive, period: Period) -> AsyncIterator[TrackingUpda
 
 def nobody(at: float) -> TrackingUpdate:
     """Return an update without dots."""
-    return TrackingUpdate(at, (), _floor(_rows(NO_DOTS, slice(None)), np.empty((0, 2))), ())
+    return TrackingUpdate(at, (), NOBODY, ())
 
 
 def _updates(dots: Dots) -> list[TrackingUpdate]:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 import structlog
@@ -22,6 +23,7 @@ from app.orchestration.pipeline import Pipeline
 from app.orchestration.reader import CameraFeed, CameraReader, CameraStatus, ReaderConfig
 
 Listener = Callable[[FrameBatch, TrackingUpdate], None]
+_Order = Callable[[Pipeline], Correction | None]  # something that is done to the frame path between two steps
 RECENT = 150  # steps that timings are taken over: half a minute at 5 frames a second
 RATE_S = 5.0  # seconds over which the rate of steps is taken
 IDLE_S = 0.5  # how often an inference thread without frames looks whether it should end
@@ -112,7 +114,7 @@ class Runtime:
             CameraReader(feed, self._batcher, clock, self._report_reader, self.config.reader) for feed in feeds
         ]
         self._listeners: list[Listener] = []
-        self._orders: deque[tuple[Correction, Future[Correction | None]]] = deque()
+        self._orders: deque[tuple[_Order, Future[Correction | None]]] = deque()
         self._inference: threading.Thread | None = None
         self._stop = threading.Event()
         self._steps: deque[float] = deque(maxlen=RECENT)
@@ -172,14 +174,20 @@ class Runtime:
         self._inference.start()
 
     def correct(self, ordered: Correction) -> "Future[Correction | None]":
-        """Have the frame path follow an operator's correction before its next step; any thread may ask.
+        """Have the frame path follow an operator's correction between two steps; any thread may ask.
 
         Returns:
-            What comes of `Pipeline.correct`, once there is a step; until then it can be cancelled.
+            What comes of `Pipeline.correct`, once the frame path runs; until then it can be cancelled.
         """
-        answer: Future[Correction | None] = Future()
-        self._orders.append((ordered, answer))
-        return answer
+        return self._order(partial(Pipeline.correct, ordered=ordered))
+
+    def take_back(self, undone: Correction) -> "Future[Correction | None]":
+        """Have the frame path go on as if a correction had not been followed; any thread may ask.
+
+        Returns:
+            What comes of `Pipeline.take_back`, as for `correct`.
+        """
+        return self._order(partial(Pipeline.take_back, undone=undone))
 
     def tracking(self) -> bool:
         """Say whether the frame path runs."""
@@ -221,10 +229,11 @@ class Runtime:
     def _run(self, pipeline: Pipeline) -> None:
         while not self._stop.is_set():
             batch = self._batcher.next(IDLE_S)
-            if batch is None:
-                continue
             try:
-                self._step(pipeline, batch)
+                if not self._stop.is_set():
+                    self._follow_orders(pipeline)
+                if batch is not None:
+                    self._step(pipeline, batch)
             except DeviceError as error:
                 self._failures += 1
                 self._fault = str(error)
@@ -238,23 +247,34 @@ class Runtime:
                 self._fault = f"{type(error).__name__}: the log says more"
                 self._log.exception("a step of the frame path failed", failures=self._failures)
                 self._stop.wait(self.config.retry_s)
+        last = pipeline.last_words()
+        if last is not None:
+            self._tell(FrameBatch(last.captured_at, ()), last)
 
     def _step(self, pipeline: Pipeline, batch: FrameBatch) -> None:
         self.stages.add("wait", self.clock.now() - batch.captured_at)
-        self._follow_orders(pipeline)
         update = pipeline.step(batch)
         self._fault = None
         self._steps.append(time.monotonic())
+        self._tell(batch, update)
+
+    def _tell(self, batch: FrameBatch, update: TrackingUpdate) -> None:
         for listener in self._listeners:
             listener(batch, update)
 
+    def _order(self, order: "_Order") -> "Future[Correction | None]":
+        answer: Future[Correction | None] = Future()
+        self._orders.append((order, answer))
+        return answer
+
     def _follow_orders(self, pipeline: Pipeline) -> None:
+        """Do what was ordered; whoever asked is told what came of it, and a fault is nobody else's."""
         while self._orders:
-            ordered, answer = self._orders.popleft()
+            order, answer = self._orders.popleft()
             if not answer.set_running_or_notify_cancel():
                 continue
             try:
-                found = pipeline.correct(ordered)
+                found = order(pipeline)
             except ValueError as error:
                 answer.set_exception(error)
             except BaseException as error:

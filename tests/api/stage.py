@@ -32,10 +32,13 @@ from app.domains.vocabulary import (
 )
 from app.errors import StoreError
 from app.infrastructure.export_folder import ExportFolder
+from app.infrastructure.job_folder import JobFolder
+from app.infrastructure.sql_rebuilder import rebuild_of
 from app.orchestration.clock import SteadyClock
 from app.orchestration.exports import ExportLimits, Exports
 from app.orchestration.ports import Counts
 from app.orchestration.reader import CameraState, CameraStatus
+from app.orchestration.rebuilds import Rebuilds
 from app.orchestration.runtime import RecentTimes, RuntimeStatus
 
 CAMERAS = (CameraId("east"), CameraId("west"))
@@ -48,7 +51,7 @@ class StagedRuntime:
     def __init__(self):
         self.clock, self.stages, self.latency = SteadyClock(), RecentTimes(), RecentTimes()
         self.listeners, self.fault = [], None
-        self.ordered, self.followed, self.steps = [], None, True
+        self.ordered, self.taken_back, self.followed, self.steps = [], [], None, True
 
     def listen(self, listener):
         self.listeners.append(listener)
@@ -64,6 +67,14 @@ class StagedRuntime:
         if isinstance(self.followed, ValueError):
             answer.set_exception(self.followed)
         elif self.steps:
+            answer.set_result(self.followed)
+        return answer
+
+    def take_back(self, undone):
+        """Answer with what was reported since, as the test says, or not at all."""
+        self.taken_back.append(undone)
+        answer = Future()
+        if self.steps:
             answer.set_result(self.followed)
         return answer
 
@@ -138,6 +149,34 @@ class StagedScorer:
         return {"window_s": 1.0, "idf1": None, "moda": 0.5, "position_error_m": 0.1, "matched": 1, "people": 2}
 
 
+class StagedRebuilder:
+    """A Rebuilder and what it makes anew: `hours` slices, each when the test lets it."""
+
+    def __init__(self, hours=3):
+        self.hours, self.planned, self.gate, self.fault, self.stopped = hours, [], threading.Semaphore(0), None, False
+        self.ready_at, self._begin = -np.inf, 0.0
+
+    def plan(self, place, period, _now):
+        self.planned.append((place, period.since, period.until))
+        self._begin = period.since
+        return self
+
+    def __len__(self):
+        return self.hours
+
+    def slices(self):
+        while self.hours:
+            assert self.gate.acquire(timeout=5.0)
+            if self.fault is not None:
+                raise self.fault
+            self.hours -= 1
+            self._begin += 3600.0
+            yield self._begin
+
+    def stop(self):
+        self.stopped = True
+
+
 @dataclass
 class Stage:
     runtime: StagedRuntime = field(default_factory=StagedRuntime)
@@ -145,6 +184,7 @@ class Stage:
     encoder: StagedEncoder = field(default_factory=StagedEncoder)
     archive: FakeArchive = field(default_factory=FakeArchive)
     watch: StagedWatch = field(default_factory=StagedWatch)
+    rebuilder: StagedRebuilder = field(default_factory=StagedRebuilder)
     folder: Path = Path("/nowhere")
     limits: ExportLimits = field(default_factory=ExportLimits)
 
@@ -166,6 +206,12 @@ class Stage:
             watch=self.watch,
             exports=Exports(
                 self.archive, ExportFolder(self.folder, "shop", {CAMERAS[0]: 5.0, CAMERAS[1]: 5.0}), self.limits
+            ),
+            rebuilds=Rebuilds(
+                self.rebuilder,
+                JobFolder(self.folder / "rebuilds", rebuild_of),
+                self.runtime.clock.now,
+                self.limits.queue,
             ),
             encoder=self.encoder,
         )

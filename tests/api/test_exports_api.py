@@ -16,6 +16,7 @@ from app.domains.analytics.figures import Event, EventKind
 from app.domains.analytics.places import PlaceId
 from app.evaluation.mot_text import read_results
 from app.orchestration.exports import ExportLimits
+from app.orchestration.job_queue import JobLimits
 
 SITE = "/api/v1/sites/shop"
 EXPORTS = f"{SITE}/exports"
@@ -229,7 +230,7 @@ def test_exports_take_no_more_than_they_may(tmp_path, limits, state, problem):
 
 
 def test_there_are_only_so_many_exports(tmp_path):
-    with served(Stage(folder=tmp_path, limits=ExportLimits(jobs=2)).site()) as client:
+    with served(Stage(folder=tmp_path, limits=ExportLimits(JobLimits(jobs=2))).site()) as client:
         for _ in range(2):
             finished(client, client.send("POST", EXPORTS, DOTS).json())
         refused = client.send("POST", EXPORTS, DOTS)

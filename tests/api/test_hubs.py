@@ -1,5 +1,6 @@
 import asyncio
 import json
+import math
 import threading
 from contextlib import asynccontextmanager, suppress
 
@@ -37,6 +38,15 @@ async def next_of(viewer, kind):
             message = json.loads(await viewer.take())
             if message["type"] == kind:
                 return message
+
+
+async def test_a_split_without_begin_is_told_without(stage):
+    async with running(stage.site()) as hub:
+        viewer = hub.join()
+        whole = Split(3, 8, -math.inf, 995.5, (3,))
+        stage.runtime.publish(None, update(1000.0, {8: (0.0, 0.0)}, (whole,)))
+        (told,) = (await next_of(viewer, "floor"))["corrections"]
+    assert (told["since"], told["until"], told["reported"]) == (None, 995.5, [3])
 
 
 async def test_an_update_reaches_every_viewer_as_one_text(stage):

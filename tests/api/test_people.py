@@ -2,7 +2,7 @@
 
 import pytest
 from fake_archive import NOON
-from stage import Stage, served
+from stage import Stage, receive, served
 
 from app.domains.vocabulary import NO_ID, Merge, Split
 
@@ -70,6 +70,27 @@ def test_a_correction_is_taken_back_once(client):
     assert (taken.status_code, taken.json()["taken_back_at"] is None) == (200, False)
     assert client.send("DELETE", f"{SITE}/corrections/1").status_code == 404
     assert client.get(f"{SITE}/corrections?standing=true").json() == {"corrections": [], "next": None}
+
+
+@pytest.mark.parametrize("steps", [True, False], ids=["and the frame path runs", "and no camera gives frames"])
+def test_the_live_floor_is_told_when_a_correction_is_taken_back(client, stage, monkeypatch, steps):
+    monkeypatch.setattr("app.api.people.STEP_S", 0.05)
+    stage.runtime.steps = steps
+    with client.watch(f"{SITE}/floor") as viewer:
+        receive(viewer, "state")
+        taken = client.send("DELETE", f"{SITE}/corrections/1").json()
+        told = receive(viewer, "correction")
+    assert stage.runtime.taken_back == [Merge(9, 2, 0.9)]
+    assert told == {"type": "correction", "correction": taken}
+    assert taken["taken_back_at"] is not None
+
+
+def test_who_watches_is_told_of_a_correction_of_the_history_alone(client):
+    with client.watch(f"{SITE}/floor") as viewer:
+        receive(viewer, "state")
+        made = client.send("POST", f"{SITE}/identities/3/merge", {"into": 9}).json()
+        told = receive(viewer, "correction")
+    assert told["correction"] == made
 
 
 def test_a_journey_tells_points_visits_and_how_long_in_which_zone(client):

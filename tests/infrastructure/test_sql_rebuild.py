@@ -5,17 +5,19 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, func, select, update
 from test_sql_floor import DOOR, ROOM, TILL, _compiled, floored, wander  # noqa: F401 - a fixture
 from test_sql_store import T0, written
 
 from app.cli.main import main
+from app.domains.analytics.figures import Period
 from app.domains.analytics.places import PlaceId, Zone
 from app.domains.vocabulary import CameraId
-from app.errors import ConfigError
+from app.errors import ConfigError, StoreError
 from app.infrastructure.sql_database import open_database
-from app.infrastructure.sql_places import draw
-from app.infrastructure.sql_rebuild import plan, rebuild
+from app.infrastructure.sql_places import draw, in_force, read_places
+from app.infrastructure.sql_rebuild import complete, plan, rebuild
+from app.infrastructure.sql_rebuilder import SQLRebuilder
 from app.infrastructure.sql_retention import Retention, tidy
 from app.infrastructure.sql_rollup import unpack_cells
 from app.infrastructure.sql_schema import DOTS, EVENTS, HEAT, HEAT_CELLS, INSTANTS, OCCUPANCY, PLACES, STAYS
@@ -136,6 +138,63 @@ def test_a_zone_that_is_drawn_late_gets_figures_of_before(address, tmp_path, dat
     assert everything(database) == before, "nothing else was touched"
 
 
+def drawn_in_the_hour(address, folder, database):
+    """Let people wander in an hour that is not over; a zone like the till is drawn after 20 s of 40."""
+    begun, late = HOUR + 600.0, Zone(PlaceId("late"), "Late", TILL.polygon, capacity=1)
+    store = floored(address, folder, begun)
+    database.write(lambda c: draw(c, 1, late, begun + 20.0))
+    store.redraw(in_force(database.write(lambda c: read_places(c, 1))), begun + 20.0)
+    wander(store, seed=5, seconds=40.0, begun=begun)
+    written(store, 20.0)
+    assert store.close(10.0)
+    return begun
+
+
+def missed(database, until):
+    return database.write(lambda c: plan(c, None, HOUR, until, PlaceId("late")))
+
+
+def test_a_zone_that_was_drawn_in_the_hour_that_goes_on_gets_what_it_missed_once(address, tmp_path, database):
+    begun = drawn_in_the_hour(address, tmp_path, database)
+    planned = missed(database, begun + 60.0)
+    assert (planned.hours, planned.drawn_at, len(planned)) == ((), begun + 20.0, 1)
+    complete(database, planned)
+    complete(database, planned)
+    assert missed(database, begun + 60.0).drawn_at is None
+    table = OCCUPANCY.c
+    sums = select(table.place, table.step, table.at, table.entered, table.gone, table.observed_s, table.person_s)
+    rows = database.write(lambda c: c.execute(sums.order_by(table.place, table.step, table.at)).all())
+    of = {name: [tuple(row)[1:] for row in rows if row.place == name] for name in ("till", "late")}
+    assert [row[:4] for row in of["late"]] == [row[:4] for row in of["till"]]
+    assert sum(row[2] for row in of["late"]) > 10
+    for late, till in zip(of["late"], of["till"], strict=True):
+        assert late[4:] == pytest.approx(till[4:], abs=1.0)  # from the dot before it was drawn to the one behind
+    events = select(EVENTS.c.place, EVENTS.c.at, EVENTS.c.kind, EVENTS.c.person)
+    found = database.write(lambda c: c.execute(events.where(EVENTS.c.kind.in_(["enter", "exit"]))).all())
+    told = {name: sorted(tuple(row)[1:] for row in found if row.place == name) for name in ("till", "late")}
+    assert told["late"] == told["till"]
+    since = select(PLACES.c.since).where(PLACES.c.place == "late")
+    assert database.write(lambda c: c.execute(since).scalar()) == HOUR
+
+
+def test_once_the_hour_is_over_it_is_made_anew_as_a_whole(address, tmp_path, database):
+    begun = drawn_in_the_hour(address, tmp_path, database)
+    complete(database, missed(database, begun + 60.0))
+    planned = missed(database, HOUR + 3600.0)
+    assert (planned.hours, planned.drawn_at) == ((HOUR,), None)
+    assert list(rebuild(database, planned)) == [HOUR]
+    stays = database.write(lambda c: c.execute(select(STAYS).order_by("person", "begun")).all())
+    of = {name: [tuple(row)[2:5] for row in stays if row.place == name] for name in ("till", "late")}
+    assert of["late"] == of["till"]
+
+
+@pytest.mark.parametrize(("since", "until"), [(HOUR + 1.0, HOUR + 700.0), (HOUR, HOUR + 615.0)])
+def test_nothing_is_added_of_a_time_that_is_not_asked_for(address, tmp_path, database, since, until):
+    drawn_in_the_hour(address, tmp_path, database)
+    planned = database.write(lambda c: plan(c, None, since, until, PlaceId("late")))
+    assert (len(planned), planned.drawn_at) == (0, None)
+
+
 def test_hours_of_which_no_dots_are_kept_stay_as_they_are(address, tmp_path, database):
     live_through(address, tmp_path, runs=1)
     before = everything(database)
@@ -166,3 +225,41 @@ def test_the_command_says_what_it_did(address, tmp_path, capsys):
     assert code == 0
     assert re.search(r"made anew 2 hours, 2026-01-01T\d\d:00:00Z to 2026-01-01T\d\d:00:00Z\n$", line)
     assert "nothing is made anew" in said("--since", "2026-02-01")[1]
+
+
+def test_a_job_makes_anew_what_is_over_while_the_store_goes_on(address, tmp_path, database):
+    live_through(address, tmp_path, runs=1)
+    late = Zone(PlaceId("late"), "Late", TILL.polygon)
+    store = floored(address, tmp_path, HOUR + 60.0)
+    drawn_at = HOUR + 80.0
+    database.write(lambda c: draw(c, 1, late, drawn_at))
+    store.redraw(in_force(database.write(lambda c: read_places(c, 1))), drawn_at)
+    wander(store, seed=2, seconds=40.0, begun=HOUR + 60.0, first_id=store.last_id + 1)
+    written(store, 20.0)
+    rebuilder = SQLRebuilder(database, "shop")
+    planned = rebuilder.plan(PlaceId("late"), Period(HOUR - 1.0, HOUR + 200.0), HOUR + 200.0)
+    assert (len(planned), planned.ready_at) == (2, drawn_at + 25.0)
+    assert list(planned.slices()) == [HOUR - 3600.0, HOUR]
+    again = rebuilder.plan(PlaceId("late"), Period(HOUR - 1.0, HOUR + 200.0), HOUR + 200.0)
+    assert list(again.slices()) == [HOUR], "what the hour that goes on lacked is added once"
+    table = OCCUPANCY.c
+    entered = select(table.place, func.sum(table.entered)).where(table.step == 3600).group_by(table.place)
+    sums = dict(database.write(lambda c: c.execute(entered).all()))
+    assert sums["late"] == sums["till"] > 10
+    assert store.close(10.0)
+
+
+def test_a_job_of_an_hour_that_is_not_over_waits_for_it(address, tmp_path, database):
+    live_through(address, tmp_path, runs=1)
+    rebuilder = SQLRebuilder(database, "shop")
+    assert [len(rebuilder.plan(None, Period(HOUR, HOUR + 3600.0), HOUR + 3600.0 + s)) for s in (14.0, 16.0)] == [0, 1]
+
+
+def test_a_job_that_is_given_up_asks_the_database_no_more(address, tmp_path, database):
+    live_through(address, tmp_path, runs=1)
+    planned = SQLRebuilder(database, "shop").plan(None, Period(HOUR - 3600.0, HOUR + 3600.0), HOUR + 9000.0)
+    slices = planned.slices()
+    assert next(slices) == HOUR
+    planned.stop()
+    with pytest.raises(StoreError, match="the program ends"):
+        next(slices)

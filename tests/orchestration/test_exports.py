@@ -7,7 +7,8 @@ from fake_archive import NOON, FakeArchive
 
 from app.domains.analytics.figures import Period
 from app.infrastructure.export_folder import ExportFolder
-from app.orchestration.exports import ExportLimits, ExportRefused, Exports, JobState
+from app.orchestration.exports import ExportLimits, Exports
+from app.orchestration.job_queue import JobLimits, JobRefused, JobState
 from app.orchestration.tables import Format, Order, What
 
 ORDER = Order(What.DOTS, Format.CSV, Period(NOON, NOON + 60.0))
@@ -15,13 +16,13 @@ ORDER = Order(What.DOTS, Format.CSV, Period(NOON, NOON + 60.0))
 
 @pytest.fixture
 def exports(tmp_path):
-    return Exports(FakeArchive(), ExportFolder(tmp_path, "shop", {}), ExportLimits(waiting=2))
+    return Exports(FakeArchive(), ExportFolder(tmp_path, "shop", {}), ExportLimits(JobLimits(waiting=2)))
 
 
 async def together(*asked):
     """Return how many were accepted, and how many refused."""
     answers = await asyncio.gather(*asked, return_exceptions=True)
-    refused = [isinstance(answer, ExportRefused) for answer in answers]
+    refused = [isinstance(answer, JobRefused) for answer in answers]
     return len(answers) - sum(refused), sum(refused)
 
 

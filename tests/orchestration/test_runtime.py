@@ -233,6 +233,28 @@ def test_an_operators_correction_leaves_once_with_the_next_update(site):
     assert found.apart in site.seen[-1][1].floor.global_id
 
 
+def test_a_correction_that_is_taken_back_is_followed_by_the_next_update(site):
+    site.track()
+    await_dots(site, 2)
+    split = site.runtime.correct(Split(GlobalId(1), GlobalId(NO_ID), 0.0, np.inf)).result(5.0)
+    site.until(lambda: split.apart in site.seen[-1][1].floor.global_id)
+    assert site.runtime.take_back(split).result(5.0) == Merge(split.apart, GlobalId(1))
+    site.until(lambda: site.seen[-1][1].floor.global_id.tolist() == [1, 2])
+
+
+def test_a_correction_without_a_further_step_leaves_at_the_end(site):
+    site.track()
+    await_dots(site, 2)
+    site.dead |= {camera.name for camera in site.world.cameras}
+    site.until(lambda: all(site.state(camera.name).state is CameraState.LOST for camera in site.world.cameras))
+    found = site.runtime.correct(Split(GlobalId(1), GlobalId(NO_ID), 0.0, np.inf)).result(5.0)
+    assert not [correction for _, update in site.seen for correction in update.corrections]
+    site.runtime.stop(3.0)
+    batch, last = site.seen[-1]
+    assert (batch.frames, len(last.floor), last.corrections) == ((), 0, (found,))
+    assert last.captured_at > site.seen[-2][1].captured_at
+
+
 def test_a_correction_that_cannot_be_is_refused_and_one_that_was_given_up_is_never_followed(site):
     given_up = site.runtime.correct(Merge(GlobalId(1), GlobalId(2)))
     assert given_up.cancel()

@@ -11,7 +11,7 @@ import numpy as np
 
 from app.domains.reid.gallery import Gallery, GalleryConfig
 from app.domains.reid.likelihood import CosineLikelihood, LikelihoodConfig
-from app.domains.reid.people import OCTAVES, Person, Whereabouts, octave
+from app.domains.reid.person import OCTAVES, Person, Whereabouts, octave
 from app.domains.vocabulary import FloatArray, GlobalId, VectorArray
 
 STAY_CROPS = 4  # so many crops average out what makes a single one look unlike its person

@@ -143,6 +143,18 @@ class Gallery:
         if not entry.means:
             self._forget_prototype(mixed)
 
+    def looks(self, identity: GlobalId) -> Looks:
+        """Return what is remembered of the identity."""
+        return dict(self._entries[identity].means)
+
+    def restore(self, identity: GlobalId, looks: Looks, now: float) -> None:
+        """Let exactly this be remembered of an identity, which may have been dropped."""
+        self._forget_prototype(identity)
+        self._entries[identity] = GalleryEntry(now, dict(looks))
+        self._none_before = min(self._none_before, now)
+        if looks:
+            self._changed.add(identity)
+
     def prototype(self, identity: GlobalId) -> VectorArray | None:
         """Return the unit vector (D,) that stands for the identity; None if it has no appearance."""
         self._update_prototypes()

@@ -16,8 +16,9 @@ from app.domains.assignment import assign
 from app.domains.reid.evidence import Evidence, IdentityConfig, share
 from app.domains.reid.gallery import Gallery
 from app.domains.reid.likelihood import CosineLikelihood
-from app.domains.reid.orders import follow
-from app.domains.reid.people import Claim, Key, Newcomer, People, TrackKey, Whereabouts
+from app.domains.reid.orders import follow, take_back
+from app.domains.reid.people import People
+from app.domains.reid.person import Claim, Key, Newcomer, TrackKey, Whereabouts
 from app.domains.reid.review import Reviewer
 from app.domains.vocabulary import (
     NO_CALIBRATION,
@@ -195,6 +196,7 @@ class IdentityResolver:
         """
         earliest = min((t.captured_at for t in tracks), default=now)
         self._begin, self._stepped_at = max(earliest, float(np.nextafter(self._stepped_at, np.inf))), now
+        self._people.begin = self._begin
         in_sight = targets.unseen_s == 0.0
         self._supported = self._people.keep_targets(targets.target_id, in_sight)
         self._people.forget(now, self.config.track_memory_s)
@@ -229,9 +231,18 @@ class IdentityResolver:
     def correct(self, ordered: Correction) -> Correction | None:
         """Follow an operator's correction between two steps, as `follow` does; it leaves with those of the next one."""
         found = follow(ordered, self._people, self._stepped_at)
-        if found is not None:
-            self._ordered.append(found)
-        return found
+        self._ordered.extend(found)
+        return found[0] if found else None
+
+    def take_back(self, undone: Correction) -> Correction | None:
+        """Take a correction back between two steps, as `orders.take_back` does; what follows leaves with the next."""
+        found = take_back(undone, self._people, self._stepped_at)
+        self._ordered.extend(found)
+        return found[0] if found else None
+
+    def waiting(self) -> tuple[float, tuple[Correction, ...]]:
+        """Return the corrections that wait for the next step, and the capture time at which all were followed."""
+        return self._people.begin, tuple(self._ordered)
 
     def _let_go(self, now: float, tracks: Sequence[Tracks], rows: _Rows) -> None:
         """Forget which targets and tracks those had who have left, and note which rows are at edges."""

@@ -3,131 +3,15 @@
 Keeps the books: decides nothing, and knows looks only through the gallery.
 """
 
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable
+from dataclasses import replace
 
 import numpy as np
 
 from app.domains.reid.gallery import Gallery
-from app.domains.vocabulary import BoolArray, CameraId, FloatArray, GlobalId, IntArray, Merge, VectorArray
-
-TrackKey = tuple[CameraId, int]  # a camera and the id of one of its tracks
-Key = int | TrackKey  # or a floor target's id
-OCTAVES = 12  # of seconds of absence: up to an hour
-MOST_STAYS = 100  # that are remembered of a person
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Whereabouts:
-    """Where somebody was last.
-
-    Attributes:
-        last_seen: by any camera.
-        xy: (2,) metres; None without floor.
-        velocity: (2,) metres per second.
-        placed_at: when that was known; later only boxes without floor point were seen. -infinity for never.
-        at_edge: whether every box of that last sighting was at an edge of its image.
-    """
-
-    last_seen: float
-    xy: FloatArray | None = None
-    velocity: FloatArray | None = None
-    placed_at: float = -np.inf
-    at_edge: bool = False
-
-
-@dataclass(slots=True)
-class Claim:
-    """That a newcomer is the identity that was given, for as long as it may be corrected.
-
-    Attributes:
-        at: when it was given.
-        since: capture time from which on rows belong to it.
-        entered_at: (2,) metres, where the newcomer first stood on the floor; None as long as that is nowhere.
-        landed_at: when that was; infinity for not yet.
-        before: where the identity was before, if somebody remembered; None for a new one.
-        beside: whom one camera has seen at one instant with the newcomer since.
-        absent: (OCTAVES,) how many people were absent for how long then.
-        returned: (OCTAVES,) the probability that it was one of them; None before looks have been weighed.
-        review_at: when looks are weighed next.
-    """
-
-    at: float
-    since: float
-    entered_at: FloatArray | None
-    landed_at: float
-    before: Whereabouts | None = None
-    beside: set[GlobalId] = field(default_factory=set)
-    absent: FloatArray = field(default_factory=lambda: np.zeros(OCTAVES))
-    returned: FloatArray | None = None
-    review_at: float = -np.inf
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Lesson:
-    """That the looks of somebody in sight are gathered anew.
-
-    Attributes:
-        at: when that began.
-        since: capture time from which on rows belong to it.
-        where: the person was then.
-    """
-
-    at: float
-    since: float
-    where: Whereabouts
-
-
-@dataclass(slots=True)
-class Person:
-    """Where an identity is, and how sure.
-
-    Attributes:
-        where: at last.
-        cameras: when each camera saw the person last.
-        certainty: probability that the identity is right, given whom else the person may be.
-        stays: when the person was on the floor, or seen by cameras without one, from and to, in order of time.
-        lesson: while looks are gathered anew without a claim.
-    """
-
-    where: Whereabouts
-    cameras: dict[CameraId, float] = field(default_factory=dict)
-    certainty: float = 1.0
-    stays: list[tuple[float, float]] = field(default_factory=list)
-    lesson: Lesson | None = None
-
-    def is_seen(self, now: float, gap_s: float) -> None:
-        """Note that the person is there; a gap that is longer begins another stay."""
-        begin = self.stays.pop()[0] if self.stays and now - self.stays[-1][1] <= gap_s else now
-        self.stays.append((begin, now))
-        del self.stays[:-MOST_STAYS]
-
-    def seen_s(self) -> float:
-        """Return for how many seconds the person was there in all."""
-        return sum(end - begin for begin, end in self.stays)
-
-    def beside_s(self, other: "Person") -> float:
-        """Return for how many seconds both were there at one time."""
-        return sum(
-            max(min(end, its_end) - max(begin, its_begin), 0.0)
-            for begin, end in self.stays
-            for its_begin, its_end in other.stays
-        )
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Newcomer:
-    """A target, or a track without floor point, that wants an identity in this step.
-
-    Attributes:
-        xy: (2,) metres; None without floor.
-        vector: (D,) its look; None for none.
-    """
-
-    key: Key
-    cameras: tuple[CameraId, ...]
-    xy: FloatArray | None
-    vector: VectorArray | None
-    may_enrol: bool
+from app.domains.reid.ledger import Ledger, MergeEntry, SplitEntry
+from app.domains.reid.person import MOST_STAYS, OCTAVES, Claim, Person, Stay, TrackKey, Whereabouts, octave
+from app.domains.vocabulary import BoolArray, FloatArray, GlobalId, IntArray, Merge
 
 
 class People:
@@ -139,6 +23,8 @@ class People:
         of_target: the identity of each floor target that has one.
         of_track: the identity that each camera's track had last, and when.
         told_apart: pairs of whom somebody who knows says that they are two.
+        ledger: of the corrections that can be taken back.
+        begin: capture time from which on people are reported as the books say.
     """
 
     def __init__(self, gallery: Gallery) -> None:
@@ -148,6 +34,8 @@ class People:
         self.of_target: dict[int, GlobalId] = {}
         self.of_track: dict[TrackKey, tuple[GlobalId, float]] = {}
         self.told_apart: set[frozenset[GlobalId]] = set()
+        self.ledger = Ledger()
+        self.begin = -np.inf
 
     def __getitem__(self, identity: GlobalId) -> Person:
         return self.remembered[identity]
@@ -164,7 +52,8 @@ class People:
     def claim(self, identity: GlobalId, claim: Claim, certainty: float) -> None:
         """Note that an identity has been given, and may be corrected while evidence comes in."""
         self.claims[identity] = claim
-        self[identity].certainty, self[identity].lesson = certainty, None
+        person = self[identity]
+        person.certainty, person.lesson, person.vouched = certainty, None, False
         self._gallery.doubt(identity)
 
     def land(self, identity: GlobalId, now: float, xy: FloatArray) -> None:
@@ -192,6 +81,7 @@ class People:
 
     def merge(self, gone: GlobalId, kept: GlobalId, certainty: float) -> Merge:
         """Join an identity that is claimed, or one that stands, with another that is remembered."""
+        self._enter_merge(gone, kept)
         claim, late = self.claims.pop(gone, None), self.remembered.pop(gone)
         old = self[kept]
         self._gallery.merge(gone, kept)
@@ -203,10 +93,37 @@ class People:
         if late.where.last_seen >= old.where.last_seen:
             old.where, old.certainty = late.where, certainty
         self._take_over(gone, kept)
+        pairs = (pair if gone not in pair else (pair - {gone}) | {kept} for pair in self.told_apart)
+        self.told_apart = {pair for pair in pairs if len(pair) == 2}
         return Merge(gone, kept, certainty)
+
+    def unmerge(self, entry: MergeEntry, until: float) -> None:
+        """Let two people who were taken for one be two again, as they were then.
+
+        Args:
+            entry: of the merge.
+            until: when somebody came who may be either, and stays who it is; infinity for nobody.
+        """
+        gone, person = entry.late, self[entry.kept]
+        self.remembered[entry.gone] = gone
+        since = [stay for stay in person.stays if stay[1] >= entry.since]
+        before = until if entry.in_sight else -np.inf
+        gone.stays = _joined(gone.stays, (stay for stay in since if stay[0] < before))
+        person.stays = _joined(entry.stays, (stay for stay in since if stay[0] >= before))
+        if entry.in_sight and until == np.inf:
+            gone.where, person.where = person.where, entry.where
+            gone.cameras.update(person.cameras)
+            person.cameras = {camera: at for camera, at in person.cameras.items() if at < entry.since}
+            self._take_over(entry.kept, entry.gone)
+        self._gallery.restore(entry.gone, entry.late_looks, gone.where.last_seen)
+        self._gallery.restore(entry.kept, entry.looks, person.where.last_seen)
+        self.told_apart |= {frozenset((entry.gone, other)) for other in (*entry.apart_from, entry.kept)}
+        self.stand(entry.gone)
+        self.stand(entry.kept)
 
     def split(self, mixed: GlobalId, apart: GlobalId, before: Whereabouts, claim: Claim) -> None:
         """Take from an identity, last seen where it was before, what it has been since; another goes on."""
+        self._enter_split(mixed, apart)
         self._gallery.split(mixed, apart)
         self.claims.pop(mixed, None)
         self.claims[apart] = claim
@@ -224,20 +141,42 @@ class People:
         if claim is not None and claim.before is not None:
             self.split(mixed, apart, claim.before, claim)
         else:
+            self._enter_split(mixed, apart)
             person, other = self[mixed], self[apart]
             other.where = person.where
             other.cameras.update(person.cameras)
-            other.stays = sorted(other.stays + [stay for stay in person.stays if stay[1] >= since])[-MOST_STAYS:]
+            other.stays = _joined(other.stays, (stay for stay in person.stays if stay[1] >= since))
+            person.stays = [(begin, min(end, since)) for begin, end in person.stays if begin < since]
+            person.cameras = {camera: at for camera, at in person.cameras.items() if at < since}
+            person.where = replace(person.where, placed_at=min(person.where.placed_at, since))
             self._take_over(mixed, apart)
         self.stand(mixed)
         self.stand(apart)
-        self.told_apart.add(frozenset((mixed, apart)))
+        self.tell_apart(mixed, apart)
 
     def stand(self, identity: GlobalId) -> None:
         """Let an identity stand as it is: somebody who knows says so."""
         self.claims.pop(identity, None)
         self._gallery.trust(identity)
-        self[identity].certainty, self[identity].lesson = 1.0, None
+        person = self[identity]
+        person.certainty, person.lesson, person.vouched = 1.0, None, True
+
+    def now(self, identity: GlobalId) -> GlobalId:
+        """Return who somebody has turned out to be, who may be remembered no more."""
+        return identity if identity in self else self.ledger.became(identity)
+
+    def tell_apart(self, one: GlobalId, other: GlobalId) -> None:
+        """Note of two who are remembered that they are two: somebody who knows says so."""
+        if one in self and other in self:
+            self.told_apart.add(frozenset((one, other)))
+
+    def are_two(self, one: GlobalId, other: GlobalId) -> bool:
+        """Say whether somebody who knows has said that these are two."""
+        return frozenset((one, other)) in self.told_apart
+
+    def held(self, identity: GlobalId) -> bool:
+        """Say whether a target or a track has the identity now."""
+        return identity in self.of_target.values() or any(i == identity for i, _ in self.of_track.values())
 
     def forget(self, now: float, tracks_after_s: float) -> None:
         """Drop tracks that have not been seen for so long, and identities that the gallery has forgotten."""
@@ -254,12 +193,35 @@ class People:
         self.of_target = {target: identity for target, identity in self.of_target.items() if identity not in gone}
         self.of_track = {key: entry for key, entry in self.of_track.items() if entry[0] not in gone}
 
+    def _enter_merge(self, gone: GlobalId, kept: GlobalId) -> None:
+        person = self[kept]
+        entry = MergeEntry(
+            gone=gone,
+            kept=kept,
+            since=self.begin,
+            late=self[gone],
+            late_looks=self._gallery.looks(gone),
+            looks=self._gallery.looks(kept),
+            where=person.where,
+            stays=tuple(person.stays),
+            in_sight=self.held(gone),
+            apart_from=frozenset(i for pair in self.told_apart if gone in pair for i in pair - {gone, kept}),
+        )
+        self.ledger.add(entry)
+
+    def _enter_split(self, mixed: GlobalId, apart: GlobalId) -> None:
+        fresh = not self[apart].stays and not self[apart].cameras
+        self.ledger.add(SplitEntry(mixed, apart, self.begin, fresh))
+
     def _take_over(self, old: GlobalId, new: GlobalId) -> None:
         for target in [t for t, identity in self.of_target.items() if identity == old]:
             self.rename_target(target, new)
         self.of_track = {key: (new if i == old else i, seen) for key, (i, seen) in self.of_track.items()}
 
 
-def octave(away_s: FloatArray) -> IntArray:
-    """Return the octave of each absence, (N,)."""
-    return np.clip(np.log2(np.maximum(away_s, 1.0)), 0, OCTAVES - 1).astype(np.int64)
+def _joined(stays: Iterable[Stay], more: Iterable[Stay]) -> list[Stay]:
+    """Return the newest stays of both, in order of time; one that is in both lasts as long as the longer."""
+    ends: dict[float, float] = {}
+    for begin, end in (*stays, *more):
+        ends[begin] = max(end, ends.get(begin, end))
+    return sorted(ends.items())[-MOST_STAYS:]

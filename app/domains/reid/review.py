@@ -10,7 +10,8 @@ import numpy as np
 
 from app.domains.reid.evidence import STAY_CROPS, Evidence, IdentityConfig, share
 from app.domains.reid.gallery import Gallery
-from app.domains.reid.people import OCTAVES, Claim, Lesson, People, Person, Whereabouts, octave
+from app.domains.reid.people import People
+from app.domains.reid.person import OCTAVES, Claim, Lesson, Person, Whereabouts, octave
 from app.domains.vocabulary import Correction, FloatArray, GlobalId, Split, VectorArray
 
 SETTLED = 0.95  # probability from which on an identity teaches how alike people look when they return
@@ -55,7 +56,9 @@ class Reviewer:
                 claim = claims[identity]
                 claim.review_at = now + REVIEW_GROWTH * (now - claim.at)
                 apart = supported if identity in standing else ()
-                known = [i for i in candidates if i != identity and i not in apart and self._might_be(claim, i)]
+                known = [
+                    i for i in candidates if i != identity and i not in apart and self._might_be(identity, claim, i)
+                ]
                 corrections += self._weigh(identity, (look, crops), known, begin)
         for identity in self._unlike:
             corrections += self._part(identity, supported, begin)
@@ -84,7 +87,7 @@ class Reviewer:
             same = self._gallery.recognition(identity, STAY_CROPS)
             self._evidence.stays.learn(same, self._gallery.likeness(look[None], others)[0])
             self._end_lesson(identity)
-        idle = [identity for identity in standing if not self._gallery.in_doubt(identity)]
+        idle = [i for i in standing if not self._gallery.in_doubt(i) and not self._people[i].vouched]
         if idle:
             self._taught = next((identity for identity in idle if identity > self._taught), idle[0])
             person = self._people[self._taught]
@@ -138,11 +141,14 @@ class Reviewer:
         where, at = self._people[other].where, lesson.at + TAKEN_UP_S
         return where.placed_at <= at and self._evidence.within_reach(lesson.where.xy, where, at)
 
-    def _might_be(self, claim: Claim, other: GlobalId) -> bool:
+    def _might_be(self, identity: GlobalId, claim: Claim, other: GlobalId) -> bool:
         """Say whether somebody remembered was gone when a newcomer came to the floor, and can have walked there.
 
         Until then it may be anybody whom no camera has seen at the same instant: one camera sees the feet, another not.
+        Two of whom somebody who knows has said that they are two are never joined.
         """
+        if claim.before is None and self._people.are_two(identity, other):
+            return False
         its_claim = self._people.claims.get(other)
         if other not in self._people or other in claim.beside or (its_claim is not None and its_claim.at > claim.at):
             return False
@@ -225,7 +231,7 @@ class Reviewer:
     def _never_met(self, one: GlobalId, other: GlobalId) -> bool:
         """Say whether two identities were never there together, but for moments in which one person was two targets."""
         a, b = self._people[one], self._people[other]
-        if frozenset((one, other)) in self._people.told_apart:
+        if self._people.are_two(one, other):
             return False
         first, later = (a, b) if a.where.last_seen <= b.where.last_seen else (b, a)
         if later.stays and self._evidence.has_left(first.where, later.stays[0][0]):

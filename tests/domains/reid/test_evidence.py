@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from app.domains.reid.evidence import IdentityConfig, Returns, share
-from app.domains.reid.people import OCTAVES, Person, Whereabouts, octave
+from app.domains.reid.person import OCTAVES, Person, Whereabouts, octave
 from app.domains.reid.review import gap_s
 
 ABSENT = np.eye(OCTAVES)
