@@ -280,23 +280,25 @@ def test_boxes_come_with_their_camera_and_who_it_was(history):
 
 
 def test_occupancy_is_a_mean_over_what_was_watched_and_nothing_where_nobody_watched(history):
-    for minute, person_s, watched_s, peak in ((0, 90.0, 60.0, 2), (1, 15.0, 30.0, 1), (16, 0.0, 60.0, 0)):
+    for minute, person_s, watched_s, peak in ((0, 90.0, 60.0, 2), (1, 15.0, 30.0, 1), (6, 0.0, 60.0, 0)):
         sums = {"person_s": person_s, "watched_s": watched_s, "observed_s": watched_s / 2, "peak": peak}
         history.rollup(TILL, 60.0 * minute, entered=minute, gone=1, distance_m=person_s / 3, **sums)
-    series = history.ask("occupancy", TILL, Period(T0, T0 + 2700.0), 900.0)
-    assert series.at.tolist() == [T0, T0 + 900.0, T0 + 1800.0]
+    series = history.ask("occupancy", TILL, Period(T0, T0 + 900.0), 300.0)
+    assert series.at.tolist() == [T0, T0 + 300.0, T0 + 600.0]
     assert series.mean.tolist() == pytest.approx([105.0 / 90.0, 0.0, np.nan], nan_ok=True)
     assert series.peak.tolist() == pytest.approx([2, 0, np.nan], nan_ok=True)
-    assert series.entered.tolist() == pytest.approx([1, 16, np.nan], nan_ok=True)
+    assert series.entered.tolist() == pytest.approx([1, 6, np.nan], nan_ok=True)
     assert series.left.tolist() == pytest.approx([2, 1, np.nan], nan_ok=True)
     assert series.speed.tolist() == pytest.approx([1 / 3, np.nan, np.nan], nan_ok=True)
-    assert series.observed.tolist() == pytest.approx([45.0 / 900.0, 30.0 / 900.0, 0.0])
+    assert series.observed.tolist() == pytest.approx([45.0 / 300.0, 30.0 / 300.0, 0.0])
 
 
-def test_hours_are_read_where_a_period_has_them_and_minutes_at_its_ends(history):
+def test_the_longest_steps_are_read_that_a_period_and_its_buckets_have(history):
     """Each row has a weight of its own, so that the sum tells which were read."""
     for minute in range(240):
         history.rollup(TILL, 60.0 * minute, entered=1, watched_s=60.0, observed_s=60.0)
+    for quarter in range(16):
+        history.rollup(TILL, 900.0 * quarter, step=900, entered=100, watched_s=900.0, observed_s=900.0)
     for hour in range(4):
         history.rollup(TILL, HOUR * hour, step=3600, entered=1000, watched_s=HOUR, observed_s=HOUR)
     for since, until, entered in (
@@ -309,10 +311,16 @@ def test_hours_are_read_where_a_period_has_them_and_minutes_at_its_ends(history)
     ):
         board = history.ask("dashboard", TILL, Period(T0 + since, T0 + until))
         assert board.entered == entered
-    hourly = history.ask("occupancy", TILL, Period(T0, T0 + 4 * HOUR), 2 * HOUR)
-    assert hourly.entered.tolist() == [2000.0, 2000.0]
-    off_the_hour = history.ask("occupancy", TILL, Period(T0 + 1800.0, T0 + 1800.0 + 2 * HOUR), HOUR)
-    assert off_the_hour.entered.tolist() == [60.0, 60.0]
+    for since, bucket_s, entered in (
+        (0.0, 2 * HOUR, 2000.0),
+        (1800.0, HOUR, 400.0),
+        (0.0, 1800.0, 200.0),
+        (900.0, 900.0, 100.0),
+        (300.0, 900.0, 15.0),
+        (0.0, 300.0, 5.0),
+    ):
+        series = history.ask("occupancy", TILL, Period(T0 + since, T0 + since + 2 * bucket_s), bucket_s)
+        assert series.entered.tolist() == [entered, entered]
 
 
 def test_quality_tells_what_was_seen_how_sharply_and_how_surely(history):
