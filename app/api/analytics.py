@@ -33,7 +33,7 @@ from app.api.figures import (
 )
 from app.api.floor_hub import FloorHub
 from app.api.permissions import permission
-from app.api.places import is_line, known_place
+from app.api.places import is_line, known_place, known_places
 from app.api.route import Route
 from app.api.schemas import CountsAnswer, counts_answer
 from app.api.site import LiveSite
@@ -215,7 +215,7 @@ async def events(
     identity: Annotated[int | None, Query(description="Of one person alone.")] = None,
 ) -> EventsAnswer:
     """Return who came, left, crossed or stayed too long, what was too full, which cameras fell silent: newest first."""
-    places = [await known_place(site.archive, name) for name in place or ()]
+    places = await known_places(site.archive, place or ())
     who = None if identity is None else await known_identity(site, identity)
     found = await site.archive.events(EventFilter(period, places, kind or (), who), page)
     after = next_cursor("events", page, [(event.at, event.event_id) for event in found])

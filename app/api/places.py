@@ -126,11 +126,19 @@ async def known_place(archive: Archive, place: str | None, field: str = "place")
     Raises:
         WrongField: no such place.
     """
-    if not place:
-        return FLOOR
-    if all(version.place_id != place for version in await archive.places()):
+    return (await known_places(archive, [place or FLOOR], field))[0]
+
+
+async def known_places(archive: Archive, places: Sequence[str], field: str = "place") -> tuple[PlaceId, ...]:
+    """Return the places that a request names, as `known_place` does each; the empty name is that of the whole floor.
+
+    Raises:
+        WrongField: one of them is none.
+    """
+    drawn = {version.place_id for version in await archive.places()} if any(places) else set()
+    if not drawn.union({FLOOR}).issuperset(places):
         raise WrongField(field, "names no zone and no line of this site; GET zones lists them")
-    return PlaceId(place)
+    return tuple(PlaceId(place) for place in places)
 
 
 async def is_line(archive: Archive, place: PlaceId) -> bool:

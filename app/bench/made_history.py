@@ -10,7 +10,7 @@ from functools import partial
 from itertools import pairwise
 
 import numpy as np
-from sqlalchemy import Connection, insert
+from sqlalchemy import Connection
 
 from app.domains.analytics.coverage import Coverage
 from app.domains.analytics.places import Line, Place, PlaceId, Zone
@@ -19,8 +19,8 @@ from app.domains.vocabulary import CameraId, Correction, FloatArray, GlobalId, I
 from app.infrastructure.sql_batch import EMPTY, Batch, Columns, StateChange
 from app.infrastructure.sql_database import Database
 from app.infrastructure.sql_join import dot_rows, rows_of
-from app.infrastructure.sql_rollup import pack_cells
-from app.infrastructure.sql_schema import HEAT
+from app.infrastructure.sql_rollup import put_heat
+from app.infrastructure.sql_ways import pack_ways
 from app.infrastructure.sql_write import Run, Start, begin, write
 from app.orchestration.floor_record import FloorRecord, Piece
 
@@ -112,6 +112,7 @@ def fill(database: Database, scale: Scale, tell: Callable[[str], None]) -> str:
                 database.write(partial(_pack, site_id=run.site_id, batch=batch))
                 kept = replace(kept, heat=EMPTY["heat"])
             database.write(partial(write, batch=kept))
+            database.write(pack_ways)
         tell(f"day {day + 1} of {scale.days}")
     return "made"
 
@@ -251,10 +252,12 @@ def _load(run: Run, since: float, boxes: int) -> Columns:
 
 
 def _pack(connection: Connection, site_id: int, batch: Batch) -> None:
-    """Enter the heat of an hour as the writer does once it is over."""
-    at = float(batch.instants["at"][0])
-    cells = pack_cells(batch.heat["cell"], batch.heat["seconds"])
-    connection.execute(insert(HEAT), {"site_id": site_id, "at": at, "cells": cells})
+    """Enter the heat of an hour as the writer does once it is over; some of it may belong to the one before."""
+    heat = batch.heat
+    hours = heat["at"] - heat["at"] % HOUR_S
+    for hour in np.unique(hours).tolist():
+        at, cell, seconds = (heat[name][hours == hour] for name in ("at", "cell", "seconds"))
+        put_heat(connection, site_id, hour, at, cell, seconds)
 
 
 def _footprints(cameras: int) -> list[FloatArray]:

@@ -40,6 +40,7 @@ APPEARANCES: Columns = {
     "begun": np.empty(0),
     "ended": np.empty(0),
 }
+DOT_DECIMALS = 4  # of metres and certainty: a tenth of a millimetre is a thousandth of how sharply anybody is seen
 INSTANTS: Columns = {"at": np.empty(0)}
 FOOTAGE: Columns = {"camera_id": np.empty(0, np.int64), "begun": np.empty(0), "ended": np.empty(0)}
 LOAD: Columns = {  # to be added to what is there

@@ -14,8 +14,9 @@ from app.domains.analytics.figures import Period
 from app.domains.vocabulary import NO_ID, CameraId, FloatArray, GlobalId, IntArray
 from app.infrastructure.sql_columns import Seconds, fetch, floats, integers
 from app.infrastructure.sql_corrections import of_site
-from app.infrastructure.sql_people import corrections_within, identity_of, pieces_of
+from app.infrastructure.sql_people import Piece, corrections_within, identity_of, pieces_of
 from app.infrastructure.sql_schema import CAMERAS, DOTS, POINTS
+from app.infrastructure.sql_ways import read_ways
 from app.orchestration.archive import Boxes, Dots
 
 PART = 50_000  # rows of a part at most, but for those of its last instant
@@ -41,13 +42,14 @@ def read_dots_of(connection: Connection, site_id: int, period: Period, asked: Gl
     identity = identity_of(connection, site_id, asked)
     pieces = [] if identity is None else pieces_of(connection, site_id, identity, period)
     until = min(pieces[0].since + PART_S, period.until) if pieces else period.until
-    dots = DOTS.c
+    ways: dict[tuple[int, int], list[FloatArray]] = {}
+    if pieces and identity is not None:
+        ways = read_ways(connection, site_id, identity, Period(pieces[0].since, until))
     rows = [np.empty((0, 5))]
     for piece in (piece for piece in pieces if piece.since < until):
-        mine = dots.run_id == piece.run_id, dots.person == piece.person
-        within = dots.at >= piece.since, dots.at < min(piece.until, until)
-        query = select(Seconds(dots.at), dots.x, dots.y, dots.sigma, dots.certainty).where(*mine, *within)
-        table = np.stack([floats(column) for column in fetch(connection, query)], axis=1)
+        own = [*ways.get((piece.run_id, piece.person), ()), *_not_packed(connection, piece, until)]
+        table = np.concatenate([np.empty((0, 5)), *own])
+        table = table[(table[:, 0] >= piece.since) & (table[:, 0] < min(piece.until, until))]
         if piece.certainty is not None:
             table[:, 4] = piece.certainty
         rows.append(table)
@@ -86,6 +88,18 @@ def read_boxes(
         xy=table[:, 6:8],
     )
     return boxes, after
+
+
+def _not_packed(connection: Connection, piece: Piece, until: float) -> list[FloatArray]:
+    """Return the dots (N, 5) of a piece, up to an instant, that are in no way yet."""
+    dots = DOTS.c
+    since = piece.since if piece.ways_until is None else max(piece.since, piece.ways_until)
+    if since >= min(piece.until, until) or since > piece.last_seen:
+        return []
+    mine = dots.run_id == piece.run_id, dots.person == piece.person
+    within = dots.at >= since, dots.at < min(piece.until, until)
+    query = select(Seconds(dots.at), dots.x, dots.y, dots.sigma, dots.certainty).where(*mine, *within)
+    return [np.stack([floats(column) for column in fetch(connection, query)], axis=1)]
 
 
 def _part(

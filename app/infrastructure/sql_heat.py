@@ -1,4 +1,4 @@
-"""Where people were, from hours that are packed, minutes that are not yet, and dots where a period cuts an hour.
+"""Where people were, from hours and minutes that are packed or not yet, and from dots where a period cuts a minute.
 
 Runs on SQLite and on PostgreSQL.
 """
@@ -16,8 +16,8 @@ from app.domains.vocabulary import FloatArray, GlobalId, IntArray
 from app.infrastructure.sql_columns import Seconds, fetch, floats, integers
 from app.infrastructure.sql_corrections import runs_of
 from app.infrastructure.sql_dots import read_dots, read_dots_of
-from app.infrastructure.sql_rollup import HOUR_S, unpack_cells
-from app.infrastructure.sql_schema import HEAT, HEAT_CELLS, INSTANTS
+from app.infrastructure.sql_rollup import HOUR_S, MINUTE_S, unpack_cells, unpack_minutes
+from app.infrastructure.sql_schema import HEAT, HEAT_CELLS, HEAT_MINUTES, INSTANTS
 from app.orchestration.archive import Dots
 
 RULES = WatchConfig()  # by which the watch counts time
@@ -63,14 +63,31 @@ def _fresh(connection: Connection, site_id: int, period: Period) -> Cells:
 
 
 def _ragged(connection: Connection, site_id: int, period: Period) -> Cells:
-    """Return a part of an hour; of one that is packed, from its dots."""
+    """Return a part of an hour: whole minutes from what is packed or not packed yet, cut ones from dots."""
     if period.since >= period.until:
         return _joined([])
     hour = np.floor(period.since / HOUR_S) * HOUR_S
+    begin, end = np.ceil(period.since / MINUTE_S) * MINUTE_S, np.floor(period.until / MINUTE_S) * MINUTE_S
+    cut = [Period(period.since, begin), Period(end, period.until)] if begin <= end else [period]
+    minutes = _joined([])
+    if begin < end:
+        at_hour = HEAT_MINUTES.c.site_id == site_id, HEAT_MINUTES.c.at == hour
+        packed = connection.execute(select(HEAT_MINUTES.c.cells).where(*at_hour)).scalar()
+        if packed is not None:
+            minute, cell, seconds = unpack_minutes(packed)
+            wanted = (hour + MINUTE_S * minute >= begin) & (hour + MINUTE_S * minute < end)
+            minutes = cell[wanted], seconds[wanted]
+        elif _is_packed(connection, site_id, hour):  # its minutes are too old to be kept
+            cut = [period]
+        else:
+            minutes = _fresh(connection, site_id, Period(begin, end))
+    read, instants = partial(read_dots, connection, site_id), partial(_instants, connection, site_id)
+    return _joined([minutes, *(_of_dots(read, instants, part) for part in cut if part.seconds > 0)])
+
+
+def _is_packed(connection: Connection, site_id: int, hour: float) -> bool:
     packed = select(HEAT.c.at).where(HEAT.c.site_id == site_id, HEAT.c.at == hour)
-    if connection.execute(packed).first() is None:
-        return _fresh(connection, site_id, period)
-    return _of_dots(partial(read_dots, connection, site_id), partial(_instants, connection, site_id), period)
+    return connection.execute(packed).first() is not None
 
 
 def _of_dots(read: Read, instants: Callable[[Period], FloatArray], period: Period) -> Cells:

@@ -21,6 +21,7 @@ from app.domains.vocabulary import (
 from app.infrastructure.result_files import largest_sigma
 from app.infrastructure.sql_batch import (
     APPEARANCES,
+    DOT_DECIMALS,
     DOTS,
     FOOTAGE,
     HEAT,
@@ -81,6 +82,7 @@ class Batches:
             self._points(sightings) for update in updates for sightings in update.sightings if len(sightings.tracks)
         ]
         dots = _joined([self._dots(update) for update in updates if len(update.floor)], DOTS)
+        dots |= {name: dots[name].round(DOT_DECIMALS) for name in ("x", "y", "sigma", "certainty")}
         instants = np.array([moment(update.captured_at) for update in updates], np.float64)
         corrections = tuple((moment(u.captured_at), _to_the_microsecond(c)) for u in updates for c in u.corrections)
         footage, running = self._run(updates)

@@ -13,10 +13,11 @@ from app.domains.analytics.figures import OccupancySeries, Period, Quality
 from app.domains.analytics.places import PlaceId
 from app.domains.vocabulary import CameraId, FloatArray
 from app.infrastructure.sql_columns import Bucket, Seconds, fetch, floats
-from app.infrastructure.sql_rollup import HOUR_S, MINUTE_S
+from app.infrastructure.sql_rollup import HOUR_S, MINUTE_S, QUARTER_S
 from app.infrastructure.sql_schema import OCCUPANCY
 
 SUMS = ("watched_s", "observed_s", "person_s", "distance_m", "sigma_s", "certainty_s", "entered", "gone")
+STEPS_S = (HOUR_S, QUARTER_S)  # of the roll-up, those of fewer rows first; else minutes
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +66,7 @@ def read_occupancy(
 ) -> dict[str, FloatArray]:
     """Return the sums of each bucket of a period, and `peak`; all 0 where nothing is known."""
     rollup = OCCUPANCY.c
-    step = HOUR_S if bucket_s % HOUR_S == 0 and period.since % HOUR_S == 0 else MINUTE_S
+    step = next((s for s in STEPS_S if bucket_s % s == 0 and period.since % s == 0), MINUTE_S)
     bucket = Bucket(rollup.at, literal(bucket_s, Double()), literal(period.since, Double()))
     mine = rollup.site_id == site_id, rollup.place == place, rollup.step == step
     within_period = rollup.at >= period.since, rollup.at < period.until

@@ -30,7 +30,7 @@ from app.domains.vocabulary import CameraId, GlobalId
 from app.infrastructure.sql_batch import VISIT_GAP_S
 from app.infrastructure.sql_columns import Seconds, fetch, floats
 from app.infrastructure.sql_corrections import of_site, runs_of
-from app.infrastructure.sql_schema import APPEARANCES, CAMERAS, SPANS, TAGS
+from app.infrastructure.sql_schema import APPEARANCES, CAMERAS, RUNS, SPANS, TAGS
 from app.orchestration.archive import IdentitySummary, Page
 from app.orchestration.ports import Visit
 
@@ -40,6 +40,7 @@ class Piece:
     """What was reported in one run under one id, between two instants, and has turned out to be one person.
 
     Attributes:
+        ways_until: capture time up to which the run's dots are packed into ways; None where none are.
         certainty: of the correction that says so; None where the reported one stands.
     """
 
@@ -48,6 +49,7 @@ class Piece:
     since: float
     until: float
     last_seen: float
+    ways_until: float | None
     certainty: float | None
 
 
@@ -69,7 +71,8 @@ def pieces_of(connection: Connection, site_id: int, identity: GlobalId, period: 
     mine = spans.identity == identity, of_site(spans.run_id, site_id)
     seen = spans.first_seen < period.until, spans.last_seen >= period.since
     columns = spans.run_id, spans.person, spans.first_seen, spans.last_seen, spans.until, spans.certainty
-    rows = connection.execute(select(*columns).where(*mine, *seen).order_by(spans.first_seen, spans.person))
+    query = select(*columns, RUNS.c.ways_until).join(RUNS, RUNS.c.id == spans.run_id).where(*mine, *seen)
+    rows = connection.execute(query.order_by(spans.first_seen, spans.person))
     pieces = [
         Piece(
             row.run_id,
@@ -77,6 +80,7 @@ def pieces_of(connection: Connection, site_id: int, identity: GlobalId, period: 
             max(row.first_seen, period.since),
             min(row.until, period.until),
             row.last_seen,
+            row.ways_until,
             row.certainty,
         )
         for row in rows

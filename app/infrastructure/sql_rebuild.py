@@ -35,7 +35,7 @@ from app.infrastructure.sql_replay import (
     redraws,
 )
 from app.infrastructure.sql_rollup import HOUR_S, MINUTE_S, add_events, add_heat, add_occupancy, pack_heat, put_stays
-from app.infrastructure.sql_schema import EVENTS, HEAT, HEAT_CELLS, OCCUPANCY, PLACES, SITES, STAYS
+from app.infrastructure.sql_schema import EVENTS, HEAT, HEAT_CELLS, HEAT_MINUTES, OCCUPANCY, PLACES, SITES, STAYS
 from app.orchestration.floor_record import FloorRecord, Found
 
 T = TypeVar("T")
@@ -285,7 +285,7 @@ def _replace(connection: Connection, planned: Plan, hour: float, watchers: Seque
         mine = table.c.site_id == planned.site_id
         connection.execute(delete(table).where(mine, *_within(planned, table, table.c.at, hour)))
     if planned.place is None:
-        for table in (HEAT, HEAT_CELLS):
+        for table in (HEAT, HEAT_MINUTES, HEAT_CELLS):
             within = table.c.site_id == planned.site_id, table.c.at >= hour, table.c.at < end
             connection.execute(delete(table).where(*within))
     for watcher in watchers:

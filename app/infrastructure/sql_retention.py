@@ -16,6 +16,7 @@ from app.infrastructure.sql_schema import (
     FOOTAGE,
     HEAT,
     HEAT_CELLS,
+    HEAT_MINUTES,
     IDENTITIES,
     INSTANTS,
     OCCUPANCY,
@@ -23,8 +24,10 @@ from app.infrastructure.sql_schema import (
     SITES,
     SPANS,
     STAYS,
+    WAYS,
 )
 from app.infrastructure.sql_timescale import hypertables
+from app.infrastructure.sql_ways import WAY_S, pack_ways
 
 DAY_S = 86_400.0
 
@@ -36,8 +39,8 @@ class Retention:
     points_s: float = 2 * DAY_S  # boxes: most of the bytes
     dots_s: float = 90 * DAY_S
     events_s: float = 365 * DAY_S  # visits, stays, identities, events, states
-    minutes_s: float = 90 * DAY_S  # sums over minutes
-    hours_s: float = 3 * 365 * DAY_S  # sums over hours, and heat maps
+    minutes_s: float = 90 * DAY_S  # sums over minutes, and heat maps that may cut hours
+    hours_s: float = 3 * 365 * DAY_S  # sums over quarters and hours, and heat maps of whole hours
 
     def before(self, now: float) -> "Retention":
         """Return the capture times before which rows of each class are too old at an instant."""
@@ -45,7 +48,8 @@ class Retention:
 
 
 def tidy(connection: Connection, now: float, keep: Retention) -> None:
-    """Pack the heat of hours that are over, and remove what is too old, at a capture time."""
+    """Pack the heat of hours and the ways of times that are over, and remove what is too old, at a capture time."""
+    pack_ways(connection)
     for site_id in connection.execute(select(SITES.c.id)).scalars().all():
         pack_heat(connection, site_id, now - now % HOUR_S)
     prune(connection, keep.before(now))
@@ -77,6 +81,7 @@ def _old_rows(before: Retention) -> Iterator[tuple[Table, ColumnElement[bool]]]:
     )
     yield POINTS, POINTS.c.at < before.points_s
     yield DOTS, DOTS.c.at < before.dots_s
+    yield WAYS, WAYS.c.at < before.dots_s - WAY_S
     yield INSTANTS, INSTANTS.c.at < before.dots_s
     yield EVENTS, EVENTS.c.at < before.events_s
     yield STAYS, STAYS.c.ended < before.events_s
@@ -91,6 +96,7 @@ def _old_sums(before: Retention) -> Iterator[tuple[Table, ColumnElement[bool]]]:
     """Yield tables of sums, with which rows are too old."""
     for table in (OCCUPANCY, CAMERA_LOAD):
         yield table, (table.c.step == MINUTE_S) & (table.c.at < before.minutes_s)
-        yield table, (table.c.step == HOUR_S) & (table.c.at < before.hours_s)
+        yield table, (table.c.step > MINUTE_S) & (table.c.at < before.hours_s)
+    yield HEAT_MINUTES, HEAT_MINUTES.c.at < before.minutes_s
     yield HEAT, HEAT.c.at < before.hours_s
     yield HEAT_CELLS, HEAT_CELLS.c.at < before.hours_s

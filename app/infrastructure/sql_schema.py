@@ -119,6 +119,7 @@ RUNS = Table(
     Column("last_id", BigInteger, nullable=False, server_default=text("0")),  # the largest id of a person so far
     Column("ended", Instant),  # capture time of that batch's last update; NULL before the first
     Column("bounds", Text),  # JSON, x_min, y_min, x_max and y_max of the floor; NULL without floor
+    Column("ways_until", Instant),  # capture time up to which its dots are in `ways`, too; NULL before the first are
 )
 INSTANTS = Table(  # capture times of a run's updates, also of those in which nobody was on the floor
     "instants",
@@ -230,7 +231,8 @@ TAGS = Table(  # what operators say about identities, such as staff
     Column("tag", Text, primary_key=True),
 )
 # Tables without a rowid lie in the order of their key, by which alone their rows are looked up and added to.
-# Roll-ups: sums over minutes (step 60) and hours (step 3600), which every batch adds to in its own transaction.
+# Roll-ups: sums over minutes (step 60), quarters (900) and hours (3600), which every batch adds to in its own
+# transaction; of cameras over minutes and hours.
 OCCUPANCY = Table(
     "occupancy",
     METADATA,
@@ -249,8 +251,16 @@ OCCUPANCY = Table(
     Column("gone", Integer, nullable=False),
     sqlite_with_rowid=False,
 )
-HEAT = Table(  # person-seconds by cells of the floor: of the hour that goes on cell by cell, of those before packed
+# Person-seconds by cells of the floor: of the hour that goes on cell by cell, of those before packed.
+HEAT = Table(
     "heat",
+    METADATA,
+    Column("site_id", Integer, primary_key=True, autoincrement=False),
+    Column("at", Instant, primary_key=True),  # begin of the hour
+    Column("cells", LargeBinary, nullable=False),
+)
+HEAT_MINUTES = Table(  # the same hours minute by minute, for periods that cut them
+    "heat_minutes",
     METADATA,
     Column("site_id", Integer, primary_key=True, autoincrement=False),
     Column("at", Instant, primary_key=True),  # begin of the hour
@@ -306,6 +316,14 @@ DOTS = Table(  # one a person and instant
     Column("sigma", REAL, nullable=False),
     Column("certainty", REAL, nullable=False),
     Index(None, "run_id", "person", "at"),
+)
+WAYS = Table(  # the same dots once more, those of a person and five minutes together in one row
+    "ways",
+    METADATA,
+    Column("run_id", Integer, primary_key=True, autoincrement=False),
+    Column("person", BigInteger, primary_key=True, autoincrement=False),
+    Column("at", Instant, primary_key=True, index=True),  # begin of the five minutes
+    Column("dots", LargeBinary, nullable=False),
 )
 
 

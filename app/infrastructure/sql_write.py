@@ -43,6 +43,7 @@ from app.infrastructure.sql_schema import (
     SPANS,
     STAYS,
 )
+from app.infrastructure.sql_ways import unpack_ways
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +129,8 @@ def write(connection: Connection, batch: Batch) -> bool:
     _visit(connection, batch.run_id, batch.appearances)
     insert_columns(connection, POINTS, batch.points)
     insert_columns(connection, DOTS, batch.dots)
+    if found.ways_until is not None and len(batch.dots["at"]) and batch.dots["at"][0] < found.ways_until:
+        unpack_ways(connection, batch.run_id, float(batch.dots["at"][0]))
     for at, correction in batch.corrections:
         correct(connection, batch.run_id, at, correction)
     for change in batch.states:

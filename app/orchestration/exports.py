@@ -125,17 +125,21 @@ class Exports(JobQueue[ExportJob]):
         return await self.enqueue(job)
 
     async def stream(self, order: Order) -> AsyncIterator[bytes]:
-        """Yield an export that is written nowhere; the first piece comes at once.
+        """Yield an export that is written nowhere; the first piece comes with what was read first.
 
         Raises:
             JobRefused: this cannot be written in that format.
             StoreError: the history cannot be read.
         """
         encoding = self._files.encoding(order)
-        yield encoding.begin()
+        head: bytes | None = encoding.begin()
         for part in order.slices():
             async for table in rows_of(self._archive, order, part):
-                yield await asyncio.to_thread(encoding.rows, table)
+                yield (head or b"") + await asyncio.to_thread(encoding.rows, table)
+                head = None
+            if head is not None:  # the slice has no rows, and could be read
+                yield head
+                head = None
         yield encoding.end()
 
     async def _work(self, job: ExportJob) -> AsyncGenerator[ExportJob, None]:

@@ -49,6 +49,13 @@ def upgrade() -> None:
         sqlite_with_rowid=False,
     )
     op.create_table(
+        "heat_minutes",
+        sa.Column("site_id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("at", INSTANT, nullable=False),
+        sa.Column("cells", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("site_id", "at", name="heat_minutes_pkey"),
+    )
+    op.create_table(
         "instants",
         sa.Column("run_id", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("at", INSTANT, nullable=False),
@@ -113,6 +120,15 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["run_id"], ["runs.id"], name="tags_run_id_fkey"),
         sa.PrimaryKeyConstraint("run_id", "identity", "tag", name="tags_pkey"),
     )
+    op.create_table(
+        "ways",
+        sa.Column("run_id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("person", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("at", INSTANT, nullable=False),
+        sa.Column("dots", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("run_id", "person", "at", name="ways_pkey"),
+    )
+    op.create_index("ways_at", "ways", ["at"], unique=False)
     op.add_column("events", sa.Column("people", sa.Integer(), nullable=True))
     op.add_column("events", sa.Column("camera_id", sa.Integer(), nullable=True))
     op.create_index("events_site_id_at", "events", ["site_id", "at"], unique=False)
@@ -122,6 +138,7 @@ def upgrade() -> None:
     op.execute("UPDATE runs SET last_id = coalesce((SELECT max(person) FROM identities WHERE run_id = runs.id), 0)")
     op.create_index("events_person_at", "events", ["person", "at"], unique=False)
     op.add_column("runs", sa.Column("ended", INSTANT, nullable=True))
+    op.add_column("runs", sa.Column("ways_until", INSTANT, nullable=True))
     op.drop_index("spans_run_id_identity", "spans")
     op.drop_index("spans_run_id_last_seen", "spans")
     op.create_index("spans_identity", "spans", ["identity"], unique=False)

@@ -155,6 +155,7 @@ class StagedRebuilder:
     def __init__(self, hours=3):
         self.hours, self.planned, self.gate, self.fault, self.stopped = hours, [], threading.Semaphore(0), None, False
         self.ready_at, self._begin = -np.inf, 0.0
+        self.waits = threading.Event()
 
     def plan(self, place, period, _now):
         self.planned.append((place, period.since, period.until))
@@ -166,6 +167,7 @@ class StagedRebuilder:
 
     def slices(self):
         while self.hours:
+            self.waits.set()
             assert self.gate.acquire(timeout=5.0)
             if self.fault is not None:
                 raise self.fault

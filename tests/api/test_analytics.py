@@ -11,7 +11,7 @@ from stage import Stage, served
 from app.api.application import build_api
 from app.api.permissions import NAMES, permissions_of
 from app.domains.analytics.figures import EventKind, Period
-from app.domains.analytics.places import PlaceId, PlaceVersion
+from app.domains.analytics.places import FLOOR, PlaceId, PlaceVersion
 
 SITE = "/api/v1/sites/shop"
 HOUR = "since=2026-01-01T12:00:00Z&until=2026-01-01T13:00:00Z"
@@ -158,6 +158,14 @@ def test_events_are_chosen_by_kind_and_place(client, archive):
     assert archive.asked[-1][1].kinds == [EventKind.EXIT, EventKind.CROSS]
 
 
+def test_events_of_several_places_take_one_look_at_the_places(client, archive):
+    archive.asked.clear()
+    page = client.get(f"{SITE}/events?{HOUR}&place=till&place=door&place=").json()
+    assert len(page["events"]) == 7
+    assert [question[0] for question in archive.asked] == ["places", "events"]
+    assert archive.asked[-1][1].places == ("till", "door", FLOOR)
+
+
 def test_a_page_that_is_full_to_the_last_event_has_an_empty_one_behind(client):
     page = client.get(f"{SITE}/events?{HOUR}&limit=7").json()
     assert client.get(f"{SITE}/events?{HOUR}&limit=7&cursor={page['next']}").json() == {"events": [], "next": None}
@@ -192,6 +200,7 @@ def test_uptime_tells_each_cameras_states(client):
         (f"heatmap?{HOUR}&cell_m=nan", "cell_m", "less than or equal to 10"),
         (f"heatmap?{HOUR}&cell_m=1e-9", "cell_m", "no multiple"),
         ("heatmap?since=2024-01-01T00:00:00Z&until=2026-01-01T00:00:00Z", "since", "more than a year"),
+        (f"events?{HOUR}&place=till&place=nowhere", "place", "names no zone"),
         (f"events?{HOUR}&kind=party", "kind.0", "Input should be"),
         (f"events?{HOUR}&limit=1001", "limit", "less than or equal to 1000"),
         (f"events?{HOUR}&cursor=WyJldmVudHMiLCAx", "cursor", "none that was given out"),

@@ -247,6 +247,16 @@ def test_a_history_that_cannot_be_read_fails_the_job_and_it_can_be_resumed(clien
     assert finished(client, job)["rows"] == 4800
 
 
+@pytest.mark.parametrize("text", ["csv", "jsonl", "parquet"])
+@pytest.mark.parametrize("what", ["dots", "stays", "occupancy"])
+def test_a_history_that_cannot_be_read_is_told_before_an_export_at_once_begins(client, stage, what, text):
+    stage.archive.broken = True
+    answer = client.get(f"{SITE}/export?what={what}&format={text}&since={NOON}&until={NOON + 600}")
+    assert answer.status_code == 503
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert "secret" not in answer.text
+
+
 @pytest.mark.parametrize(
     ("change", "status", "detail"),
     [

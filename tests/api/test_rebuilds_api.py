@@ -66,7 +66,7 @@ def test_without_place_and_period_all_that_is_kept_is_made_anew(client, stage):
 
 def test_one_that_is_stopped_goes_on_behind_the_last_hour(client, stage):
     address = begun(client)
-    until(client, address, lambda job: job["state"] == "running")
+    assert stage.rebuilder.waits.wait(5.0)
     assert client.send("DELETE", address).status_code == 204
     stage.rebuilder.gate.release()
     assert until(client, address, lambda job: job["state"] == "cancelled")["progress"] == 0.3333

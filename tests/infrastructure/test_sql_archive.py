@@ -4,128 +4,26 @@ import asyncio
 
 import numpy as np
 import pytest
-from databases import KINDS
-from sqlalchemy import delete, event, insert
+from sqlalchemy import event
+from written_history import DAY, DOOR, EVER, HOUR, T0, TILL
 
 from app.domains.analytics.figures import Ending, EventKind, Period
 from app.domains.analytics.heat import cell_of
 from app.domains.analytics.places import FLOOR, Line, PlaceId, Zone
 from app.domains.vocabulary import NO_ID, CameraId, GlobalId, Merge, Split
 from app.errors import StoreError
-from app.infrastructure import sql_dots, sql_schema
+from app.infrastructure import sql_dots
 from app.infrastructure.sql_archive import SQLArchive
 from app.infrastructure.sql_copy import insert_columns
-from app.infrastructure.sql_database import open_database
-from app.infrastructure.sql_revision import upgrade
-from app.infrastructure.sql_rollup import pack_cells
-from app.orchestration.archive import Archive, EventFilter, Page
+from app.infrastructure.sql_rollup import pack_cells, put_heat
+from app.infrastructure.sql_schema import POINTS
+from app.orchestration.archive import EventFilter, Page
 
-T0 = 1_767_261_600.0  # 2026-01-01T10:00:00Z, a whole hour
-HOUR, DAY = 3600.0, 86_400.0
-EVER = Period(T0 - DAY, T0 + 30 * DAY)
-DOOR, TILL = PlaceId("door"), PlaceId("till")
 MANY = Page(100)
 
 
 def people(*ids):
     return [GlobalId(one) for one in ids]
-
-
-class History:
-    """A database that rows are put into."""
-
-    def __init__(self, address):
-        self.database = open_database(address)
-        self.database.write(upgrade)
-
-    def begin_anew(self):
-        """Empty the tables, which takes a hundredth of the time that a new database does."""
-
-        def empty(connection):
-            for table in reversed(sql_schema.METADATA.sorted_tables):
-                connection.execute(delete(table))
-
-        self.database.write(empty)
-        self.add("sites", {"id": 1, "name": "shop"}, {"id": 2, "name": "elsewhere"})
-        self.add("cameras", *({"id": i, "site_id": 1, "name": name} for i, name in enumerate("ab", 1)))
-        self.run(1, 0.0, 2 * HOUR)
-        self.archive: Archive = SQLArchive(self.database, "shop")
-
-    def add(self, table, *rows):
-        into = insert(sql_schema.METADATA.tables[table])
-        self.database.write(lambda connection: connection.execute(into, list(rows)))
-
-    def run(self, run_id, begun, ended, site_id=1):
-        self.add("runs", {"id": run_id, "site_id": site_id, "begun": T0 + begun, "batch": 1, "ended": T0 + ended})
-
-    def seen(self, person, first, last, run_id=1):
-        """Enter an id that was reported from one instant to another."""
-        self.add("identities", {"run_id": run_id, "person": person, "first_seen": T0 + first})
-        row = {"run_id": run_id, "person": person, "since": -np.inf, "until": np.inf, "identity": person}
-        self.add("spans", {**row, "first_seen": T0 + first, "last_seen": T0 + last})
-
-    def dots(self, person, instants, xy=(1.0, 2.0), run_id=1, sigma=0.1):
-        n = len(instants)
-        columns = {"at": T0 + np.array(instants, dtype=float), "run_id": np.full(n, run_id)}
-        columns |= {"person": np.full(n, person)}
-        columns |= {"x": np.full(n, float(xy[0])), "y": np.full(n, float(xy[1]))}
-        columns |= {"sigma": np.full(n, sigma), "certainty": np.full(n, 0.5)}
-        types = {"run_id": np.int32, "sigma": np.float32, "certainty": np.float32}
-        columns = {name: column.astype(types.get(name, column.dtype)) for name, column in columns.items()}
-        self.database.write(lambda connection: insert_columns(connection, sql_schema.DOTS, columns))
-
-    def walked(self, person, first, last, run_id=1, **more):
-        """Enter somebody with two dots a second."""
-        self.seen(person, first, last, run_id)
-        self.dots(person, np.arange(first, last + 0.25, 0.5), run_id=run_id, **more)
-
-    def stay(self, place, person, begun, ended, ending="left", run_id=1):
-        row = {"run_id": run_id, "place": place, "person": person, "begun": T0 + begun, "ended": T0 + ended}
-        self.add("stays", {**row, "place_version": 1, "ending": ending})
-
-    def rollup(self, place, at, step=60, **sums):
-        row = dict.fromkeys(("watched_s", "observed_s", "person_s", "distance_m", "sigma_s", "certainty_s"), 0.0)
-        row |= dict.fromkeys(("peak", "entered", "gone"), 0)
-        self.add("occupancy", {"site_id": 1, "place": place, "step": step, "at": T0 + at, **row, **sums})
-
-    def event(self, number, at, kind, person=None, place=DOOR, **more):
-        row = {"id": number, "site_id": 1, "run_id": 1, "at": T0 + at, "place": place, "place_version": 1}
-        unknown = dict.fromkeys(("inwards", "dwell_s", "people", "camera_id"))
-        self.add("events", {**row, "kind": str(kind), "person": person, **unknown, **more})
-
-    def ask(self, question, *args, **more):
-        return asyncio.run(getattr(self.archive, question)(*args, **more))
-
-    def parts(self, question, *args, **more):
-        async def all_of():
-            return [part async for part in getattr(self.archive, question)(*args, **more)]
-
-        return asyncio.run(all_of())
-
-
-@pytest.fixture(scope="module", params=KINDS)
-def made(request, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("history")
-    sqlite = request.param == "sqlite"
-    made = History(
-        f"sqlite:///{folder / 'h.sqlite'}" if sqlite else request.getfixturevalue("postgres").make("archive")
-    )
-    yield made
-    made.database.close()
-
-
-@pytest.fixture
-def history(made):
-    made.begin_anew()
-    return made
-
-
-@pytest.fixture
-def in_sqlite(tmp_path):
-    made = History(f"sqlite:///{tmp_path / 'history.sqlite'}")
-    made.begin_anew()
-    yield made
-    made.database.close()
 
 
 def test_an_empty_history_says_nothing_and_makes_nothing_up(history):
@@ -264,7 +162,7 @@ def test_boxes_come_with_their_camera_and_who_it_was(history):
     columns |= {"at": T0 + np.array([1.0, 0.0, 0.0, 0.0]), "run_id": np.ones(4, np.int32)}
     columns |= {"camera_id": np.array([1, 2, 1, 1], np.int32), "track": np.array([1, 1, 2, 1])}
     columns |= {"person": np.array([1, NO_ID, 2, 1])}
-    history.database.write(lambda connection: insert_columns(connection, sql_schema.POINTS, columns))
+    history.database.write(lambda connection: insert_columns(connection, POINTS, columns))
     for person in (1, 2):
         history.walked(person, 0.0, 1.0)
     history.ask("correct", Merge(GlobalId(2), GlobalId(1)), T0)
@@ -280,23 +178,25 @@ def test_boxes_come_with_their_camera_and_who_it_was(history):
 
 
 def test_occupancy_is_a_mean_over_what_was_watched_and_nothing_where_nobody_watched(history):
-    for minute, person_s, watched_s, peak in ((0, 90.0, 60.0, 2), (1, 15.0, 30.0, 1), (16, 0.0, 60.0, 0)):
+    for minute, person_s, watched_s, peak in ((0, 90.0, 60.0, 2), (1, 15.0, 30.0, 1), (6, 0.0, 60.0, 0)):
         sums = {"person_s": person_s, "watched_s": watched_s, "observed_s": watched_s / 2, "peak": peak}
         history.rollup(TILL, 60.0 * minute, entered=minute, gone=1, distance_m=person_s / 3, **sums)
-    series = history.ask("occupancy", TILL, Period(T0, T0 + 2700.0), 900.0)
-    assert series.at.tolist() == [T0, T0 + 900.0, T0 + 1800.0]
+    series = history.ask("occupancy", TILL, Period(T0, T0 + 900.0), 300.0)
+    assert series.at.tolist() == [T0, T0 + 300.0, T0 + 600.0]
     assert series.mean.tolist() == pytest.approx([105.0 / 90.0, 0.0, np.nan], nan_ok=True)
     assert series.peak.tolist() == pytest.approx([2, 0, np.nan], nan_ok=True)
-    assert series.entered.tolist() == pytest.approx([1, 16, np.nan], nan_ok=True)
+    assert series.entered.tolist() == pytest.approx([1, 6, np.nan], nan_ok=True)
     assert series.left.tolist() == pytest.approx([2, 1, np.nan], nan_ok=True)
     assert series.speed.tolist() == pytest.approx([1 / 3, np.nan, np.nan], nan_ok=True)
-    assert series.observed.tolist() == pytest.approx([45.0 / 900.0, 30.0 / 900.0, 0.0])
+    assert series.observed.tolist() == pytest.approx([45.0 / 300.0, 30.0 / 300.0, 0.0])
 
 
-def test_hours_are_read_where_a_period_has_them_and_minutes_at_its_ends(history):
+def test_the_longest_steps_are_read_that_a_period_and_its_buckets_have(history):
     """Each row has a weight of its own, so that the sum tells which were read."""
     for minute in range(240):
         history.rollup(TILL, 60.0 * minute, entered=1, watched_s=60.0, observed_s=60.0)
+    for quarter in range(16):
+        history.rollup(TILL, 900.0 * quarter, step=900, entered=100, watched_s=900.0, observed_s=900.0)
     for hour in range(4):
         history.rollup(TILL, HOUR * hour, step=3600, entered=1000, watched_s=HOUR, observed_s=HOUR)
     for since, until, entered in (
@@ -309,10 +209,16 @@ def test_hours_are_read_where_a_period_has_them_and_minutes_at_its_ends(history)
     ):
         board = history.ask("dashboard", TILL, Period(T0 + since, T0 + until))
         assert board.entered == entered
-    hourly = history.ask("occupancy", TILL, Period(T0, T0 + 4 * HOUR), 2 * HOUR)
-    assert hourly.entered.tolist() == [2000.0, 2000.0]
-    off_the_hour = history.ask("occupancy", TILL, Period(T0 + 1800.0, T0 + 1800.0 + 2 * HOUR), HOUR)
-    assert off_the_hour.entered.tolist() == [60.0, 60.0]
+    for since, bucket_s, entered in (
+        (0.0, 2 * HOUR, 2000.0),
+        (1800.0, HOUR, 400.0),
+        (0.0, 1800.0, 200.0),
+        (900.0, 900.0, 100.0),
+        (300.0, 900.0, 15.0),
+        (0.0, 300.0, 5.0),
+    ):
+        series = history.ask("occupancy", TILL, Period(T0 + since, T0 + since + 2 * bucket_s), bucket_s)
+        assert series.entered.tolist() == [entered, entered]
 
 
 def test_quality_tells_what_was_seen_how_sharply_and_how_surely(history):
@@ -523,6 +429,26 @@ def test_heat_is_of_packed_hours_fresh_minutes_and_dots_at_the_ends(history):
     assert (mine.origin, mine.seconds.tolist()) == ((1.0, 0.0), [[pytest.approx(9.0)]])
 
 
+def test_of_an_hour_that_is_cut_only_cut_minutes_are_read_from_dots(history):
+    cells = cell_of(np.array([[0.1, 0.1], [1.1, 0.1], [2.1, 0.1]]))
+
+    def pack(connection):
+        for cell, minutes in zip(cells, ((9, 10, 29), (10, 11), (10, 45)), strict=True):
+            at = T0 + 60.0 * np.array(minutes)
+            put_heat(connection, 1, T0, at, np.full(len(at), cell, np.int64), np.full(len(at), 20.0))
+
+    history.database.write(pack)
+    history.walked(1, 9.5 * 60.0, 30.5 * 60.0, xy=(5.1, 0.1))  # of which only cut minutes may be told
+    whole = history.ask("heat", Period(T0, T0 + HOUR), 1.0)
+    assert whole.seconds.tolist() == [[60.0, 40.0, 40.0]]
+    minutes = history.ask("heat", Period(T0 + 600.0, T0 + 1800.0), 1.0)
+    assert minutes.seconds.tolist() == [[40.0, 40.0, 20.0]]
+    cut = history.ask("heat", Period(T0 + 590.0, T0 + 1815.0), 1.0)
+    assert cut.seconds[0].tolist() == pytest.approx([40.0, 40.0, 20.0, 0.0, 0.0, 10.0 + 15.0])
+    within = history.ask("heat", Period(T0 + 605.0, T0 + 607.0), 1.0)
+    assert (within.origin, within.seconds.tolist()) == ((5.0, 0.0), [[pytest.approx(2.0)]])
+
+
 def test_the_dashboard_says_what_the_single_questions_say(history):
     for person in (1, 2):
         history.walked(person, 0.0, 100.0)
@@ -584,7 +510,19 @@ def asked_of_sqlite(history, question, *args, **more):
     ]
 
 
-GROWING = ("dots", "stays", "events", "spans", "occupancy", "camera_load", "appearances", "instants", "heat", "points")
+GROWING = (
+    "dots",
+    "stays",
+    "events",
+    "spans",
+    "occupancy",
+    "camera_load",
+    "appearances",
+    "instants",
+    "heat",
+    "points",
+    "ways",
+)
 
 
 @pytest.mark.parametrize(

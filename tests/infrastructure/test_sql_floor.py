@@ -80,11 +80,12 @@ def test_one_who_stands_at_the_till_is_counted_there_by_minute_and_hour(address,
     assert written(store).people_now() == {"": 1, "till": 1, "room": 0}
     assert store.close(3.0)
     found = ask(lambda c: c.execute(select(OCCUPANCY).where(OCCUPANCY.c.place == "till").order_by("step", "at")).all())
-    assert [(row.step, row.at - T0) for row in found] == [(60, 0.0), (60, 60.0), (3600, T0 // 3600 * 3600 - T0)]
-    for row, seconds in zip(found, (60.0, 59.8, 119.8), strict=True):
+    longer = [(step, T0 // step * step - T0) for step in (900, 3600)]
+    assert [(row.step, row.at - T0) for row in found] == [(60, 0.0), (60, 60.0), *longer]
+    for row, seconds in zip(found, (60.0, 59.8, 119.8, 119.8), strict=True):
         assert (row.observed_s, row.watched_s, row.person_s) == pytest.approx((seconds,) * 3)
         assert row.certainty_s == pytest.approx(0.9 * seconds)
-    assert [(row.peak, row.entered, row.gone) for row in found] == [(1, 1, 0), (1, 0, 0), (1, 1, 0)]
+    assert [(row.peak, row.entered, row.gone) for row in found] == [(1, 1, 0), (1, 0, 0), (1, 1, 0), (1, 1, 0)]
     stays = ask(lambda c: c.execute(select(STAYS).order_by("place")).all())
     assert [(row.place, row.person, row.begun - T0, row.ending) for row in stays] == [
         ("", 1, 0.0, "lost"),

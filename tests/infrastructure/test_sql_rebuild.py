@@ -1,5 +1,6 @@
 """A time made anew from its dots is what was written when it was lived."""
 
+import asyncio
 import re
 from collections import Counter
 
@@ -14,6 +15,7 @@ from app.domains.analytics.figures import Period
 from app.domains.analytics.places import PlaceId, Zone
 from app.domains.vocabulary import CameraId
 from app.errors import ConfigError, StoreError
+from app.infrastructure.sql_archive import SQLArchive
 from app.infrastructure.sql_database import open_database
 from app.infrastructure.sql_places import draw, in_force, read_places
 from app.infrastructure.sql_rebuild import complete, plan, rebuild
@@ -108,11 +110,23 @@ def heat(database):
     return total
 
 
+def heat_of_cut_hours(database):
+    """Return the person-seconds of periods that begin or end within an hour, and within a minute."""
+    archive = SQLArchive(database, "shop")
+    periods = [(-60.0, 60.0), (-15.5, 50.25), (40.0, 45.0), (50.0, 180.0), (0.0, 60.0)]
+    return [
+        asyncio.run(archive.heat(Period(HOUR + since, HOUR + until), 0.25)).seconds.sum() for since, until in periods
+    ]
+
+
 def test_heat_is_packed_by_hours_and_the_same_after_it_was_made_anew(address, tmp_path, database):
     live_through(address, tmp_path)
     loose = heat(database)
     assert sum(loose.values()) > 300.0
+    maps = heat_of_cut_hours(database)
+    assert maps[0] > 50.0
     database.write(lambda c: tidy(c, HOUR + 7200.0, Retention()))
+    assert heat_of_cut_hours(database) == pytest.approx(maps, rel=1e-4)
     hours = select(HEAT.c.at).order_by("at")
     assert database.write(lambda c: c.execute(hours).scalars().all()) == [HOUR - 3600.0, HOUR]
     assert database.write(lambda c: c.execute(select(HEAT_CELLS)).all()) == []
