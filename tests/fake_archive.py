@@ -79,15 +79,15 @@ class FakeArchive:
         people = np.where(observed > 0, 2.0, np.nan)
         return OccupancySeries(at, bucket_s, people, people + 1, people, people - 1, people / 4, observed, QUALITY)
 
-    async def dashboard(self, place, period, events=10):
-        self._ask("dashboard", place, period)
+    async def dashboard(self, place, period, without=(), events=10):
+        self._ask("dashboard", place, period, tuple(without))
         hours = Period(np.floor(period.since / 3600) * 3600, np.ceil(period.until / 3600) * 3600)
         series = await self.occupancy(place, hours, 3600.0)
         seen = np.isfinite(series.peak).any()
         return Dashboard(
             place,
             period,
-            5,
+            5 - len(without),
             6 if seen else None,
             4 if seen else None,
             (3, NOON) if seen else None,

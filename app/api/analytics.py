@@ -38,13 +38,14 @@ from app.api.route import Route
 from app.api.schemas import CountsAnswer, counts_answer
 from app.api.site import LiveSite
 from app.api.sites import NamedSite
-from app.domains.analytics.figures import Ending, EventKind, Period, Stays
+from app.domains.analytics.figures import EventKind, Period
 from app.domains.analytics.heat import CELL_M
-from app.domains.analytics.places import Line, PlaceId
-from app.domains.vocabulary import GlobalId
+from app.domains.analytics.places import FLOOR, Line, PlaceId, areas_at
+from app.domains.vocabulary import FloatArray, GlobalId
 from app.orchestration.archive import EventFilter, Page
 
 BUCKETS_S = (60, 300, 900, 3600, 86_400)
+LONGEST_CORRECTED_S = 86_400.0  # of which every stay is looked at beside the sums
 MOST_BUCKETS, USUAL_BUCKETS = 5_000, 500
 LONGEST_HEAT_S = 366 * 86_400.0
 COARSEST_CELLS = 40  # the coarsest cell of a heat map has a side of so many finest ones: 10 m
@@ -76,7 +77,19 @@ async def occupancy(
     if whole.seconds > MOST_BUCKETS * step_s:
         raise WrongField("bucket_s", f"makes more than {MOST_BUCKETS} buckets; take a longer one or a shorter period")
     where = await known_place(site.archive, place)
-    return occupancy_answer(where, whole, await site.archive.occupancy(where, whole, float(step_s)))
+    series = await site.archive.occupancy(where, whole, float(step_s))
+    corrected = None
+    if whole.seconds <= LONGEST_CORRECTED_S and series.quality.watched_s > 0.0:
+        corrected = await _passages(site, where, whole, [])
+    return occupancy_answer(where, whole, series, await areas(site, where, series.at + series.bucket_s), corrected)
+
+
+async def areas(site: LiveSite, place: PlaceId, at: FloatArray) -> FloatArray:
+    """Return the area of a zone or of the floor at some instants (N,): (N,) square metres, NaN where it has none."""
+    if place == FLOOR:
+        x_min, y_min, x_max, y_max = site.bounds or (np.nan,) * 4
+        return np.full(len(at), (x_max - x_min) * (y_max - y_min))
+    return areas_at([version for version in await site.archive.places() if version.place_id == place], at)
 
 
 def _bucket(period: Period, bucket_s: int | None) -> int:
@@ -140,24 +153,12 @@ async def _passages(
     """Return how often somebody entered and left a zone or the floor, or crossed a line inwards and outwards."""
     versions = [version for version in await site.archive.places() if version.place_id == place]
     if not any(isinstance(version.place, Line) for version in versions):
-        stays = await site.archive.stays((place,), period, without=without)
-        return _within(stays, period)
+        return (await site.archive.stays((place,), period, without=without)).passages(period)
     if without:
         raise WrongField("without", "does not go with a line: who crosses is not told apart by tags")
     series = [await site.archive.occupancy(place, part, step) for part, step in _parts(period)]
     entered, left = ([total(getattr(part, name)) for part in series] for name in ("entered", "left"))
     return _sum(entered), _sum(left)
-
-
-def _within(stays: Stays, period: Period) -> tuple[int, int]:
-    """Return how many stays begin, and how many end, within a period.
-
-    Whoever was lost from sight is gone, as in events and roll-ups; from the whole floor nobody goes in another way.
-    """
-    gone = np.array([ending is not Ending.HERE for ending in stays.ending], np.bool_)
-    began = (stays.begun >= period.since) & (stays.begun < period.until)
-    ended = (stays.ended >= period.since) & (stays.ended < period.until) & gone
-    return int(began.sum()), int(ended.sum())
 
 
 def _parts(period: Period) -> list[tuple[Period, float]]:

@@ -6,18 +6,20 @@ However many ask, the history is read once: the answer is kept as text and packe
 import asyncio
 import zlib
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated
 from weakref import WeakValueDictionary
 
+import numpy as np
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field
 
-from app.api.analytics import READ, AskedPlace
+from app.api.analytics import READ, AskedPlace, Without, areas
 from app.api.asked import Instant, period_of
 from app.api.errors import WrongField
 from app.api.figures import (
+    DENSITY,
     PEOPLE,
     SECONDS_OF_STAY,
     SHARE,
@@ -33,12 +35,12 @@ from app.api.figures import (
     share_running,
 )
 from app.api.floor_hub import FloorHub
-from app.api.places import known_place
+from app.api.places import in_use, is_line, known_place
 from app.api.route import PRIVATE, Route, tag
 from app.api.schemas import timestamp
 from app.api.site import LiveSite
 from app.api.sites import NamedSite
-from app.domains.analytics.places import FLOOR
+from app.domains.analytics.places import FLOOR, Zone, area_m2
 from app.orchestration.archive import CameraUptime, Dashboard
 
 FRESH_S = 0.9  # so that with the time it takes to read, nothing is older than a second
@@ -48,20 +50,22 @@ LEVEL = 6  # of packing; the answer is packed once
 GZIP = 31  # zlib's window bits for gzip
 
 router = APIRouter(prefix="/api/v1/sites", tags=["analytics"], route_class=Route)
-Key = tuple[str | None, str | None, str | None]  # place, since and until as they were asked
+Key = tuple[str | None, str | None, str | None, tuple[str, ...]]  # place, since, until and without, as asked
 
 
 class PlaceNow(BaseModel):
-    """How many people are at a place."""
+    """How many people are at a place, and on each square metre of it."""
 
     id: str
     people: int
+    density: float | None
 
 
 class FloorNow(BaseModel):
-    """How many people are there, live."""
+    """How many people are there, live, and on each square metre of the floor."""
 
     people: int
+    density: float | None
     places: list[PlaceNow]
 
 
@@ -93,10 +97,16 @@ class CameraNow(BaseModel):
 class DashboardAnswer(PeriodAnswer):
     """What there is to see at a glance; the day so far, in UTC, where no period is asked for."""
 
+    recorded_since: Annotated[
+        str | None, Field(description="The first instant of which the history keeps anything; null for an empty one.")
+    ]
     place: str
+    without: Annotated[
+        list[str], Field(description="Tags of those who do not count below; in `now`, hours and peak everybody does.")
+    ]
     now: FloorNow
     visitors: int | None
-    entered: int | None
+    entered: Annotated[int | None, Field(description="Corrections followed, as in /counts; so is `left`.")]
     left: int | None
     peak: Peak | None
     mean_dwell_s: float | None
@@ -181,7 +191,12 @@ class DashboardCache:
     dependencies=READ,
 )
 async def dashboard(
-    site: NamedSite, request: Request, place: AskedPlace = None, since: Instant = None, until: Instant = None
+    site: NamedSite,
+    request: Request,
+    place: AskedPlace = None,
+    since: Instant = None,
+    until: Instant = None,
+    without: Without = None,
 ) -> Response:
     """Return what the page shows first: who is there, who was, when it was full, how cameras do, what happened."""
     cache: DashboardCache = request.app.state.dashboards
@@ -192,25 +207,50 @@ async def dashboard(
         if period.seconds > LONGEST_S:
             raise WrongField("since", "lies more than a year before until, which is the most of a dashboard")
         where = await known_place(site.archive, place)
-        return dashboard_answer(await site.archive.dashboard(where, period), site, hub.people_now)
+        if tags and await is_line(site.archive, where):
+            raise WrongField("without", "does not go with a line: who crosses is not told apart by tags")
+        found = await site.archive.dashboard(where, period, tags)
+        now, begin = await _now(site, hub.people_now), await site.archive.begin()
+        return dashboard_answer(found, site, now, begin, tags)
 
-    answer = await cache.get((place, since, until), make)
+    tags = tuple(sorted(set(without or ())))
+    answer = await cache.get((place, since, until, tags), make)
     return answer.response(request, asyncio.get_running_loop().time())
 
 
-def dashboard_answer(found: Dashboard, site: LiveSite, people_now: int) -> DashboardAnswer:
-    """Describe what there is to see at a glance; `people_now` is how many dots there are."""
-    at_places = site.watch.people_now()
-    floor_now = FloorNow(
-        people=people_now,
-        places=[PlaceNow(id=place, people=people) for place, people in sorted(at_places.items()) if place != FLOOR],
-    )
+async def _now(site: LiveSite, people: int) -> FloorNow:
+    """Describe who is there now; `people` is how many dots there are."""
+    at_places = {place: there for place, there in site.watch.people_now().items() if place != FLOOR}
+    drawn = {version.place_id: version.place for version in in_use(await site.archive.places())}
+    places = []
+    for place, there in sorted(at_places.items()):
+        zone = drawn.get(place)
+        density = there / area_m2(zone.polygon) if isinstance(zone, Zone) else None
+        places.append(PlaceNow(id=place, people=there, density=figure(density, DENSITY)))
+    (floor_m2,) = (await areas(site, FLOOR, np.zeros(1))).tolist()
+    return FloorNow(people=people, density=figure(people / floor_m2, DENSITY), places=places)
+
+
+def dashboard_answer(
+    found: Dashboard, site: LiveSite, now: FloorNow, begin: float | None, without: Sequence[str]
+) -> DashboardAnswer:
+    """Describe what there is to see at a glance.
+
+    Args:
+        found: of the history.
+        site: that it is about.
+        now: who is there.
+        begin: capture time of the first that is kept.
+        without: tags of those who were left out.
+    """
     seen = found.entered is not None or (site.bounds is None and any(camera.running_s for camera in found.cameras))
     hours = found.hours
     return DashboardAnswer(
         **period_fields(found.period),
+        recorded_since=None if begin is None else timestamp(begin),
         place=found.place_id,
-        now=floor_now,
+        without=list(without),
+        now=now,
         visitors=found.visitors if seen else None,
         entered=found.entered,
         left=found.left,

@@ -16,7 +16,7 @@ from app.domains.vocabulary import FloatArray
 from app.orchestration.archive import CameraUptime
 
 Column = list[float | None]
-SHARE, PEOPLE, SECONDS_OF_STAY = 4, 3, 1  # decimals on the wire
+SHARE, PEOPLE, SECONDS_OF_STAY, DENSITY, AREA = 4, 3, 1, 4, 2  # decimals on the wire
 
 
 OCCUPANCY: dict[str, Any] = {
@@ -31,8 +31,12 @@ OCCUPANCY: dict[str, Any] = {
         "entered": [31.0, None],
         "left": [30.0, None],
         "speed": [0.31, None],
+        "density": [0.583, None],
+        "peak_density": [1.333, None],
         "observed": [0.98, 0.0],
     },
+    "area_m2": 3.0,
+    "corrected": {"entered": 30, "left": 29},
     "quality": {
         "observed": 0.49,
         "cameras_out": [{"camera": "north", "seconds": 3600.0}],
@@ -85,7 +89,11 @@ class PeriodFields(TypedDict):
 
 
 class OccupancyColumns(BaseModel):
-    """One row a bucket; `at` is its begin, seconds since epoch. Null where nothing was observed."""
+    """One row a bucket; `at` is its begin, seconds since epoch. Null where nothing was observed.
+
+    Speed is metres per second, the mean of everybody there. Density is people per square metre of the place as it was
+    drawn then: the mean, and the most at once.
+    """
 
     at: list[float]
     mean: Column
@@ -93,17 +101,33 @@ class OccupancyColumns(BaseModel):
     entered: Column
     left: Column
     speed: Column
+    density: Column
+    peak_density: Column
     observed: Column
 
 
+class Passages(BaseModel):
+    """How often somebody came and went."""
+
+    entered: int | None
+    left: int | None
+
+
 class OccupancyAnswer(PeriodAnswer):
-    """How many people were at a place over time; the period is widened to whole buckets."""
+    """How many people were at a place over time; the period is widened to whole buckets.
+
+    The columns add up what was seen minute by minute, at once. `corrected` counts the same stays with the corrections
+    of today, as the dashboard and /counts do: by so much the sums of `entered` and `left` differ from them. It is null
+    for more than a day, of which not every stay is looked at.
+    """
 
     model_config = ConfigDict(json_schema_extra={"examples": [OCCUPANCY]})
 
     place: str
     bucket_s: int
+    area_m2: Annotated[float | None, Field(description="Of the place at the end; null for a line.")]
     columns: OccupancyColumns
+    corrected: Passages | None
     quality: QualityItem
 
 
@@ -210,8 +234,14 @@ def quality_item(quality: Quality) -> QualityItem:
     )
 
 
-def occupancy_answer(place: str, period: Period, series: OccupancySeries) -> OccupancyAnswer:
-    """Describe how many people were at a place over time."""
+def occupancy_answer(
+    place: str,
+    period: Period,
+    series: OccupancySeries,
+    area_m2: FloatArray,
+    corrected: tuple[int | None, int | None] | None,
+) -> OccupancyAnswer:
+    """Describe how many people were at a place over time; `area_m2` is the place's in each bucket (B,)."""
     columns = OccupancyColumns(
         at=series.at.tolist(),
         mean=column(series.mean, PEOPLE),
@@ -219,13 +249,17 @@ def occupancy_answer(place: str, period: Period, series: OccupancySeries) -> Occ
         entered=column(series.entered, 0),
         left=column(series.left, 0),
         speed=column(series.speed, PEOPLE),
+        density=column(series.mean / area_m2, DENSITY),
+        peak_density=column(series.peak / area_m2, DENSITY),
         observed=column(series.observed, SHARE),
     )
     return OccupancyAnswer(
         **period_fields(period),
         place=place,
         bucket_s=int(series.bucket_s),
+        area_m2=figure(area_m2[-1], AREA),
         columns=columns,
+        corrected=None if corrected is None else Passages(entered=corrected[0], left=corrected[1]),
         quality=quality_item(series.quality),
     )
 

@@ -4,7 +4,7 @@ from fastapi import APIRouter, Request, Response
 
 from app.api.permissions import permission
 from app.api.route import Route
-from app.api.schemas import Health
+from app.api.schemas import Health, Readiness
 from app.api.site import LiveSite
 
 router = APIRouter(tags=["health"], route_class=Route)
@@ -18,10 +18,13 @@ async def healthz() -> Health:
 
 
 @router.get("/readyz", summary="Does it track?", dependencies=READ)
-async def readyz(request: Request, response: Response) -> Health:
+async def readyz(request: Request, response: Response) -> Readiness:
     """Say whether the frame path runs; 503 when it does not."""
     live: LiveSite = request.app.state.site
+    status = live.runtime.status()
+    faults = dict(status.device_faults)
     if live.runtime.tracking():
-        return Health(status="ok")
+        return Readiness(status="ok", device_faults=faults)
     response.status_code = 503
-    return Health(status="not ready", reason=live.runtime.status().fault or "the frame path does not run")
+    reason = status.fault or "the frame path does not run"
+    return Readiness(status="not ready", reason=reason, device_faults=faults)

@@ -64,6 +64,9 @@ class SiteDescription(BaseModel):
     demo: bool
     detector: str
     notes: list[str]
+    recorded_since: Annotated[
+        str | None, Field(description="The first instant of which the history keeps anything; null where it has none.")
+    ]
     floor: Floor | None
     cameras: list[Camera]
 
@@ -83,6 +86,15 @@ class Health(BaseModel):
 
     status: str
     reason: str | None = None
+
+
+class Readiness(Health):
+    """Whether the program tracks, and what its graphics cards went through."""
+
+    device_faults: Annotated[
+        dict[str, int],
+        Field(description="How often something was wrong with a graphics card since the start, by card and fault."),
+    ]
 
 
 class Ping(BaseModel):
@@ -109,8 +121,8 @@ def timestamp(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def site_description(site: LiveSite) -> SiteDescription:
-    """Describe a site."""
+def site_description(site: LiveSite, begin: float | None) -> SiteDescription:
+    """Describe a site; `begin` is the capture time of the first that its history keeps."""
     floor = None
     if site.bounds is not None:
         image = None
@@ -129,6 +141,7 @@ def site_description(site: LiveSite) -> SiteDescription:
         demo=site.demo,
         detector=site.detector,
         notes=list(site.notes),
+        recorded_since=None if begin is None else timestamp(begin),
         floor=floor,
         cameras=[_camera(camera) for camera in site.cameras],
     )
@@ -223,6 +236,7 @@ def state_json(
         "stages_ms": dict(status.stages_ms),
         "steps_per_s": status.steps_per_s,
         "fault": status.fault,
+        "device_faults": dict(status.device_faults),
         "history_waiting": waiting,
         "counts": None if counts is None else counts_answer(counts, now).model_dump(),
     }

@@ -1,5 +1,6 @@
 """REST: what stands still about a site."""
 
+import asyncio
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, HTTPException, Request
@@ -15,9 +16,11 @@ from app.api.schemas import (
     site_description,
 )
 from app.api.site import LiveSite
+from app.errors import StoreError
 
 router = APIRouter(prefix="/api/v1/sites", tags=["sites"], route_class=Route)
 READ = [permission("site:read")]
+BEGIN_S = 1.0  # that the page waits for the history, at most, before it shows what is live
 
 
 async def named_site(site: str, request: Request) -> LiveSite:
@@ -51,8 +54,13 @@ async def list_sites(request: Request) -> SiteNames:
 
 @router.get("/{site}", summary="What stands still about a site", dependencies=READ)
 async def describe_site(site: NamedSite) -> SiteDescription:
-    """Describe floor and cameras."""
-    return site_description(site)
+    """Describe floor and cameras, and since when there is a history."""
+    try:
+        async with asyncio.timeout(BEGIN_S):
+            begin = await site.archive.begin()
+    except (StoreError, TimeoutError):  # what is live is there without a history, too
+        begin = None
+    return site_description(site, begin)
 
 
 @router.get("/{site}/plan", summary="The drawing of the floor", response_class=FileResponse, dependencies=READ)

@@ -72,9 +72,11 @@ class SQLArchive:
         """Return how many people were at a place."""
         return await self._read(partial(read_series, place=place, period=period, bucket_s=bucket_s))
 
-    async def dashboard(self, place: PlaceId, period: Period, events: int = 10) -> Dashboard:
+    async def dashboard(
+        self, place: PlaceId, period: Period, without: Collection[str] = (), events: int = 10
+    ) -> Dashboard:
         """Return what is asked most; events are those of the whole site."""
-        return await self._read(partial(read_dashboard, place=place, period=period, events=events))
+        return await self._read(partial(read_dashboard, place=place, period=period, without=without, events=events))
 
     async def quality(self, place: PlaceId, period: Period) -> Quality:
         """Return how far figures of a place can be trusted."""

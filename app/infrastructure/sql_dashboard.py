@@ -1,5 +1,7 @@
 """What is asked most of a place, in one go: figures and how far they can be trusted. Runs on SQLite and PostgreSQL."""
 
+from collections.abc import Collection
+
 import numpy as np
 from sqlalchemy import Connection, func, select
 
@@ -46,7 +48,9 @@ def read_series(
     return series_of(sums, period, bucket_s, quality, crossed=crossed)
 
 
-def read_dashboard(connection: Connection, site_id: int, place: PlaceId, period: Period, events: int) -> Dashboard:
+def read_dashboard(
+    connection: Connection, site_id: int, place: PlaceId, period: Period, without: Collection[str], events: int
+) -> Dashboard:
     """Return what is asked most; events are those of the whole site."""
     cameras = read_uptime(connection, site_id, period)
     totals = read_totals(connection, site_id, place, period)
@@ -55,17 +59,18 @@ def read_dashboard(connection: Connection, site_id: int, place: PlaceId, period:
     crossed = is_crossed(connection, site_id, place)
     sums = read_occupancy(connection, site_id, place, hours, HOUR_S)
     series = series_of(sums, hours, HOUR_S, quality, crossed=crossed)
-    stays = read_stays(connection, site_id, [place], period)
+    stays = read_stays(connection, site_id, [place], period, without=without)
     ended = np.array([ending != Ending.HERE for ending in stays.ending], dtype=np.bool_)
     seen = totals.watched_s > 0
-    visitors = len(np.unique(stays.identity)) if seen else read_visitors(connection, site_id, place, period)
+    visitors = len(np.unique(stays.identity)) if seen else read_visitors(connection, site_id, place, period, without)
+    entered, left = (totals.entered, totals.gone) if crossed else stays.passages(period)
     busiest = int(np.nanargmax(series.peak)) if np.isfinite(series.peak).any() else None
     return Dashboard(
         place_id=place,
         period=period,
         visitors=None if crossed else visitors,
-        entered=totals.entered if seen else None,
-        left=totals.gone if seen else None,
+        entered=entered if seen else None,
+        left=left if seen else None,
         peak=None if busiest is None else (int(series.peak[busiest]), float(series.at[busiest])),
         mean_dwell_s=float(np.mean((stays.ended - stays.begun)[ended])) if ended.any() else None,
         hours=series,

@@ -145,9 +145,9 @@ class Dashboard:
 
     Attributes:
         visitors: different people; None of a line, at which nobody is.
-        entered: times that somebody came in; of a line, crossings inwards; None where nothing was observed, and so
-            the next two.
-        left: times that somebody went out.
+        entered: stays that began, corrections followed; of a line, crossings inwards as they were seen; None where
+            nothing was observed, and so the next two.
+        left: stays that ended; of a line, crossings outwards.
         peak: the most people at once, and the begin of the hour in which they were.
         mean_dwell_s: of the stays that have ended; None without any.
         hours: whole hours of UTC, the one with the period's begin first.
@@ -191,8 +191,13 @@ class Archive(Protocol):
         """Return how many people were at a place; `bucket_s` is a multiple of 60, the period's ends of the bucket."""
         ...
 
-    async def dashboard(self, place: PlaceId, period: Period, events: int = 10) -> Dashboard:
-        """Return what is asked most; events are those of the whole site."""
+    async def dashboard(
+        self, place: PlaceId, period: Period, without: Collection[str] = (), events: int = 10
+    ) -> Dashboard:
+        """Return what is asked most; events are those of the whole site.
+
+        People with one of the tags `without` are left out of visitors, of who came and went, and of the mean stay.
+        """
         ...
 
     async def quality(self, place: PlaceId, period: Period) -> Quality:

@@ -50,7 +50,7 @@ class StagedRuntime:
 
     def __init__(self):
         self.clock, self.stages, self.latency = SteadyClock(), RecentTimes(), RecentTimes()
-        self.listeners, self.fault = [], None
+        self.listeners, self.fault, self.device_faults = [], None, {}
         self.ordered, self.taken_back, self.followed, self.steps = [], [], None, True
 
     def listen(self, listener):
@@ -83,7 +83,7 @@ class StagedRuntime:
 
     def status(self):
         cameras = tuple(CameraStatus(name, CameraState.LIVE, 5.0, 0.1, 7, {}, None) for name in CAMERAS)
-        return RuntimeStatus(self.clock.now(), cameras, {"detect": 12.0}, 5.0, 0, self.fault)
+        return RuntimeStatus(self.clock.now(), cameras, {"detect": 12.0}, 5.0, 0, self.fault, self.device_faults)
 
 
 class StagedStore:

@@ -12,6 +12,7 @@ from websockets.exceptions import InvalidStatus
 from app.api.application import LARGEST_BODY, Access
 from app.api.frame_message import decode
 from app.api.site import PlanPicture
+from app.errors import StoreError
 
 FLOOR, FRAMES = "/api/v1/sites/shop/floor", "/api/v1/sites/shop/frames"
 
@@ -27,6 +28,7 @@ def shared():
 @pytest.fixture
 def stage(shared):
     yield shared[0]
+    shared[0].runtime.device_faults = {}
     shared[0].runtime.fault, shared[0].store.broken = None, False
     shared[0].encoder.encoded.clear()
 
@@ -38,10 +40,13 @@ def client(shared):
 
 def test_it_answers_and_says_whether_it_tracks(client, stage):
     assert client.get("/healthz").json() == {"status": "ok", "reason": None}
-    assert client.get("/readyz").status_code == 200
+    assert client.get("/readyz").json() == {"status": "ok", "reason": None, "device_faults": {}}
+    stage.runtime.device_faults = {"cuda:0 out of memory": 2}
+    assert client.get("/readyz").json()["device_faults"] == {"cuda:0 out of memory": 2}
     stage.runtime.fault = "RuntimeError: the log says more"
     answer = client.get("/readyz")
     assert (answer.status_code, answer.json()["reason"]) == (503, "RuntimeError: the log says more")
+    assert answer.json()["device_faults"] == {"cuda:0 out of memory": 2}
     assert client.get("/healthz").status_code == 200
 
 
@@ -49,6 +54,7 @@ def test_sites_are_named_and_described(client):
     assert client.get("/api/v1/sites").json() == {"sites": [{"site": "shop", "demo": False}]}
     site = client.get("/api/v1/sites/shop").json()
     assert (site["detector"], site["notes"], site["demo"]) == ("retail", ["a note"], False)
+    assert site["recorded_since"] == "2026-01-01T12:00:00.000Z"
     assert site["floor"] == {"bounds": [0.0, 0.0, 10.0, 5.0], "image": None}
     assert site["cameras"] == [
         {
@@ -61,6 +67,15 @@ def test_sites_are_named_and_described(client):
         },
         {"id": "west", "width": 64, "height": 48, "fps": 5.0, "position": None, "footprint": []},
     ]
+
+
+def test_a_history_that_cannot_be_read_keeps_nobody_from_what_is_live(client, stage, monkeypatch):
+    async def broken():
+        raise StoreError("/secret/history.sqlite", "disk I/O error")
+
+    monkeypatch.setattr(stage.archive, "begin", broken)
+    answer = client.get("/api/v1/sites/shop")
+    assert (answer.status_code, answer.json()["recorded_since"]) == (200, None)
 
 
 def test_the_plan_is_a_picture_where_there_is_one(tmp_path):

@@ -30,7 +30,12 @@ def test_it_tells_what_there_is_to_see_at_a_glance(client, stage):
     stage.runtime.publish(batch(5.0), update(5.0, {1: (2.0, 3.0), 2: (1.0, 1.0)}))
     time.sleep(0.1)
     answer = client.get(f"{DASHBOARD}?{HOURS}").json()
-    assert answer["now"] == {"people": 2, "places": [{"id": "till", "people": 1}]}
+    assert answer["now"] == {
+        "people": 2,
+        "density": 0.04,
+        "places": [{"id": "till", "people": 1, "density": 1.0}],
+    }, "of 50 m2, and of a zone of one"
+    assert (answer["recorded_since"], answer["without"]) == ("2026-01-01T12:00:00.000Z", [])
     assert (answer["visitors"], answer["entered"], answer["left"], answer["mean_dwell_s"]) == (5, 6, 4, 61.2)
     assert answer["peak"] == {"people": 3, "at": "2026-01-01T12:00:00.000Z"}
     assert answer["hours"] == {
@@ -52,7 +57,8 @@ def test_without_a_period_it_is_the_day_so_far(client, stage):
     answer = client.get(DASHBOARD).json()
     assert answer["since"].endswith("T00:00:00.000Z")
     assert (answer["visitors"], answer["peak"], answer["hours"]["mean"][0]) == (None, None, None)
-    assert stage.archive.asked[-2][2].until == pytest.approx(stage.runtime.clock.now(), abs=5.0)
+    (asked,) = [question for question in stage.archive.asked if question[0] == "dashboard"]
+    assert asked[2].until == pytest.approx(stage.runtime.clock.now(), abs=5.0)
 
 
 def test_the_history_is_read_once_for_many_and_the_answer_tells_its_age(client, stage):
@@ -62,6 +68,14 @@ def test_the_history_is_read_once_for_many_and_the_answer_tells_its_age(client, 
     time.sleep(FRESH_S)
     assert client.get(f"{DASHBOARD}?{HOURS}").json()["age_s"] < min(FRESH_S, 0.5)
     assert sum(question[0] == "dashboard" for question in stage.archive.asked) == 2
+
+
+def test_staff_can_be_left_out_and_that_is_an_answer_of_its_own(client, stage):
+    everybody = client.get(f"{DASHBOARD}?{HOURS}").json()
+    guests = client.get(f"{DASHBOARD}?{HOURS}&without=staff&without=cleaner&without=staff").json()
+    assert (everybody["visitors"], guests["visitors"], guests["without"]) == (5, 3, ["cleaner", "staff"])
+    asked = [question[3] for question in stage.archive.asked if question[0] == "dashboard"]
+    assert asked == [(), ("cleaner", "staff")]
 
 
 def test_packed_and_plain_say_the_same(client):
@@ -75,7 +89,13 @@ def test_packed_and_plain_say_the_same(client):
 
 
 @pytest.mark.parametrize(
-    ("query", "field"), [("place=nowhere", "place"), ("since=2024-01-01T00:00:00Z&until=2026-01-01T00:00:00Z", "since")]
+    ("query", "field"),
+    [
+        ("place=nowhere", "place"),
+        ("place=door&without=staff", "without"),
+        ("without=", "without.0"),
+        ("since=2024-01-01T00:00:00Z&until=2026-01-01T00:00:00Z", "since"),
+    ],
 )
 def test_what_cannot_be_asked_is_refused(client, query, field):
     assert client.get(f"{DASHBOARD}?{query}").json()["errors"][0]["field"] == field
@@ -89,7 +109,7 @@ async def test_one_reads_while_the_others_wait():
         await asyncio.sleep(0.05)
         return DashboardAnswer.model_construct(visitors=7)
 
-    answers = await asyncio.gather(*(cache.get((None, None, None), make) for _ in range(50)))
+    answers = await asyncio.gather(*(cache.get((None, None, None, ()), make) for _ in range(50)))
     assert len(reading) == 1
     assert {json.loads(answer.head + b"}")["visitors"] for answer in answers} == {7}
     assert zlib.decompress(answers[0].packed + answers[0].packer.copy().flush(), 31) == answers[0].head
@@ -106,10 +126,10 @@ async def test_a_slow_question_holds_up_no_other():
     async def quick():
         return DashboardAnswer.model_construct(visitors=7)
 
-    year = asyncio.create_task(cache.get((None, "2026-01-01T00:00:00Z", None), slow))
+    year = asyncio.create_task(cache.get((None, "2026-01-01T00:00:00Z", None, ()), slow))
     await asked.wait()
     async with asyncio.timeout(2.0):
-        assert b"7" in (await cache.get((None, None, None), quick)).head
+        assert b"7" in (await cache.get((None, None, None, ()), quick)).head
     go.set()
     assert b"365" in (await year).head
 
@@ -124,8 +144,8 @@ async def test_who_fails_to_read_fails_alone():
         return DashboardAnswer.model_construct(visitors=7)
 
     with pytest.raises(RuntimeError):
-        await cache.get((None, None, None), fails)
-    assert b"7" in (await cache.get((None, None, None), works)).head
+        await cache.get((None, None, None, ()), fails)
+    assert b"7" in (await cache.get((None, None, None, ()), works)).head
 
 
 async def test_it_keeps_no_more_than_64_answers():
@@ -135,5 +155,5 @@ async def test_it_keeps_no_more_than_64_answers():
         return DashboardAnswer.model_construct(visitors=7)
 
     for i in range(100):
-        await cache.get((str(i), None, None), make)
+        await cache.get((str(i), None, None, ()), make)
     assert len(cache._kept) == 64

@@ -99,6 +99,7 @@ async def test_who_comes_later_is_told_at_once_how_things_stand(stage):
 
 
 async def test_the_state_comes_every_second_with_counts(stage):
+    stage.runtime.device_faults = {"cuda:0 out of memory": 2}
     async with running(stage.site()) as hub:
         state = await next_of(hub.join(), "state")
     assert state["cameras"][0]["state"] == "live"
@@ -109,6 +110,7 @@ async def test_the_state_comes_every_second_with_counts(stage):
         "last_hour": 3,
         "observed_since": "2026-01-01T10:00:00.250Z",
     }
+    assert state["device_faults"] == {"cuda:0 out of memory": 2}
     assert (state["steps_per_s"], state["history_waiting"], state["stages_ms"]) == (5.0, 3, {"detect": 12.0})
 
 

@@ -193,12 +193,13 @@ def test_occupancy_is_a_mean_over_what_was_watched_and_nothing_where_nobody_watc
 
 def test_the_longest_steps_are_read_that_a_period_and_its_buckets_have(history):
     """Each row has a weight of its own, so that the sum tells which were read."""
+    history.ask("draw", Line(DOOR, "Door", np.array([[0.0, 0.0], [1.0, 0.0]])), T0)
     for minute in range(240):
-        history.rollup(TILL, 60.0 * minute, entered=1, watched_s=60.0, observed_s=60.0)
+        history.rollup(DOOR, 60.0 * minute, entered=1, watched_s=60.0, observed_s=60.0)
     for quarter in range(16):
-        history.rollup(TILL, 900.0 * quarter, step=900, entered=100, watched_s=900.0, observed_s=900.0)
+        history.rollup(DOOR, 900.0 * quarter, step=900, entered=100, watched_s=900.0, observed_s=900.0)
     for hour in range(4):
-        history.rollup(TILL, HOUR * hour, step=3600, entered=1000, watched_s=HOUR, observed_s=HOUR)
+        history.rollup(DOOR, HOUR * hour, step=3600, entered=1000, watched_s=HOUR, observed_s=HOUR)
     for since, until, entered in (
         (0.0, 2 * HOUR, 2000),
         (600.0, 2 * HOUR, 50 + 1000),
@@ -207,7 +208,7 @@ def test_the_longest_steps_are_read_that_a_period_and_its_buckets_have(history):
         (3000.0, 4000.0, 17),
         (30.0, 90.0, 2),
     ):
-        board = history.ask("dashboard", TILL, Period(T0 + since, T0 + until))
+        board = history.ask("dashboard", DOOR, Period(T0 + since, T0 + until))
         assert board.entered == entered
     for since, bucket_s, entered in (
         (0.0, 2 * HOUR, 2000.0),
@@ -217,7 +218,7 @@ def test_the_longest_steps_are_read_that_a_period_and_its_buckets_have(history):
         (300.0, 900.0, 15.0),
         (0.0, 300.0, 5.0),
     ):
-        series = history.ask("occupancy", TILL, Period(T0 + since, T0 + since + 2 * bucket_s), bucket_s)
+        series = history.ask("occupancy", DOOR, Period(T0 + since, T0 + since + 2 * bucket_s), bucket_s)
         assert series.entered.tolist() == [entered, entered]
 
 
@@ -460,13 +461,36 @@ def test_the_dashboard_says_what_the_single_questions_say(history):
     history.event(1, 0.0, EventKind.ENTER, 1)
     period = Period(T0, T0 + 2 * HOUR)
     board = history.ask("dashboard", FLOOR, period)
-    assert (board.visitors, board.entered, board.left) == (history.ask("visitors", FLOOR, period), 2, 6) == (2, 2, 6)
+    assert board.visitors == history.ask("visitors", FLOOR, period) == 2
+    assert (board.entered, board.left) == history.ask("stays", [FLOOR], period).passages(period) == (3, 2)
     assert board.peak == (2, T0)
     assert board.mean_dwell_s == pytest.approx(75.0), "of the two who left"
     assert board.hours.mean.tolist() == pytest.approx([0.1, 0.1])
     assert [event.event_id for event in board.events] == [1]
     assert [camera.camera_id for camera in board.cameras] == ["a", "b"]
     assert board.quality == history.ask("quality", FLOOR, period)
+
+
+def test_the_dashboard_follows_corrections_and_leaves_out_whom_it_is_told_to(history):
+    for person, begun in ((1, 0.0), (2, 51.0), (3, 20.0)):
+        history.walked(person, begun, begun + 50.0)
+        history.stay(TILL, person, begun, begun + 50.0)
+    history.rollup(TILL, 0.0, step=60, watched_s=60.0, observed_s=60.0, entered=3, gone=3)
+    period = Period(T0, T0 + 200.0)
+
+    def told(*without):
+        board = history.ask("dashboard", TILL, period, without)
+        stays = history.ask("stays", [TILL], period, without=without)
+        assert (board.entered, board.left) == stays.passages(period)
+        return board.visitors, board.entered, board.left, board.mean_dwell_s
+
+    assert told() == (3, 3, 3, pytest.approx(50.0))
+    merged = history.ask("correct", Merge(GlobalId(2), GlobalId(1)), T0 + 150.0)
+    assert told() == (2, 2, 2, pytest.approx(75.5)), "two that were one stayed once, without a gap"
+    history.ask("tag", GlobalId(1), ["staff"])
+    assert told("staff") == (1, 1, 1, pytest.approx(50.0))
+    history.ask("take_back", merged.correction_id, T0 + 160.0)
+    assert told("staff") == (2, 2, 2, pytest.approx(50.0))
 
 
 def test_words_of_users_are_never_part_of_a_statement(history):

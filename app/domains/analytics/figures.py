@@ -6,6 +6,8 @@ Figures over time that nobody observed are NaN, or None for a single one, and ne
 from dataclasses import dataclass
 from enum import StrEnum
 
+import numpy as np
+
 from app.domains.analytics.places import PlaceId
 from app.domains.vocabulary import CameraId, FloatArray, GlobalId, IntArray
 
@@ -102,6 +104,16 @@ class Stays:
 
     def __len__(self) -> int:
         return len(self.identity)
+
+    def passages(self, period: Period) -> tuple[int, int]:
+        """Return how many stays begin, and how many end, within a period.
+
+        Whoever was lost from sight is gone, as in events and roll-ups; from the whole floor nobody goes in another way.
+        """
+        gone = np.array([ending is not Ending.HERE for ending in self.ending], np.bool_)
+        began = (self.begun >= period.since) & (self.begun < period.until)
+        ended = (self.ended >= period.since) & (self.ended < period.until) & gone
+        return int(began.sum()), int(ended.sum())
 
 
 @dataclass(frozen=True, slots=True, eq=False)

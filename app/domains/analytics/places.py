@@ -1,6 +1,7 @@
 """Places on the floor that people draw: zones and tripwires. Knows nobody who walks there."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NewType
 
@@ -76,6 +77,22 @@ class PlaceVersion:
     version: int
     since: float
     place: Place | None
+
+
+def areas_at(versions: Sequence[PlaceVersion], at: FloatArray) -> FloatArray:
+    """Return the area of a zone as it was last drawn before some instants.
+
+    Args:
+        versions: of one zone, in order.
+        at: (N,) capture times.
+
+    Returns:
+        (N,) square metres; NaN before it was first drawn, and of a line.
+    """
+    drawn = [version for version in versions if isinstance(version.place, Zone)]
+    areas = [np.nan, *(area_m2(version.place.polygon) for version in drawn if isinstance(version.place, Zone))]
+    found: FloatArray = np.array(areas)[np.searchsorted([version.since for version in drawn], at)]
+    return found
 
 
 def check_place(place: Place) -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from walkers import line, rectangle, zone
 
-from app.domains.analytics.places import MAX_CORNERS, PlaceId, Zone, area_m2, check_place
+from app.domains.analytics.places import MAX_CORNERS, Line, PlaceId, PlaceVersion, Zone, area_m2, areas_at, check_place
 
 
 def polygon(*corners: tuple[float, float]) -> Zone:
@@ -84,3 +84,18 @@ def test_areas() -> None:
     assert area_m2(rectangle(1000.0, 1000.0, 1002.0, 1003.0)) == pytest.approx(6.0)
     assert area_m2(polygon(*STAR).polygon) == pytest.approx(6.0)
     assert area_m2(rectangle(0.0, 0.0, 1.0, 1.0)[::-1]) == pytest.approx(1.0)
+
+
+def test_the_area_of_a_zone_is_that_of_its_last_drawing():
+    square = np.array([[0.0, 0.0], [2.0, 0.0], [2.0, 2.0], [0.0, 2.0]])
+    till = PlaceId("till")
+    versions = [
+        PlaceVersion(till, 1, 10.0, Zone(till, "Till", square)),
+        PlaceVersion(till, 2, 20.0, None),
+        PlaceVersion(till, 3, 30.0, Zone(till, "Till", 2.0 * square)),
+    ]
+    found = areas_at(versions, np.array([5.0, 10.5, 25.0, 31.0]))
+    np.testing.assert_array_equal(found, [np.nan, 4.0, 4.0, 16.0])
+    assert np.isnan(areas_at([], np.array([1.0]))).all()
+    line = Line(till, "Till", square[:2])
+    assert np.isnan(areas_at([PlaceVersion(till, 1, 0.0, line)], np.array([1.0]))).all()
