@@ -61,6 +61,45 @@ class TestPeople:
         )
         assert result == [[2], 2, [5, 7], 2]
 
+    def test_who_was_two_dots_is_one_at_once_with_both_ways(self, run):
+        result = run(
+            PEOPLE
+            + """const merge = { type: "merge", gone: 7, kept: 5, certainty: 1 };
+            const seen = (id, x, ...cameras) => ({ ...sighted(id, x), cameras });
+            for (let t = 0; t < 3; t += 1) tell(t, [sighted(7, t), sighted(5, 10 + t)]);
+            tell(3, [seen(7, 3), seen(5, 13, "a", "b")], [merge]);
+            tell(4, [seen(5, 14, "a"), seen(5, 4)]);
+            const trail = people.shown.get(5).trail.filter((_, i) => i % 3 === 0);
+            return [[...people.shown.keys()], people.shown.get(5).measured.x, trail, people.count];"""
+        )
+        assert result == [[5], 14, [0, 10, 1, 11, 2, 12, 13, 14], 1]
+
+    def test_a_merge_that_is_taken_back_gives_both_their_own_ways_again(self, run):
+        result = run(
+            PEOPLE
+            + """for (let t = 0; t < 3; t += 1) tell(t, [sighted(5, t)]);
+            for (let t = 3; t < 6; t += 1) tell(t, [sighted(7, 10 + t)]);
+            tell(6, [sighted(5, 16)], [{ type: "merge", gone: 7, kept: 5, certainty: 1 }]);
+            tell(7, [sighted(5, 17)]);
+            const whole = people.shown.get(5).trail.filter((_, i) => i % 3 === 0);
+            tell(8, [sighted(7, 18)], [{ type: "split", mixed: 5, apart: 7, since: 6, until: 8, reported: [5],
+                certainty: 1 }]);
+            const [dot] = [...people.shown.values()];
+            return [whole, [...people.shown.keys()], dot.trail.filter((_, i) => i % 3 === 0), dot.formerIds,
+                people.resolve(7), renamed];"""
+        )
+        assert result == [[0, 1, 2, 13, 14, 15, 16, 17], [7], [13, 14, 15, 16, 17, 18], [], 7, [[7, 5], [5, 7]]]
+
+    def test_two_who_are_told_apart_again_are_two_dots_though_no_split_was_heard(self, run):
+        ids = run(
+            PEOPLE
+            + """tell(0, [sighted(5, 0), sighted(7, 5)]);
+            tell(1, [sighted(5, 1)], [{ type: "merge", gone: 7, kept: 5, certainty: 1 }]);
+            tell(2, [sighted(5, 2), sighted(7, 7)]);
+            return [...people.shown.keys()].sort();"""
+        )
+        assert ids == [5, 7]
+
     def test_a_split_gives_the_dot_and_its_way_since_to_another(self, run):
         result = run(
             PEOPLE
