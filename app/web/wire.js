@@ -77,6 +77,9 @@ export const fetchSites = () => ask("sites");
 /** @param {string} site @returns {Promise<Site>} */
 export const fetchSite = (site) => ask(`sites/${encodeURIComponent(site)}`);
 
+/** @param {string} path below /api/v1/ */
+export const addressOf = (path) => new URL(path, API).href;
+
 /** @param {string} path @returns {string} */
 export function socketAddress(path) {
   const address = new URL(path, API);

@@ -100,7 +100,7 @@ class FakeHistory:
             "entered": flow,
             "left": [None if n is None else round(0.93 * n) for n in flow],
             "speed": [None if m is None else 0.9 for m in mean],
-            "observed": [self.observed(t) for t in at],
+            "observed": [self.observed(max(t, self.begin) if t + bucket_s > self.begin else t) for t in at],
         }
         bounds = {"since": stamp(since), "until": stamp(until), "bucket_s": bucket_s}
         return {"place": place, **bounds, "columns": columns, "quality": self.quality(since, until)}
@@ -318,7 +318,11 @@ def add_course(routes: APIRouter, history: FakeHistory) -> None:
         found = [{"at": at[i], "mean": mean[i], "low": low[i], "high": high[i], "side": "above"} for i in sorted(odd)]
         columns = {"at": at, "mean": mean, "low": low, "expected": expected, "high": high}
         columns["observed"] = [history.observed(t + 1800) for t in at]
-        learnt = {"since": stamp(history.begin), "until": stamp(end), "weeks": 0 if history.empty else 3}
+        learnt = {
+            "since": stamp(history.begin),
+            "until": stamp(end),
+            "weeks": 3 if time.time() - history.begin > 10 * DAY_S else 0,
+        }
         return {"columns": columns, "anomalies": found, "learnt_from": learnt}
 
     @routes.get("/events")

@@ -246,3 +246,46 @@ def contrast(a: tuple[int, ...], b: tuple[int, ...]) -> float:
 
     lighter, darker = sorted((luminance(a), luminance(b)), reverse=True)
     return (lighter + 0.05) / (darker + 0.05)
+
+
+class TestPeriod:
+    PERIOD = """const { periodOf, bucketOf } = await import("/analytics/period.js");
+        const noon = new Date(2026, 10, 21, 12).getTime() / 1000;
+        const of = (choice, recorded) => { const { since, until } = periodOf(choice, noon, null, recorded);
+            return [since - noon, until - noon, bucketOf({ since, until })]; };"""
+
+    @pytest.mark.parametrize(
+        ("choice", "recorded", "expected"),
+        [
+            ("today", "null", [-43_200, 0, 300]),
+            ("today", "noon - 330", [-360, 0, 60]),
+            ("today", "noon - 20", [-240, 0, 60]),
+            ("today", "noon - 90000", [-43_200, 0, 300]),
+            ("week", "noon - 90000", [-90_000, 0, 300]),
+            ("month", "noon - 600", [-600, 0, 60]),
+            ("yesterday", "noon - 600", [-43_200 - 86_400, -43_200, 300]),
+        ],
+        ids=[
+            "unknown begin",
+            "begun minutes ago, from a whole minute",
+            "begun just now",
+            "begun yesterday",
+            "a week of a day and an hour",
+            "a month of ten minutes",
+            "a day that is over",
+        ],
+    )
+    def test_what_goes_up_to_now_begins_with_the_record(self, run, choice, recorded, expected):
+        assert run(self.PERIOD + f'return of("{choice}", {recorded});') == expected
+
+    def test_the_begin_is_found_day_then_minute(self, run):
+        begin, asked = run("""const { firstRecorded } = await import("/analytics/recorded.js");
+            const asked = [];
+            const occupancy = async ({ since, until, bucket_s }) => {
+                asked.push(bucket_s);
+                const at = []; for (let t = since; t < until; t += bucket_s) at.push(t);
+                return { columns: { at, observed: at.map((t) => (t + bucket_s > 1_700_000_130 ? 0.5 : 0)) } };
+            };
+            return [await firstRecorded({ occupancy }, 1_700_500_000), asked];""")
+        assert begin == 1_700_000_100
+        assert asked == [86_400, 60]
