@@ -210,6 +210,12 @@ class Page {
         this.readouts.state(message, this.#isFresh() ? this.#countPeople() : null);
         this.#announceCameras(message.cameras);
         break;
+      case "correction":
+        this.people.correct(message.correction);
+        this.map?.grow();
+        this.panel.forget();
+        this.actions.load();
+        break;
       case "pong":
         this.clock.pong(message.t, message.now, nowMs);
         break;

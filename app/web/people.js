@@ -6,6 +6,7 @@
  * velocity ahead of the measurement, over at most one update interval. Then it stands still until it is measured again.
  */
 
+/** @import { RecordedCorrection } from "./archive.js" */
 /** @import { FloorMessage, Merge, Sighted, Split } from "./wire.js" */
 
 const LONGEST_AHEAD_S = 0.3;
@@ -124,6 +125,23 @@ export class People {
   }
 
   /**
+   * Follow what an operator did to the history: dots that it moves come with an update of their own.
+   * @param {RecordedCorrection} correction
+   */
+  correct({ type, source, target, taken_back_at }) {
+    if (type !== "merge") return;
+    if (taken_back_at === null) {
+      this.#merge({ gone: source, kept: target });
+      return;
+    }
+    if (!this.#keptAs.delete(source)) return;
+    const person = this.shown.get(this.resolve(target));
+    if (!person) return;
+    person.trail = without(person.trail, this.#ownWays.get(source) ?? []);
+    person.formerIds = person.formerIds.filter((id) => id !== source);
+  }
+
+  /**
    * Move everybody to where they are shown at this instant.
    * @param {number} nowMs
    * @param {number | null} keep an id that stays although gone
@@ -199,7 +217,7 @@ export class People {
     lengthen(person.trail, sighted.x, sighted.y, capturedAt);
   }
 
-  /** Let what was shown as `gone` go on as `kept`. @param {Merge} merge */
+  /** Let what was shown as `gone` go on as `kept`. @param {Pick<Merge, "gone" | "kept">} merge */
   #merge({ gone, kept }) {
     const into = this.resolve(kept);
     if (gone === into || this.#keptAs.has(gone)) return;
@@ -235,7 +253,7 @@ export class People {
     if (!person) return;
     const own = this.#ownWays.get(apart) ?? [];
     this.#ownWays.delete(apart);
-    const [between, left] = parted(without(person.trail, own), since, until);
+    const [between, left] = parted(without(person.trail, own), since ?? -Infinity, until ?? Infinity);
     const taken = joined(own, between);
     person.formerIds = person.formerIds.filter((id) => id !== apart);
     const other = this.shown.get(apart);

@@ -90,6 +90,21 @@ class TestPeople:
         )
         assert result == [[0, 1, 2, 13, 14, 15, 16, 17], [7], [13, 14, 15, 16, 17, 18], [], 7, [[7, 5], [5, 7]]]
 
+    def test_an_operator_who_takes_a_merge_back_gives_the_kept_one_their_own_way(self, run):
+        result = run(
+            PEOPLE
+            + """const done = { id: 1, at: "", type: "merge", source: 7, target: 5, since: null, until: null, reported: [],
+                certainty: 1, taken_back_at: null };
+            for (let t = 0; t < 3; t += 1) tell(t, [sighted(5, t), sighted(7, 10 + t)]);
+            people.correct(done);
+            tell(3, [sighted(5, 3)]);
+            const merged = [people.resolve(7), [...people.shown.keys()], people.shown.get(5).formerIds];
+            people.correct({ ...done, taken_back_at: "2026-11-21T10:00:00Z" });
+            const trail = people.shown.get(5).trail.filter((_, i) => i % 3 === 0);
+            return [...merged, people.resolve(7), people.shown.get(5).formerIds, trail];"""
+        )
+        assert result == [5, [5], [7], 7, [], [0, 1, 2, 3]]
+
     def test_two_who_are_told_apart_again_are_two_dots_though_no_split_was_heard(self, run):
         ids = run(
             PEOPLE
