@@ -5,6 +5,7 @@
 
 import { DotPainter, discRadius, drawTruth, isCrowded } from "./floor_dots.js";
 import { cameraPlace, drawGround } from "./floor_ground.js";
+import { FloorLabels } from "./floor_labels.js";
 import { drawJourney, drawTrails } from "./floor_trails.js";
 import { drawForesight } from "./foresight.js";
 import { listenToGestures } from "./gestures.js";
@@ -151,9 +152,11 @@ export class FloorMap {
       this.#groundDirty = false;
       const { floor, cameras, emphasis, layers, theme } = this;
       const look = { plan: this.#plan, dark: theme.name === "dark", faulty: this.#faulty, emphasis, fields: layers.fields };
-      drawGround(ground, this.view, { floor, cameras, ...look }, colour);
+      const labels = new FloorLabels();
+      drawGround(ground, this.view, { floor, cameras, ...look }, colour, labels);
       if (this.heat) drawHeat(ground, this.view, this.heat, theme.name);
-      if (layers.places) drawPlaces(ground, this.view, this.places, { ink: colour["ink-2"], halo: colour.paper, accent: colour["ink-2"], fill: 0.05 });
+      if (layers.places) drawPlaces(ground, this.view, this.places, { ink: colour["ink-2"], accent: colour["ink-2"], fill: 0.05 }, labels);
+      labels.write(ground, colour.paper);
     }
     if (this.#trailsDirty && nowMs - this.#trailsMs > TRAILS_EVERY_MS) this.#drawTrails(trails, nowMs, fresh);
     const look = `${fresh}${this.hovered}${this.selected}`;

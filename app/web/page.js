@@ -92,7 +92,7 @@ class Page {
       onChange: () => this.panel.forget(),
     });
     this.views = new Views({
-      site, archive: this.archive, theme: this.theme, now: () => this.#now(),
+      site, archive: this.archive, theme: this.theme, now: () => this.#now(), isConnected: () => this.socket.phase === "open",
       onShow: (at, person) => this.#visit(at, person),
     });
     this.socket = new LiveSocket({

@@ -4,6 +4,7 @@
  */
 
 import { drawGround } from "../floor_ground.js";
+import { FloorLabels } from "../floor_labels.js";
 import { strokeSlanted } from "../hatch.js";
 import { drawHeat, loudestOf, scaleOf } from "../heat_cells.js";
 import { planFor } from "../plan_image.js";
@@ -74,10 +75,12 @@ export class HeatPlan {
     this.view.fit();
     const { name, colour } = this.theme;
     const plan = this.#image ? planFor(this.#image, name) : null;
-    drawGround(ctx, this.view, { floor: this.floor, plan, dark: name === "dark", cameras: [], faulty: new Set(), emphasis: null, fields: false }, colour);
+    const labels = new FloorLabels();
+    drawGround(ctx, this.view, { floor: this.floor, plan, dark: name === "dark", cameras: [], faulty: new Set(), emphasis: null, fields: false }, colour, labels);
     this.#drawUnseen(ctx);
     if (this.#heat) drawHeat(ctx, this.view, this.#heat, name);
-    drawPlaces(ctx, this.view, this.#places, { ink: colour["ink-2"], halo: colour.paper, accent: colour["ink-2"], fill: 0 });
+    drawPlaces(ctx, this.view, this.#places, { ink: colour["ink-2"], accent: colour["ink-2"], fill: 0 }, labels);
+    labels.write(ctx, colour.paper);
     this.#writeScale();
   }
 

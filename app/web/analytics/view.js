@@ -57,12 +57,14 @@ export class AnalyticsView {
    * @param {Archive} options.archive
    * @param {Theme} options.theme
    * @param {() => number} options.now the server's clock, seconds since epoch
+   * @param {() => boolean} options.isConnected
    * @param {(at: number, person: number | null) => void} options.onShow an instant shall be seen on the map
    */
-  constructor({ site, archive, theme, now, onShow }) {
+  constructor({ site, archive, theme, now, isConnected, onShow }) {
     this.archive = archive;
     this.theme = theme;
     this.now = now;
+    this.isConnected = isConnected;
     this.onShow = onShow;
     this.choice = new PeriodChoice({ now, onChange: () => this.load() });
     const chart = (/** @type {string} */ name, /** @type {any} */ about) =>
@@ -111,7 +113,7 @@ export class AnalyticsView {
 
   /** Ask anew when the period goes on and the answers are old. @param {number} nowMs */
   refresh(nowMs) {
-    if (!this.#shown || document.visibilityState === "hidden") return;
+    if (!this.#shown || document.visibilityState === "hidden" || !this.isConnected()) return; // old figures stay
     this.exports.refresh(nowMs);
     if (this.choice.goesOn && nowMs - this.#loadedMs >= REFRESH_MS) this.load();
   }
