@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Annotated
 
-from fastapi import APIRouter, HTTPException, Query, Request, Response, WebSocket, WebSocketDisconnect
+from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response, WebSocket, WebSocketDisconnect
 from fastapi.responses import JSONResponse
 
 DAY_S, HOUR_S = 86_400.0, 3_600.0
@@ -48,6 +48,7 @@ class FakeHistory:
     tags: dict[int, list[str]] = field(default_factory=dict)
     corrections: list[dict] = field(default_factory=list)
     empty: bool = False
+    away: bool = False
     out_since_s: float = OUT_SINCE_S
     out_until_s: float = OUT_UNTIL_S
     replays: int = 0
@@ -202,7 +203,11 @@ def problem(status: int, detail: str, **errors: str) -> JSONResponse:
 
 def history_routes(history: FakeHistory, floor_at: Callable[[float], dict]) -> APIRouter:
     """Return the routes below /sites/{site}/."""
-    routes = APIRouter()
+    async def answer() -> None:
+        if history.away:
+            raise HTTPException(503, "the database is away")
+
+    routes = APIRouter(dependencies=[Depends(answer)])
     for add in (add_figures, add_distributions, add_course, add_places, add_people, add_corrections):
         add(routes, history)
     add_replay(routes, history, floor_at)

@@ -23,7 +23,7 @@ def shared_page(server, open_shared_page):
 
 @pytest.fixture
 def page(shared_page, site):
-    site.history.empty = False
+    site.history.empty = site.history.away = False
     shared_page.get_by_label("7 days").check(force=True)
     shared_page.locator("#analytics [data-part=place]").select_option("")
     wait_until(shared_page, f"{READY} && document.querySelector('[data-figure=visitors] strong').textContent")
@@ -231,6 +231,21 @@ class TestYoungRecord:
     def test_what_is_usual_is_not_told_before_it_is_learnt(self, young):
         note = young.locator("[data-panel=rhythm] [data-part=panel-note]").inner_text()
         assert note == "What is usual at an hour is learnt from 3 weeks of it; 0 weeks so far."
+
+
+class TestSilence:
+    """A history that does not answer is named once, and is asked again; what is refused is told where it was asked."""
+
+    def test_no_answer_is_told_once_and_mended_by_itself(self, page, site):
+        site.history.away = True
+        page.get_by_label("Yesterday").check(force=True)
+        line = "document.querySelector('#analytics .trust-line').textContent"
+        wait_until(page, f"{READY} && {line}.startsWith('The history does not answer: the database is away.')")
+        notes = page.locator("#analytics [data-part=panel-note]").all_inner_texts()
+        assert {note for note in notes if note} == {"No answer."}
+        site.history.away = False
+        page.get_by_label("7 days").check(force=True)
+        wait_until(page, f"{READY} && {line}.startsWith('Cameras watched')")
 
 
 class TestGroups:

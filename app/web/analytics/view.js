@@ -43,7 +43,8 @@ export class AnalyticsView {
   #loadedMs = -Infinity;
   #shown = false;
   /** @type {Record<string, Panel>} */
-  #panels = Object.fromEntries(NAMES.map((name) => [name, new Panel(name)]));
+  #panels = Object.fromEntries(NAMES.map((name) => [name, new Panel(name, (why) => this.#saySilence(why))]));
+  #failed = false;
   /** @type {Occupancy | null} */
   #occupancy = null;
   /** @type {Rhythm | null} */
@@ -115,7 +116,7 @@ export class AnalyticsView {
   refresh(nowMs) {
     if (!this.#shown || document.visibilityState === "hidden" || !this.isConnected()) return; // old figures stay
     this.exports.refresh(nowMs);
-    if (this.choice.goesOn && nowMs - this.#loadedMs >= REFRESH_MS) this.load();
+    if ((this.choice.goesOn || this.#failed) && nowMs - this.#loadedMs >= REFRESH_MS) this.load();
   }
 
   recolour() {
@@ -129,6 +130,7 @@ export class AnalyticsView {
     this.#asked.abort();
     this.#asked = new AbortController();
     const { signal } = this.#asked;
+    this.#failed = false;
     for (const name of NAMES) this.#panels[name].wait();
     await this.#learn(signal);
     if (signal.aborted) return;
@@ -148,6 +150,13 @@ export class AnalyticsView {
       part("uptime").replaceChildren(...uptimeRows(cameras, period, this.now()));
       return cameras.length > 0 ? "" : UNWATCHED;
     }, signal);
+  }
+
+  /** @param {string} why the history does not answer */
+  #saySilence(why) {
+    this.#failed = true;
+    part("quality").textContent = `The history does not answer: ${why}. It is asked again every ${REFRESH_MS / 1000} s.`;
+    part("quality").dataset.mood = "bad";
   }
 
   /** Learn which places there are and since when there is a record. @param {AbortSignal} signal */
@@ -179,6 +188,7 @@ export class AnalyticsView {
     this.#fill("flows", this.archive.flows({ since: about.since, until: about.until, without: about.without }, signal),
       (flows) => {
         const any = fillFlows(part("flows"), flows, (id) => this.#nameOf(id));
+        if (flows.places.length < 2) return "Two zones at least are needed: draw them on the floor, with Draw above the map.";
         return any ? "" : isObserved(flows.quality) ? "Nobody went from one zone to another." : UNWATCHED;
       }, signal);
   }
