@@ -50,9 +50,9 @@
  *   since epoch, x, y, standard deviation; error: how far people were from where they had been predicted, median by horizon
  * @typedef {{what: string, format: string, since: number, until: number, place?: string, camera?: string,
  *   bucket_s?: number}} ExportOrder
- * @typedef {{id: string, what: string, format: string, since: string, until: string, made_at: string,
- *   state: "waiting" | "running" | "done" | "failed" | "cancelled" | "interrupted", progress: number, rows: number,
- *   bytes: number, problem: string | null, file: string | null}} Export
+ * @typedef {import("./job_list.js").Job & {what: string, format: string, since: string, until: string, rows: number,
+ *   bytes: number, file: string | null}} Export
+ * @typedef {import("./job_list.js").Job & {place: string | null, since: string, until: string}} Rebuild
  *
  * @typedef {{camera: string, from: number, to: number}} Visit  seconds since epoch
  * @typedef {{place: string, since: string, until: string, dwell_s: number, ending: "here" | "left" | "lost"}} Hop
@@ -168,6 +168,18 @@ export class Archive {
 
   /** @param {string} id @returns {string} where its file is */
   exportAddress = (id) => addressOf(ofSite(this.site, `exports/${encodeURIComponent(id)}/file`));
+
+  /** @returns {Promise<{rebuilds: Rebuild[]}>} newest first */
+  rebuilds = () => this.#get("rebuilds", {});
+
+  /** Make the figures of a place anew, from all dots that are kept. @param {{place: string}} order @returns {Promise<Rebuild>} */
+  beginRebuild = (order) => this.#send("rebuilds", "POST", order);
+
+  /** @param {string} id @returns {Promise<Rebuild>} */
+  resumeRebuild = (id) => this.#send(`rebuilds/${encodeURIComponent(id)}/resume`, "POST");
+
+  /** Stop a rebuild that is under way; forget one that is not. @param {string} id @returns {Promise<null>} */
+  stopRebuild = (id) => this.#send(`rebuilds/${encodeURIComponent(id)}`, "DELETE");
 
   /** The floor as it was at an instant. @param {number} at @param {AbortSignal} [signal] @returns {Promise<FloorMessage>} */
   floorAt = (at, signal) => this.#get("replay", { at }, signal);

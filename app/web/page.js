@@ -257,6 +257,7 @@ class Page {
     }
     if (this.map) this.past.refresh(nowMs);
     if (this.map) this.foresight.refresh(nowMs, this.map.layers.forecast && live && this.past.at === null && document.body.dataset.view === "live");
+    this.editor?.refresh(nowMs);
     this.views.analytics?.refresh(nowMs);
     this.panel.until = this.past.at;
     this.panel.write(this.#selectedPerson(), this.#isFresh(), this.past.at ?? serverS);

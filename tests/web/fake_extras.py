@@ -1,4 +1,4 @@
-"""What a fake site tells beside its history: groups, predicted ways, one person's heat, and exports that get on."""
+"""What a fake site tells beside its history: groups, predicted ways, one person's heat, and jobs that get on."""
 
 import itertools
 import time
@@ -12,8 +12,8 @@ HORIZONS_S = (1.0, 2.0, 3.0)
 
 
 @dataclass
-class FakeExports:
-    """Exports that are a step farther whenever somebody asks; one that is held stays where it is."""
+class FakeJobs:
+    """Jobs that are a step farther whenever somebody asks; those that are held stay where they are."""
 
     jobs: list[dict] = field(default_factory=list)
     held: bool = False
@@ -24,24 +24,29 @@ class FakeExports:
         for job in self.jobs:
             if job["state"] in {"waiting", "running"} and not self.held:
                 job["progress"] = min(1.0, job["progress"] + 0.5)
-                job["rows"] += 600
                 job["state"] = "done" if job["progress"] == 1 else "running"
-                job["bytes"] = 17_000 * job["rows"] // 600
-                job["file"] = f"exports/{job['id']}/file" if job["progress"] == 1 else None
 
     def job(self, name: str) -> dict:
         for job in self.jobs:
             if job["id"] == name:
                 return job
-        raise HTTPException(404, "there is no such export")
+        raise HTTPException(404, "there is no such job")
+
+    def begin(self, **order: object) -> dict:
+        started = {"state": "waiting", "progress": 0.0, "problem": None, "made_at": stamp(time.time())}
+        self.jobs.insert(0, {"id": f"job{next(self.numbers)}", **order, **started})
+        return self.jobs[0]
 
 
-def extra_routes(history: FakeHistory, exports: FakeExports, floor_message) -> APIRouter:
+def extra_routes(history: FakeHistory, exports: FakeJobs, rebuilds: FakeJobs, floor_message) -> APIRouter:
     """Return the routes below /sites/{site}/."""
     routes = APIRouter()
     add_company(routes, history)
     add_foresight(routes, floor_message)
     add_exports(routes, exports)
+    add_rebuilds(routes, rebuilds, history)
+    add_jobs(routes, "exports", exports)
+    add_jobs(routes, "rebuilds", rebuilds)
     return routes
 
 
@@ -89,7 +94,7 @@ def add_foresight(routes: APIRouter, floor_message) -> None:
         return {"at": stamp(now), "people": people, "error": error}
 
 
-def add_exports(routes: APIRouter, exports: FakeExports) -> None:
+def add_exports(routes: APIRouter, exports: FakeJobs) -> None:
     @routes.post("/exports", status_code=202)
     async def begin(request: Request) -> Response:
         order = await request.json()
@@ -97,32 +102,41 @@ def add_exports(routes: APIRouter, exports: FakeExports) -> None:
             return problem(409, "there are 20 exports already; remove one first")
         if order["format"] == "mot" and not order.get("camera"):
             return problem(409, "mot text holds the boxes of one camera; name it")
-        started = {"state": "waiting", "progress": 0.0, "rows": 0, "bytes": 0, "problem": None, "file": None}
-        bounds = {"since": stamp(instant(str(order["since"]), 0)), "until": stamp(instant(str(order["until"]), 0))}
-        job = {"id": f"e{next(exports.numbers)}", **order, **bounds, "made_at": stamp(time.time()), **started}
-        exports.jobs.insert(0, job)
-        return JSONResponse(job, 202)
-
-    @routes.get("/exports")
-    def listed() -> dict:
-        exports.step()
-        return {"exports": exports.jobs}
+        order |= {"since": stamp(instant(str(order["since"]), 0)), "until": stamp(instant(str(order["until"]), 0))}
+        return JSONResponse(exports.begin(**order, rows=1200, bytes=34_000, file="of the job"), 202)
 
     @routes.get("/exports/{name}/file")
     def file(name: str) -> Response:
         attached = {"content-disposition": f'attachment; filename="fake-{name}.csv"'}
         return PlainTextResponse(f"rows\n{exports.job(name)['rows']}\n", headers=attached)
 
-    @routes.post("/exports/{name}/resume", status_code=202)
+
+def add_rebuilds(routes: APIRouter, rebuilds: FakeJobs, history: FakeHistory) -> None:
+    @routes.post("/rebuilds", status_code=202)
+    async def begin(request: Request) -> Response:
+        place = (await request.json())["place"]
+        if place not in history.places:
+            return problem(422, f"there is no place {place}", place="names no place")
+        now = time.time()
+        return JSONResponse(rebuilds.begin(place=place, since=stamp(history.begin), until=stamp(now)), 202)
+
+
+def add_jobs(routes: APIRouter, kind: str, jobs: FakeJobs) -> None:
+    @routes.get(f"/{kind}")
+    def listed() -> dict:
+        jobs.step()
+        return {kind: [{**job, "file": None} if job["state"] != "done" else job for job in jobs.jobs]}
+
+    @routes.post(f"/{kind}/{{name}}/resume", status_code=202)
     def resume(name: str) -> dict:
-        job = exports.job(name)
+        job = jobs.job(name)
         job["state"] = "waiting"
         return job
 
-    @routes.delete("/exports/{name}", status_code=204)
+    @routes.delete(f"/{kind}/{{name}}", status_code=204)
     def stop(name: str) -> None:
-        job = exports.job(name)
+        job = jobs.job(name)
         if job["state"] in {"waiting", "running"}:
             job["state"] = "cancelled"
         else:
-            exports.jobs.remove(job)
+            jobs.jobs.remove(job)

@@ -203,6 +203,7 @@ def problem(status: int, detail: str, **errors: str) -> JSONResponse:
 
 def history_routes(history: FakeHistory, floor_at: Callable[[float], dict]) -> APIRouter:
     """Return the routes below /sites/{site}/."""
+
     async def answer() -> None:
         if history.away:
             raise HTTPException(503, "the database is away")

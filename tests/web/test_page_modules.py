@@ -93,8 +93,8 @@ class TestPeople:
     def test_an_operator_who_takes_a_merge_back_gives_the_kept_one_their_own_way(self, run):
         result = run(
             PEOPLE
-            + """const done = { id: 1, at: "", type: "merge", source: 7, target: 5, since: null, until: null, reported: [],
-                certainty: 1, taken_back_at: null };
+            + """const done = { id: 1, at: "", type: "merge", source: 7, target: 5, since: null, until: null,
+                reported: [], certainty: 1, taken_back_at: null };
             for (let t = 0; t < 3; t += 1) tell(t, [sighted(5, t), sighted(7, 10 + t)]);
             people.correct(done);
             tell(3, [sighted(5, 3)]);

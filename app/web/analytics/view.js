@@ -115,7 +115,7 @@ export class AnalyticsView {
   /** Ask anew when the period goes on and the answers are old. @param {number} nowMs */
   refresh(nowMs) {
     if (!this.#shown || document.visibilityState === "hidden" || !this.isConnected()) return; // old figures stay
-    this.exports.refresh(nowMs);
+    this.exports.list.refresh(nowMs);
     if ((this.choice.goesOn || this.#failed) && nowMs - this.#loadedMs >= REFRESH_MS) this.load();
   }
 
@@ -144,7 +144,7 @@ export class AnalyticsView {
     this.#loadCourse(period, place, isLine, signal);
     this.#loadFloor(period, signal);
     this.#loadGroups(period, signal);
-    this.exports.load();
+    this.exports.list.load();
     this.events.load({ ...period, place }, signal);
     this.#fill("uptime", this.archive.uptime(period, signal), ({ cameras }) => {
       part("uptime").replaceChildren(...uptimeRows(cameras, period, this.now()));
