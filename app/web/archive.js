@@ -44,6 +44,16 @@
  * @typedef {{camera: string, states: {at: string, state: string, reason: string | null}[], running_s: number,
  *   out_s: number, uptime: number | null}} CameraUptime
  *
+ * @typedef {{identities: number[], together_s: number, since: string, until: string}} Group
+ * @typedef {{at: string | null, people: {id: number, path: [number, number, number, number][]}[],
+ *   error: {horizon_s: number[], error_m: Column, p90_m: Column, standing_m: Column, n: number[]}}} Forecast  path: seconds
+ *   since epoch, x, y, standard deviation; error: how far people were from where they had been predicted, median by horizon
+ * @typedef {{what: string, format: string, since: number, until: number, place?: string, camera?: string,
+ *   bucket_s?: number}} ExportOrder
+ * @typedef {import("./job_list.js").Job & {what: string, format: string, since: string, until: string, rows: number,
+ *   bytes: number, file: string | null}} Export
+ * @typedef {import("./job_list.js").Job & {place: string | null, since: string, until: string}} Rebuild
+ *
  * @typedef {{camera: string, from: number, to: number}} Visit  seconds since epoch
  * @typedef {{place: string, since: string, until: string, dwell_s: number, ending: "here" | "left" | "lost"}} Hop
  * @typedef {{id: number, first_seen: string, last_seen: string, distance_m: number, points: [number, number, number][],
@@ -55,7 +65,7 @@
  *   was, or was for some time, target
  */
 
-import { ask, ofSite, socketAddress } from "./wire.js";
+import { addressOf, ask, ofSite, socketAddress } from "./wire.js";
 
 /** @import { FloorMessage } from "./wire.js" */
 
@@ -87,7 +97,7 @@ export class Archive {
   /** @param {Period & {place: string, without?: string}} asked @param {AbortSignal} [signal] @returns {Promise<Dwell>} */
   dwell = (asked, signal) => this.#get("dwell", asked, signal);
 
-  /** @param {Period & {place: string}} asked @param {AbortSignal} [signal] @returns {Promise<Queue>} */
+  /** @param {Period & {place: string, without?: string}} asked @param {AbortSignal} [signal] @returns {Promise<Queue>} */
   queue = (asked, signal) => this.#get("queue", asked, signal);
 
   /** @param {Period & {cell_m?: number}} asked @param {AbortSignal} [signal] @returns {Promise<Heat>} */
@@ -95,6 +105,12 @@ export class Archive {
 
   /** @param {Period & {without?: string}} asked @param {AbortSignal} [signal] @returns {Promise<Flows>} */
   flows = (asked, signal) => this.#get("flows", asked, signal);
+
+  /** @param {Period} asked of a day at most @param {AbortSignal} [signal] @returns {Promise<{groups: Group[]}>} */
+  groups = (asked, signal) => this.#get("groups", asked, signal);
+
+  /** @returns {Promise<Forecast>} */
+  forecast = () => this.#get("forecast", {});
 
   /** @param {Period & {place: string}} asked @param {AbortSignal} [signal] @returns {Promise<Rhythm>} */
   rhythm = (asked, signal) => this.#get("rhythm", asked, signal);
@@ -107,6 +123,9 @@ export class Archive {
 
   /** @param {number} id @param {Partial<Period> & {seconds?: number}} asked @returns {Promise<Journey>} */
   journey = (id, asked) => this.#get(`identities/${id}/journey`, asked);
+
+  /** Where one person was, and for how long. @param {number} id @param {Period & {cell_m?: number}} asked @returns {Promise<Heat>} */
+  heatOf = (id, asked) => this.#get(`identities/${id}/heatmap`, asked);
 
   /** @param {number} id @returns {Promise<Identity>} */
   identity = (id) => this.#get(`identities/${id}`, {});
@@ -134,6 +153,33 @@ export class Archive {
 
   /** @param {string} id @returns {Promise<null>} */
   erase = (id) => this.#send(`zones/${encodeURIComponent(id)}`, "DELETE");
+
+  /** @returns {Promise<{exports: Export[]}>} newest first */
+  exports = () => this.#get("exports", {});
+
+  /** @param {ExportOrder} order @returns {Promise<Export>} */
+  beginExport = (order) => this.#send("exports", "POST", order);
+
+  /** @param {string} id @returns {Promise<Export>} */
+  resumeExport = (id) => this.#send(`exports/${encodeURIComponent(id)}/resume`, "POST");
+
+  /** Stop an export that is under way; remove one that is not. @param {string} id @returns {Promise<null>} */
+  stopExport = (id) => this.#send(`exports/${encodeURIComponent(id)}`, "DELETE");
+
+  /** @param {string} id @returns {string} where its file is */
+  exportAddress = (id) => addressOf(ofSite(this.site, `exports/${encodeURIComponent(id)}/file`));
+
+  /** @returns {Promise<{rebuilds: Rebuild[]}>} newest first */
+  rebuilds = () => this.#get("rebuilds", {});
+
+  /** Make the figures of a place anew, from all dots that are kept. @param {{place: string}} order @returns {Promise<Rebuild>} */
+  beginRebuild = (order) => this.#send("rebuilds", "POST", order);
+
+  /** @param {string} id @returns {Promise<Rebuild>} */
+  resumeRebuild = (id) => this.#send(`rebuilds/${encodeURIComponent(id)}/resume`, "POST");
+
+  /** Stop a rebuild that is under way; forget one that is not. @param {string} id @returns {Promise<null>} */
+  stopRebuild = (id) => this.#send(`rebuilds/${encodeURIComponent(id)}`, "DELETE");
 
   /** The floor as it was at an instant. @param {number} at @param {AbortSignal} [signal] @returns {Promise<FloorMessage>} */
   floorAt = (at, signal) => this.#get("replay", { at }, signal);

@@ -27,6 +27,7 @@ const CROSS_PX = 16; // arms of a true place stand out under a disc on all sides
  * @property {number | null} hovered
  * @property {boolean} uncertainty
  * @property {boolean} stale the dots are too old to be called live
+ * @property {boolean} arrows whether it is shown where people are going
  * @property {boolean} views whether it is known which cameras see whom: who is seen by none is drawn hollow
  */
 
@@ -82,7 +83,7 @@ export class DotPainter {
     ctx.globalAlpha = (mine && gone ? 0.8 : person.opacity) * dim * (look.stale ? 0.6 : 1);
     if (!gone && !look.stale) {
       if (look.uncertainty) strokeUncertainty(ctx, view, person, px, py, colour);
-      drawArrow(ctx, view, person, px, py, discRadius(person.id, false), colour);
+      if (look.arrows) drawArrow(ctx, view, person, px, py, discRadius(person.id, false), colour);
     }
     const hollow = gone || look.stale || (look.views && person.measured.cameras.length === 0);
     const disc = this.#disc(person.id, colour, hollow, person.measured.certainty < SURE, look);

@@ -3,11 +3,13 @@
  * Knows nothing of people.
  */
 
+/** @import { FloorLabels } from "./floor_labels.js" */
 /** @import { Camera, Floor } from "./wire.js" */
 /** @import { Viewport } from "./viewport.js" */
 
 const FINEST_GRID_PX = 13; // a line every metre only while metres are wider than this
 const PLAN_INK = 0.55; // the plan stays behind the people
+const NARROWEST_NAME_PX = 56;
 const STEPS_M = [1, 2, 5, 10, 20, 50, 100, 200];
 
 /**
@@ -27,8 +29,9 @@ const STEPS_M = [1, 2, 5, 10, 20, 50, 100, 200];
  * @param {Viewport} view
  * @param {Ground} ground
  * @param {Record<string, string>} colour tokens of the theme
+ * @param {FloorLabels} labels are told the names; whoever draws more writes them in the end
  */
-export function drawGround(ctx, view, ground, colour) {
+export function drawGround(ctx, view, ground, colour, labels) {
   ctx.clearRect(0, 0, view.width, view.height);
   const [x0, y0, x1, y1] = ground.floor.bounds;
   const [left, top] = view.toScreen(x0, y1);
@@ -41,8 +44,8 @@ export function drawGround(ctx, view, ground, colour) {
   ctx.lineWidth = 1;
   ctx.strokeRect(Math.round(left) + 0.5, Math.round(top) + 0.5, Math.round(right - left), Math.round(bottom - top));
   if (ground.fields) for (const camera of ground.cameras) drawField(ctx, view, camera, ground, colour);
-  for (const camera of ground.cameras) drawCamera(ctx, view, camera, ground, colour);
-  drawScaleBar(ctx, view, colour);
+  for (const camera of ground.cameras) drawCamera(ctx, view, camera, ground, colour, labels);
+  drawScaleBar(ctx, view, colour, labels);
 }
 
 /** @param {CanvasRenderingContext2D} ctx @param {Viewport} view @param {CanvasImageSource} plan @param {import("./wire.js").Plan} image @param {boolean} dark */
@@ -111,8 +114,8 @@ function heading(view, camera) {
   return Math.atan2(qy - py, qx - px);
 }
 
-/** @param {CanvasRenderingContext2D} ctx @param {Viewport} view @param {Camera} camera @param {Ground} ground @param {Record<string, string>} colour */
-function drawCamera(ctx, view, camera, ground, colour) {
+/** @param {CanvasRenderingContext2D} ctx @param {Viewport} view @param {Camera} camera @param {Ground} ground @param {Record<string, string>} colour @param {FloorLabels} labels */
+function drawCamera(ctx, view, camera, ground, colour, labels) {
   if (!camera.position) return;
   const [px, py] = cameraPlace(view, camera);
   const stressed = ground.emphasis === camera.id;
@@ -132,7 +135,9 @@ function drawCamera(ctx, view, camera, ground, colour) {
   ctx.stroke();
   ctx.fill();
   ctx.restore();
-  writeHaloed(ctx, camera.id, px, py + (py > view.height - 30 ? -12 : 18), ink, colour.paper, stressed ? 600 : 400);
+  const width = Math.max(NARROWEST_NAME_PX, view.width / 8);
+  const rank = stressed ? 3 : ground.faulty.has(camera.id) ? 2 : 0;
+  labels.add({ text: camera.id, x: px, y: py + (py > view.height - 30 ? -12 : 18), ink, weight: stressed ? 600 : 400, width: stressed ? Infinity : width, rank });
 }
 
 /** Where a camera is drawn: its place, or the map's nearest edge. @param {Viewport} view @param {Camera} camera @returns {[number, number]} CSS pixels */
@@ -142,22 +147,8 @@ export function cameraPlace(view, camera) {
   return [Math.min(view.width - 12, Math.max(12, px)), Math.min(view.height - 12, Math.max(12, py))];
 }
 
-/** @param {CanvasRenderingContext2D} ctx @param {string} text @param {number} x @param {number} y @param {string} ink @param {string} halo @param {number} [weight] */
-export function writeHaloed(ctx, text, x, y, ink, halo, weight = 400) {
-  ctx.font = `${weight} 11px Arial, system-ui, sans-serif`;
-  ctx.textAlign = "center";
-  const half = ctx.measureText(text).width / 2 + 4;
-  const inside = Math.min(Math.max(x, half), Math.max(half, ctx.canvas.clientWidth - half));
-  ctx.lineJoin = "round";
-  ctx.lineWidth = 3;
-  ctx.strokeStyle = halo;
-  ctx.strokeText(text, inside, y);
-  ctx.fillStyle = ink;
-  ctx.fillText(text, inside, y);
-}
-
-/** @param {CanvasRenderingContext2D} ctx @param {Viewport} view @param {Record<string, string>} colour */
-function drawScaleBar(ctx, view, colour) {
+/** @param {CanvasRenderingContext2D} ctx @param {Viewport} view @param {Record<string, string>} colour @param {FloorLabels} labels */
+function drawScaleBar(ctx, view, colour, labels) {
   const metres = STEPS_M.find((step) => step * view.scale >= 48) ?? 500;
   const length = metres * view.scale;
   const y = view.height - 12.5;
@@ -169,5 +160,5 @@ function drawScaleBar(ctx, view, colour) {
   ctx.lineTo(14.5 + length, y);
   ctx.lineTo(14.5 + length, y - 4);
   ctx.stroke();
-  writeHaloed(ctx, `${metres} m`, 14.5 + length / 2, y - 5, colour["ink-2"], colour.paper);
+  labels.add({ text: `${metres} m`, x: 14.5 + length / 2, y: y - 5, ink: colour["ink-2"], rank: 3 });
 }

@@ -5,8 +5,11 @@
 
 import { DotPainter, discRadius, drawTruth, isCrowded } from "./floor_dots.js";
 import { cameraPlace, drawGround } from "./floor_ground.js";
+import { FloorLabels } from "./floor_labels.js";
 import { drawJourney, drawTrails } from "./floor_trails.js";
+import { drawForesight } from "./foresight.js";
 import { listenToGestures } from "./gestures.js";
+import { drawHeat } from "./heat_cells.js";
 import { identityColour, textOnIdentity } from "./identity_colour.js";
 import { drawPlaces } from "./places/place_drawing.js";
 import { planFor } from "./plan_image.js";
@@ -20,11 +23,11 @@ import { Viewport } from "./viewport.js";
 const TRAILS_EVERY_MS = 80; // trails grow by updates, not by frames
 const TOUCH_PX = 12; // a finger may miss a disc by this much
 
-/** @typedef {{places: boolean, trails: boolean, fields: boolean, uncertainty: boolean, truth: boolean}} Layers */
+/** @typedef {{places: boolean, trails: boolean, forecast: boolean, fields: boolean, uncertainty: boolean, truth: boolean}} Layers */
 
 export class FloorMap {
   /** @type {Layers} */
-  layers = { places: true, trails: true, fields: true, uncertainty: true, truth: false };
+  layers = { places: true, trails: true, forecast: false, fields: true, uncertainty: true, truth: false };
   /** @type {number | null} */
   selected = null;
   /** @type {number | null} */
@@ -33,6 +36,10 @@ export class FloorMap {
   emphasis = null;
   /** @type {[number, number, number][]} points of the selected person's journey */
   journey = [];
+  /** @type {Map<number, import("./foresight.js").Path>} predicted ways, by id */
+  ahead = new Map();
+  /** @type {import("./archive.js").Heat | null} where the selected person was, and for how long */
+  heat = null;
   /** @type {import("./archive.js").Place[]} zones and lines to draw */
   places = [];
   /** @type {((x: number, y: number) => void) | null} takes taps, in metres, instead of the people and cameras */
@@ -145,8 +152,11 @@ export class FloorMap {
       this.#groundDirty = false;
       const { floor, cameras, emphasis, layers, theme } = this;
       const look = { plan: this.#plan, dark: theme.name === "dark", faulty: this.#faulty, emphasis, fields: layers.fields };
-      drawGround(ground, this.view, { floor, cameras, ...look }, colour);
-      if (layers.places) drawPlaces(ground, this.view, this.places, { ink: colour["ink-2"], halo: colour.paper, accent: colour["ink-2"], fill: 0.05 });
+      const labels = new FloorLabels();
+      drawGround(ground, this.view, { floor, cameras, ...look }, colour, labels);
+      if (this.heat) drawHeat(ground, this.view, this.heat, theme.name);
+      if (layers.places) drawPlaces(ground, this.view, this.places, { ink: colour["ink-2"], accent: colour["ink-2"], fill: 0.05 }, labels);
+      labels.write(ground, colour.paper);
     }
     if (this.#trailsDirty && nowMs - this.#trailsMs > TRAILS_EVERY_MS) this.#drawTrails(trails, nowMs, fresh);
     const look = `${fresh}${this.hovered}${this.selected}`;
@@ -174,6 +184,7 @@ export class FloorMap {
       hovered: this.hovered,
       uncertainty: this.layers.uncertainty,
       stale,
+      arrows: !this.layers.forecast,
       views: this.people.tellsViews,
     });
   }
@@ -185,9 +196,10 @@ export class FloorMap {
     ctx.clearRect(0, 0, this.view.width, this.view.height);
     const colourOf = (/** @type {number} */ id) => identityColour(id, this.theme.name);
     if (this.selected !== null) drawJourney(ctx, this.view, this.#wayOfSelected(), colourOf(this.selected), this.theme.colour.paper);
-    if (!this.layers.trails || (fresh !== "live" && fresh !== "past")) return;
-    const look = { count: this.people.shown.size, nowS: this.people.capturedAt ?? 0, selected: this.selected, colourOf };
-    drawTrails(ctx, this.view, this.people.shown.values(), look);
+    const { people, selected } = this;
+    const look = { count: people.shown.size, nowS: people.capturedAt ?? 0, selected, colourOf };
+    if (this.layers.trails && (fresh === "live" || fresh === "past")) drawTrails(ctx, this.view, people.shown.values(), look);
+    if (fresh === "live") drawForesight(ctx, this.view, this.ahead, people, { selected, colourOf, paper: this.theme.colour.paper });
   }
 
   /** The journey as the server told it, and what came since. @returns {[number, number, number][]} */

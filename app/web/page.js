@@ -6,6 +6,7 @@
 import { Archive } from "./archive.js";
 import { CameraWall } from "./camera_wall.js";
 import { FloorMap } from "./floor_map.js";
+import { Foresight } from "./foresight.js";
 import { identityColour } from "./identity_colour.js";
 import { exposeInspection, FrameTimes } from "./inspection.js";
 import { LiveSocket } from "./live_socket.js";
@@ -64,6 +65,7 @@ class Page {
     this.readouts = new Readouts(this.theme);
     const select = (/** @type {number | null} */ id) => this.select(id);
     this.map = this.#buildMap();
+    this.foresight = new Foresight({ archive: this.archive, readout: part("foresight"), onChange: () => this.#lookAhead() });
     this.editor = this.map && new PlaceEditor({ archive: this.archive, map: this.map, announce, onOpen: () => this.past.leave() });
     this.wall = new CameraWall({
       element: part("wall"), site: site.site, cameras: site.cameras, theme: this.theme,
@@ -78,6 +80,8 @@ class Page {
     this.panel = new PersonPanel({
       element: part("person"), archive: this.archive, theme: this.theme,
       onJourney: (points) => this.#showJourney(points),
+      onHeat: (heat) => this.#showHeat(heat),
+      now: () => this.#now(),
       onCamera: (camera) => this.wall.pin(camera),
       nameOf: (id) => this.editor?.nameOf(id) ?? id,
       onInstant: (at) => this.past.goTo(at),
@@ -88,7 +92,7 @@ class Page {
       onChange: () => this.panel.forget(),
     });
     this.views = new Views({
-      site, archive: this.archive, theme: this.theme, now: () => this.#now(),
+      site, archive: this.archive, theme: this.theme, now: () => this.#now(), isConnected: () => this.socket.phase === "open",
       onShow: (at, person) => this.#visit(at, person),
     });
     this.socket = new LiveSocket({
@@ -206,6 +210,12 @@ class Page {
         this.readouts.state(message, this.#isFresh() ? this.#countPeople() : null);
         this.#announceCameras(message.cameras);
         break;
+      case "correction":
+        this.people.correct(message.correction);
+        this.map?.grow();
+        this.panel.forget();
+        this.actions.load();
+        break;
       case "pong":
         this.clock.pong(message.t, message.now, nowMs);
         break;
@@ -246,6 +256,8 @@ class Page {
       this.list.update(this.selected, this.#isFresh());
     }
     if (this.map) this.past.refresh(nowMs);
+    if (this.map) this.foresight.refresh(nowMs, this.map.layers.forecast && live && this.past.at === null && document.body.dataset.view === "live");
+    this.editor?.refresh(nowMs);
     this.views.analytics?.refresh(nowMs);
     this.panel.until = this.past.at;
     this.panel.write(this.#selectedPerson(), this.#isFresh(), this.past.at ?? serverS);
@@ -314,11 +326,24 @@ class Page {
     this.actions.show(is);
   }
 
+  #lookAhead() {
+    if (!this.map) return;
+    this.map.ahead = this.foresight.paths;
+    this.map.grow();
+  }
+
   /** @param {[number, number, number][]} points */
   #showJourney(points) {
     if (!this.map) return;
     this.map.journey = points;
     this.map.grow();
+  }
+
+  /** @param {import("./archive.js").Heat | null} heat */
+  #showHeat(heat) {
+    if (!this.map || this.map.heat === heat) return;
+    this.map.heat = heat;
+    this.map.refresh();
   }
 
   /** @param {import("./wire.js").CameraState[]} cameras */

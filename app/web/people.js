@@ -6,6 +6,7 @@
  * velocity ahead of the measurement, over at most one update interval. Then it stands still until it is measured again.
  */
 
+/** @import { RecordedCorrection } from "./archive.js" */
 /** @import { FloorMessage, Merge, Sighted, Split } from "./wire.js" */
 
 const LONGEST_AHEAD_S = 0.3;
@@ -14,6 +15,7 @@ const JUMP_M = 1.5; // farther than somebody walks between two updates: the dot 
 const FADE_MS = 450;
 const TRAIL_STEP_M = 0.12;
 const TRAIL_POINTS = 160;
+const KEPT_WAYS = 200; // of the newest merges, which alone can be taken back on the live floor
 const LIVE_S = 2; // an update older than this, or than three intervals, is not live
 const LATE_S = 5; // neither is one that was captured this long ago, however promptly it came
 const FORGET_S = 6; // nothing is shown after this long without an update
@@ -44,6 +46,8 @@ export class People {
   shown = new Map();
   /** @type {Map<number, number>} gone id -> kept id */
   #keptAs = new Map();
+  /** @type {Map<number, number[]>} gone id -> the way that was its own: given back when the merge is taken back */
+  #ownWays = new Map();
   #seq = -1;
   /** seconds between updates, smoothed */
   interval = 0.2;
@@ -94,15 +98,47 @@ export class People {
       if (correction.type === "merge") this.#merge(correction);
       else this.#split(correction, named);
     }
-    const present = new Set();
-    for (const sighted of message.people) {
-      const id = this.resolve(sighted.id);
-      present.add(id);
-      this.#place(id, sighted, message.captured_at, nowMs);
-    }
+    const present = this.#sortOut(message, named);
+    for (const [id, sighted] of present) this.#place(id, sighted, message.captured_at, nowMs);
     for (const person of this.shown.values()) {
       if (!present.has(person.id)) person.goneMs ??= nowMs;
     }
+  }
+
+  /**
+   * Give each person one dot: of two that one person turns out to have, the one that more cameras see.
+   * @param {FloorMessage} message @param {Set<number>} named the ids in it
+   * @returns {Map<number, Sighted>} by the id that is kept
+   */
+  #sortOut({ people, corrections }, named) {
+    const merged = new Set(corrections.map((correction) => (correction.type === "merge" ? correction.gone : null)));
+    /** @type {Map<number, Sighted>} */
+    const found = new Map();
+    for (const sighted of people) {
+      const apart = named.has(this.resolve(sighted.id)) && !merged.has(sighted.id);
+      if (apart) this.#keptAs.delete(sighted.id); // a merge that was taken back while nobody told this page
+      const id = this.resolve(sighted.id);
+      const other = found.get(id);
+      if (!other || other.cameras.length < sighted.cameras.length) found.set(id, sighted);
+    }
+    return found;
+  }
+
+  /**
+   * Follow what an operator did to the history: dots that it moves come with an update of their own.
+   * @param {RecordedCorrection} correction
+   */
+  correct({ type, source, target, taken_back_at }) {
+    if (type !== "merge") return;
+    if (taken_back_at === null) {
+      this.#merge({ gone: source, kept: target });
+      return;
+    }
+    if (!this.#keptAs.delete(source)) return;
+    const person = this.shown.get(this.resolve(target));
+    if (!person) return;
+    person.trail = without(person.trail, this.#ownWays.get(source) ?? []);
+    person.formerIds = person.formerIds.filter((id) => id !== source);
   }
 
   /**
@@ -146,6 +182,7 @@ export class People {
   reset() {
     this.shown.clear();
     this.#keptAs.clear();
+    this.#ownWays.clear();
     this.#seq = -1;
     this.capturedAt = null;
     this.receivedMs = -Infinity;
@@ -180,18 +217,22 @@ export class People {
     lengthen(person.trail, sighted.x, sighted.y, capturedAt);
   }
 
-  /** Let what was shown as `gone` go on as `kept`. @param {Merge} merge */
+  /** Let what was shown as `gone` go on as `kept`. @param {Pick<Merge, "gone" | "kept">} merge */
   #merge({ gone, kept }) {
     const into = this.resolve(kept);
     if (gone === into || this.#keptAs.has(gone)) return;
     this.#keptAs.set(gone, into);
     const former = this.shown.get(gone);
     if (former) {
+      this.#ownWays.set(gone, [...former.trail]);
+      if (this.#ownWays.size > KEPT_WAYS) this.#ownWays.delete(/** @type {number} */ (this.#ownWays.keys().next().value));
       const person = this.shown.get(into);
       this.shown.delete(gone);
       if (person) {
-        person.trail = joined(former.trail, person.trail);
-        person.formerIds.push(gone, ...former.formerIds);
+        const trail = joined(former.trail, person.trail);
+        const formerIds = [...person.formerIds, gone, ...former.formerIds];
+        const dot = person.goneMs !== null && former.goneMs === null ? former : person; // who is there goes on
+        this.shown.set(into, Object.assign(dot, { id: into, trail, formerIds }));
       } else {
         former.id = into;
         former.formerIds.push(gone);
@@ -210,7 +251,11 @@ export class People {
     this.#keptAs.delete(apart);
     const person = this.shown.get(mixed);
     if (!person) return;
-    const [taken, left] = parted(person.trail, since, until);
+    const own = this.#ownWays.get(apart) ?? [];
+    this.#ownWays.delete(apart);
+    const [between, left] = parted(without(person.trail, own), since ?? -Infinity, until ?? Infinity);
+    const taken = joined(own, between);
+    person.formerIds = person.formerIds.filter((id) => id !== apart);
     const other = this.shown.get(apart);
     if (other) other.trail = joined(other.trail, taken);
     else this.shown.set(apart, { ...person, id: apart, trail: taken, formerIds: [], glide: { ...person.glide } });
@@ -238,6 +283,13 @@ function parted(trail, since, until) {
     parts[between ? 0 : 1].push(...trail.slice(i, i + 3));
   }
   return parts;
+}
+
+/** What of a trail is not of another one. @param {number[]} trail @param {number[]} other @returns {number[]} */
+function without(trail, other) {
+  const points = (/** @type {number[]} */ way) => Array.from({ length: way.length / 3 }, (_, i) => way.slice(3 * i, 3 * i + 3));
+  const taken = new Set(points(other).map(String));
+  return points(trail).filter((point) => !taken.has(String(point))).flat();
 }
 
 /** Join two trails in order of time. @param {number[]} a @param {number[]} b @returns {number[]} */

@@ -86,7 +86,11 @@ export class PersonActions {
       return;
     }
     if (!confirm(`Person ${id} has been person ${into} all along? The history then tells of one person. It can be undone.`)) return;
-    if (await this.#do(() => this.archive.merge(id, into), `Person ${id} is person ${into}.`)) this.onPerson(into);
+    let kept = into;
+    const merge = async () => {
+      kept = (await this.archive.merge(id, into)).target; // who is on the floor keeps the number, whichever was named
+    };
+    if (await this.#do(merge, `Person ${id} and person ${into} are one.`)) this.onPerson(kept);
   }
 
   async #split() {

@@ -4,17 +4,19 @@
  */
 
 import { epoch } from "./archive.js";
+import { loudestOf } from "./heat_cells.js";
 import { identityColour } from "./identity_colour.js";
 import { RequestFailed } from "./wire.js";
 import { drawVisits } from "./visit_chart.js";
 import * as wording from "./wording.js";
 
 /** @import { Person } from "./people.js" */
-/** @import { Archive, Hop, Journey, Visit } from "./archive.js" */
+/** @import { Archive, Heat, Hop, Journey, Visit } from "./archive.js" */
 /** @import { Theme } from "./theme.js" */
 
 const REFRESH_MS = 3000;
 const LISTED_VISITS = 30;
+const HEAT_CELL_M = 0.5;
 
 export class PersonPanel {
   /** @type {number | null} */
@@ -33,16 +35,20 @@ export class PersonPanel {
    * @param {Archive} options.archive
    * @param {Theme} options.theme
    * @param {(points: [number, number, number][]) => void} options.onJourney
+   * @param {(heat: Heat | null) => void} options.onHeat
+   * @param {() => number} options.now the server's clock, seconds since epoch
    * @param {(camera: string) => void} options.onCamera
    * @param {(id: string) => string} options.nameOf a place
    * @param {(at: number) => void} options.onInstant an instant of the past shall be shown
    * @param {() => void} options.onClose
    */
-  constructor({ element, archive, theme, onJourney, onCamera, nameOf, onInstant, onClose }) {
+  constructor({ element, archive, theme, onJourney, onHeat, now, onCamera, nameOf, onInstant, onClose }) {
     this.element = element;
     this.archive = archive;
     this.theme = theme;
     this.onJourney = onJourney;
+    this.onHeat = onHeat;
+    this.now = now;
     this.nameOf = nameOf;
     this.#part("close").addEventListener("click", onClose);
     for (const input of /** @type {NodeListOf<HTMLInputElement>} */ (element.querySelectorAll('input[name="span"]'))) {
@@ -52,6 +58,7 @@ export class PersonPanel {
         this.refresh(performance.now());
       });
     }
+    this.#heatSwitch.addEventListener("change", () => this.#askHeat());
     element.addEventListener("click", (event) => {
       const button = /** @type {HTMLElement} */ (event.target).closest("button");
       if (button?.dataset.camera) onCamera(button.dataset.camera);
@@ -66,6 +73,7 @@ export class PersonPanel {
     this.journey = null;
     this.#askedMs = -Infinity;
     this.onJourney([]);
+    this.#takeHeat(null);
     this.element.hidden = id === null;
     if (id === null) return;
     this.recolour();
@@ -105,7 +113,9 @@ export class PersonPanel {
     const ticket = this.#asking;
     try {
       const journey = await this.archive.journey(id, this.#asked());
-      if (ticket === this.#asking && id === this.person) this.#take(journey);
+      if (ticket !== this.#asking || id !== this.person) return;
+      this.#take(journey);
+      if (this.#heatSwitch.checked) await this.#askHeat();
     } catch (error) {
       if (ticket !== this.#asking || id !== this.person) return;
       const unknown = error instanceof RequestFailed && error.status === 404;
@@ -117,6 +127,34 @@ export class PersonPanel {
 
   #asked() {
     return this.until === null ? { seconds: this.#seconds } : { since: this.until - this.#seconds, until: this.until };
+  }
+
+  get #heatSwitch() {
+    return /** @type {HTMLInputElement} */ (this.#part("heat"));
+  }
+
+  /** Ask where the person was for how long, when that shall be seen. */
+  async #askHeat() {
+    const id = this.person;
+    if (id === null || !this.#heatSwitch.checked) {
+      this.#takeHeat(null);
+      return;
+    }
+    const until = this.until ?? this.now();
+    const ticket = this.#asking;
+    try {
+      const heat = await this.archive.heatOf(id, { since: until - this.#seconds, until, cell_m: HEAT_CELL_M });
+      if (id === this.person && ticket === this.#asking && this.#heatSwitch.checked) this.#takeHeat(heat);
+    } catch {
+      if (id === this.person) write(this.#part("heat-note"), "The heat map could not be fetched.");
+    }
+  }
+
+  /** @param {Heat | null} heat */
+  #takeHeat(heat) {
+    this.onHeat(heat);
+    const seen = heat !== null && heat.rows > 0;
+    write(this.#part("heat-note"), seen ? `Heat map: ${wording.duration(loudestOf(heat.seconds))} or longer where it is strongest, in cells of ${heat.cell_m} m.` : heat ? "Nothing for a heat map in this span." : "");
   }
 
   /**

@@ -5,7 +5,7 @@ import * as wording from "./wording.js";
 
 /** @import { Visit } from "./archive.js" */
 
-const WIDTH = 400; // units of the drawing; it is scaled to the panel
+const NARROWEST = 240; // CSS pixels
 const NAMES = 84;
 const ROW = 18;
 const SHORTEST = 2;
@@ -18,16 +18,17 @@ const SHORTEST = 2;
  * @param {number} seconds length of the span
  */
 export function drawVisits(svg, visits, until, seconds) {
+  const width = Math.max(NARROWEST, svg.clientWidth);
   const earliest = Math.min(until, ...visits.map((v) => v.from));
   const from = Math.max(until - seconds, earliest - 1);
   const cameras = [...new Set(visits.map((v) => v.camera))].sort();
   const height = cameras.length * ROW + 18;
-  const at = (/** @type {number} */ t) => NAMES + ((WIDTH - NAMES) * (Math.max(from, t) - from)) / Math.max(1, until - from);
+  const at = (/** @type {number} */ t) => NAMES + ((width - NAMES) * (Math.max(from, t) - from)) / Math.max(1, until - from);
   const shapes = [];
   for (const [row, camera] of cameras.entries()) {
     const y = row * ROW;
     shapes.push(shape("text", { x: 0, y: y + 12, class: "name" }, camera.length > 12 ? `${camera.slice(0, 11)}…` : camera));
-    shapes.push(shape("rect", { x: NAMES, y: y + 4, width: WIDTH - NAMES, height: 9, rx: 3, class: "lane" }));
+    shapes.push(shape("rect", { x: NAMES, y: y + 4, width: width - NAMES, height: 9, rx: 3, class: "lane" }));
     for (const visit of visits) {
       if (visit.camera !== camera || visit.to < from) continue;
       const x = at(visit.from);
@@ -39,9 +40,9 @@ export function drawVisits(svg, visits, until, seconds) {
   }
   if (cameras.length > 0) {
     shapes.push(shape("text", { x: NAMES, y: height - 4, class: "time" }, wording.timeOfDay(from)));
-    shapes.push(shape("text", { x: WIDTH, y: height - 4, class: "time end" }, wording.timeOfDay(until)));
+    shapes.push(shape("text", { x: width, y: height - 4, class: "time end" }, wording.timeOfDay(until)));
   }
-  svg.setAttribute("viewBox", `0 0 ${WIDTH} ${Math.max(1, height)}`);
+  svg.setAttribute("viewBox", `0 0 ${width} ${Math.max(1, height)}`);
   svg.setAttribute("aria-label", cameras.length ? `Seen by ${cameras.join(", ")}` : "Seen by no camera");
   svg.replaceChildren(...shapes);
 }

@@ -13,8 +13,8 @@
  *   cameras: string[], certainty: number}} Sighted  metres, metres a second, square metres (xx, xy, yy), probability that
  *   the id is right
  * @typedef {{type: "merge", gone: number, kept: number, certainty: number}} Merge  who was called gone has been kept all along
- * @typedef {{type: "split", mixed: number, apart: number, since: number, until: number, reported: number[],
- *   certainty: number}} Split  who was called mixed between two capture times has been apart
+ * @typedef {{type: "split", mixed: number, apart: number, since: number | null, until: number | null, reported: number[],
+ *   certainty: number}} Split  who was called mixed between two capture times has been apart; null for without bound
  * @typedef {{type: "floor", seq: number, captured_at: number, published_at: number, people: Sighted[],
  *   corrections: (Merge | Split)[]}} FloorMessage
  * @typedef {{id: string, state: "starting" | "live" | "late" | "lost" | "ended", fps: number, age_s: number | null,
@@ -26,8 +26,10 @@
  * @typedef {{type: "truth", captured_at: number, people: {id: number, x: number, y: number}[]}} TruthMessage
  * @typedef {{type: "score", at: number, window_s: number, idf1: number | null, moda: number | null,
  *   position_error_m: number | null, matched: number, people: number}} ScoreMessage
+ * @typedef {{type: "correction", correction: import("./archive.js").RecordedCorrection}} CorrectionMessage  an operator has
+ *   corrected the history, or taken a correction back
  * @typedef {{type: "pong", t: number, now: number}} PongMessage
- * @typedef {FloorMessage | StateMessage | TruthMessage | ScoreMessage | PongMessage} Message
+ * @typedef {FloorMessage | StateMessage | TruthMessage | ScoreMessage | CorrectionMessage | PongMessage} Message
  *
  * @typedef {import("./frame_message.js").FrameMessage} FrameMessage
  */
@@ -76,6 +78,9 @@ export const fetchSites = () => ask("sites");
 
 /** @param {string} site @returns {Promise<Site>} */
 export const fetchSite = (site) => ask(`sites/${encodeURIComponent(site)}`);
+
+/** @param {string} path below /api/v1/ */
+export const addressOf = (path) => new URL(path, API).href;
 
 /** @param {string} path @returns {string} */
 export function socketAddress(path) {

@@ -64,3 +64,11 @@ export function localInput(epochS, seconds = false) {
 export function counted(count, one, many = `${one}s`) {
   return `${whole(count)} ${count === 1 ? one : many}`;
 }
+
+/** Say how large a file is, in powers of ten: "34 kB". @param {number} bytes */
+export function bytes(bytes) {
+  if (bytes < 1000) return counted(bytes, "byte");
+  const power = Math.min(3, Math.floor(Math.log10(bytes) / 3));
+  const value = bytes / 1000 ** power;
+  return `${value < 9.95 ? value.toFixed(1) : Math.round(value)} ${["", "kB", "MB", "GB"][power]}`;
+}

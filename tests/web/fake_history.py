@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Annotated
 
-from fastapi import APIRouter, HTTPException, Query, Request, Response, WebSocket, WebSocketDisconnect
+from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response, WebSocket, WebSocketDisconnect
 from fastapi.responses import JSONResponse
 
 DAY_S, HOUR_S = 86_400.0, 3_600.0
@@ -48,6 +48,7 @@ class FakeHistory:
     tags: dict[int, list[str]] = field(default_factory=dict)
     corrections: list[dict] = field(default_factory=list)
     empty: bool = False
+    away: bool = False
     out_since_s: float = OUT_SINCE_S
     out_until_s: float = OUT_UNTIL_S
     replays: int = 0
@@ -100,7 +101,7 @@ class FakeHistory:
             "entered": flow,
             "left": [None if n is None else round(0.93 * n) for n in flow],
             "speed": [None if m is None else 0.9 for m in mean],
-            "observed": [self.observed(t) for t in at],
+            "observed": [self.observed(max(t, self.begin) if t + bucket_s > self.begin else t) for t in at],
         }
         bounds = {"since": stamp(since), "until": stamp(until), "bucket_s": bucket_s}
         return {"place": place, **bounds, "columns": columns, "quality": self.quality(since, until)}
@@ -202,7 +203,12 @@ def problem(status: int, detail: str, **errors: str) -> JSONResponse:
 
 def history_routes(history: FakeHistory, floor_at: Callable[[float], dict]) -> APIRouter:
     """Return the routes below /sites/{site}/."""
-    routes = APIRouter()
+
+    async def answer() -> None:
+        if history.away:
+            raise HTTPException(503, "the database is away")
+
+    routes = APIRouter(dependencies=[Depends(answer)])
     for add in (add_figures, add_distributions, add_course, add_places, add_people, add_corrections):
         add(routes, history)
     add_replay(routes, history, floor_at)
@@ -318,7 +324,11 @@ def add_course(routes: APIRouter, history: FakeHistory) -> None:
         found = [{"at": at[i], "mean": mean[i], "low": low[i], "high": high[i], "side": "above"} for i in sorted(odd)]
         columns = {"at": at, "mean": mean, "low": low, "expected": expected, "high": high}
         columns["observed"] = [history.observed(t + 1800) for t in at]
-        learnt = {"since": stamp(history.begin), "until": stamp(end), "weeks": 0 if history.empty else 3}
+        learnt = {
+            "since": stamp(history.begin),
+            "until": stamp(end),
+            "weeks": 3 if time.time() - history.begin > 10 * DAY_S else 0,
+        }
         return {"columns": columns, "anomalies": found, "learnt_from": learnt}
 
     @routes.get("/events")

@@ -20,6 +20,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import uvicorn
+from fake_extras import FakeJobs, extra_routes
 from fake_history import FakeHistory, history_routes, stamp
 from fastapi import FastAPI, HTTPException, WebSocket, WebSocketDisconnect
 from starlette.staticfiles import StaticFiles
@@ -114,6 +115,8 @@ class FakeSite:
     unsure: set[int] = field(default_factory=set)
     hidden: set[int] = field(default_factory=set)
     history: FakeHistory = field(default_factory=FakeHistory)
+    exports: FakeJobs = field(default_factory=FakeJobs)
+    rebuilds: FakeJobs = field(default_factory=FakeJobs)
 
     def __post_init__(self) -> None:
         self.eyes = ring_of_eyes(self.cameras)
@@ -355,6 +358,9 @@ def build_fake(site: FakeSite) -> FastAPI:
         return site.journey(person, now - seconds if since is None else since, now)
 
     app.include_router(history_routes(site.history, site.past_floor), prefix=f"/api/v1/sites/{site.name}")
+    app.include_router(
+        extra_routes(site.history, site.exports, site.rebuilds, site.past_floor), prefix=f"/api/v1/sites/{site.name}"
+    )
 
     @app.websocket(f"/api/v1/sites/{site.name}/floor")
     async def floor(websocket: WebSocket) -> None:

@@ -1,5 +1,7 @@
 """The analytics view in Chromium: every figure as the history told it, and nothing where it told nothing."""
 
+import time
+
 import pytest
 from fake_site import FakeSite
 from waiting import wait_until
@@ -21,7 +23,7 @@ def shared_page(server, open_shared_page):
 
 @pytest.fixture
 def page(shared_page, site):
-    site.history.empty = False
+    site.history.empty = site.history.away = False
     shared_page.get_by_label("7 days").check(force=True)
     shared_page.locator("#analytics [data-part=place]").select_option("")
     wait_until(shared_page, f"{READY} && document.querySelector('[data-figure=visitors] strong').textContent")
@@ -203,3 +205,107 @@ class TestChoice:
             .map((e) => e.getAttribute('aria-label') || e.labels?.[0]?.textContent.trim() || e.textContent.trim())""")
         assert len(names) >= 10
         assert all(names)
+
+
+class TestYoungRecord:
+    """A record of two hours fills the charts of whatever period goes up to now."""
+
+    @pytest.fixture
+    def young(self, site, server, open_page):
+        old = site.history.begin, site.history.out_since_s, site.history.out_until_s
+        site.history.begin, site.history.out_since_s, site.history.out_until_s = time.time() - 7200, 0, 0
+        page = open_page(server.address + WEEK, 1440, 900)
+        wait_until(page, f"{READY} && document.querySelector('[data-part=occupancy-chart] canvas')")
+        yield page
+        site.history.begin, site.history.out_since_s, site.history.out_until_s = old
+
+    def test_the_period_begins_with_the_record_in_minutes(self, young):
+        assert "Recorded since" in young.locator("[data-part=quality]").inner_text()
+        assert (
+            young.locator("[data-part=occupancy-readout]").inner_text().startswith("mean and most at once, every 1 min")
+        )
+        box = young.locator("[data-part=occupancy-chart] .u-over").bounding_box()
+        young.mouse.move(box["x"] + box["width"] / 2, box["y"] + 60)
+        assert "observed 96 %" in young.locator("[data-part=occupancy-readout]").inner_text()
+
+    def test_what_is_usual_is_not_told_before_it_is_learnt(self, young):
+        note = young.locator("[data-panel=rhythm] [data-part=panel-note]").inner_text()
+        assert note == "What is usual at an hour is learnt from 3 weeks of it; 0 weeks so far."
+
+
+class TestSilence:
+    """A history that does not answer is named once, and is asked again; what is refused is told where it was asked."""
+
+    def test_no_answer_is_told_once_and_mended_by_itself(self, page, site):
+        site.history.away = True
+        page.get_by_label("Yesterday").check(force=True)
+        line = "document.querySelector('#analytics .trust-line').textContent"
+        wait_until(page, f"{READY} && {line}.startsWith('The history does not answer: the database is away.')")
+        notes = page.locator("#analytics [data-part=panel-note]").all_inner_texts()
+        assert {note for note in notes if note} == {"No answer."}
+        site.history.away = False
+        page.get_by_label("7 days").check(force=True)
+        wait_until(page, f"{READY} && {line}.startsWith('Cameras watched')")
+
+
+class TestGroups:
+    def test_the_longest_together_come_first(self, page):
+        wait_until(page, "document.querySelectorAll('[data-part=groups] li').length === 3")
+        first = page.locator("[data-part=groups] li").first.inner_text()
+        assert "Persons 1, 2, 7" in first
+        assert "12 min together" in first
+        assert page.locator("[data-part=groups] li").last.inner_text().startswith("11")
+        assert page.locator("[data-part=groups-span]").inner_text() == "on the last day of the period"
+
+
+class TestExports:
+    LIST = "[...document.querySelectorAll('[data-panel=exports] li')]"
+    FORMATS = "[...document.querySelectorAll('[data-panel=exports] [data-part=format] option')]"
+    FAULT = "document.querySelector('[data-panel=exports] [data-part=fault]').textContent"
+
+    @pytest.fixture
+    def files(self, page, site):
+        site.exports.jobs.clear()
+        site.exports.held = site.exports.full = False
+        panel = page.locator("[data-panel=exports]")
+        panel.locator("[data-part=what]").select_option("dots")
+        return panel
+
+    def test_an_export_is_ordered_followed_and_fetched(self, page, files, site):
+        files.locator("[data-part=what]").select_option("stays")
+        page.locator("#analytics [data-part=place]").select_option("till")
+        files.get_by_role("button", name="Export", exact=True).click()
+        wait_until(page, f"{self.LIST}.length === 1 && {self.LIST}[0].dataset.state === 'done'")
+        job = site.exports.jobs[0]
+        assert (job["what"], job["format"], job["place"]) == ("stays", "csv", "till")
+        assert "1,200 rows, 34 kB" in files.locator("li").inner_text()
+        with page.expect_download() as download:
+            files.get_by_role("link", name="Download Stays, CSV").click()
+        assert download.value.suggested_filename == f"fake-{job['id']}.csv"
+
+    def test_one_under_way_is_stopped_resumed_and_removed(self, page, files, site):
+        site.exports.held = True
+        files.get_by_role("button", name="Export", exact=True).click()
+        wait_until(page, "document.querySelector('[data-panel=exports] progress')?.value === 0")
+        files.get_by_role("button", name="Stop Dots, CSV").click()
+        wait_until(page, f"{self.LIST}[0]?.dataset.state === 'cancelled'")
+        site.exports.held = False
+        files.get_by_role("button", name="Resume Dots, CSV").click()
+        wait_until(page, f"{self.LIST}[0]?.dataset.state === 'done'")
+        files.get_by_role("button", name="Remove Dots, CSV").click()
+        wait_until(page, f"{self.LIST}.length === 0")
+
+    def test_formats_and_cameras_suit_what_is_exported(self, page, files):
+        shown = f"{self.FORMATS}.filter((option) => !option.hidden).map((option) => option.value)"
+        assert page.evaluate(shown) == ["csv", "jsonl", "parquet"]
+        files.locator("[data-part=what]").select_option("boxes")
+        assert page.evaluate(shown) == ["csv", "jsonl", "parquet", "mot", "aicity"]
+        files.locator("[data-part=format]").select_option("mot")
+        assert files.locator("[data-part=camera] option").all_inner_texts() == ["north", "east"]
+        files.get_by_role("button", name="Export", exact=True).click()
+        wait_until(page, f"{self.LIST}.length === 1")
+
+    def test_a_refusal_is_told(self, page, files, site):
+        site.exports.full = True
+        files.get_by_role("button", name="Export", exact=True).click()
+        wait_until(page, f"{self.FAULT} === 'there are 20 exports already; remove one first.'")

@@ -61,6 +61,60 @@ class TestPeople:
         )
         assert result == [[2], 2, [5, 7], 2]
 
+    def test_who_was_two_dots_is_one_at_once_with_both_ways(self, run):
+        result = run(
+            PEOPLE
+            + """const merge = { type: "merge", gone: 7, kept: 5, certainty: 1 };
+            const seen = (id, x, ...cameras) => ({ ...sighted(id, x), cameras });
+            for (let t = 0; t < 3; t += 1) tell(t, [sighted(7, t), sighted(5, 10 + t)]);
+            tell(3, [seen(7, 3), seen(5, 13, "a", "b")], [merge]);
+            tell(4, [seen(5, 14, "a"), seen(5, 4)]);
+            const trail = people.shown.get(5).trail.filter((_, i) => i % 3 === 0);
+            return [[...people.shown.keys()], people.shown.get(5).measured.x, trail, people.count];"""
+        )
+        assert result == [[5], 14, [0, 10, 1, 11, 2, 12, 13, 14], 1]
+
+    def test_a_merge_that_is_taken_back_gives_both_their_own_ways_again(self, run):
+        result = run(
+            PEOPLE
+            + """for (let t = 0; t < 3; t += 1) tell(t, [sighted(5, t)]);
+            for (let t = 3; t < 6; t += 1) tell(t, [sighted(7, 10 + t)]);
+            tell(6, [sighted(5, 16)], [{ type: "merge", gone: 7, kept: 5, certainty: 1 }]);
+            tell(7, [sighted(5, 17)]);
+            const whole = people.shown.get(5).trail.filter((_, i) => i % 3 === 0);
+            tell(8, [sighted(7, 18)], [{ type: "split", mixed: 5, apart: 7, since: 6, until: 8, reported: [5],
+                certainty: 1 }]);
+            const [dot] = [...people.shown.values()];
+            return [whole, [...people.shown.keys()], dot.trail.filter((_, i) => i % 3 === 0), dot.formerIds,
+                people.resolve(7), renamed];"""
+        )
+        assert result == [[0, 1, 2, 13, 14, 15, 16, 17], [7], [13, 14, 15, 16, 17, 18], [], 7, [[7, 5], [5, 7]]]
+
+    def test_an_operator_who_takes_a_merge_back_gives_the_kept_one_their_own_way(self, run):
+        result = run(
+            PEOPLE
+            + """const done = { id: 1, at: "", type: "merge", source: 7, target: 5, since: null, until: null,
+                reported: [], certainty: 1, taken_back_at: null };
+            for (let t = 0; t < 3; t += 1) tell(t, [sighted(5, t), sighted(7, 10 + t)]);
+            people.correct(done);
+            tell(3, [sighted(5, 3)]);
+            const merged = [people.resolve(7), [...people.shown.keys()], people.shown.get(5).formerIds];
+            people.correct({ ...done, taken_back_at: "2026-11-21T10:00:00Z" });
+            const trail = people.shown.get(5).trail.filter((_, i) => i % 3 === 0);
+            return [...merged, people.resolve(7), people.shown.get(5).formerIds, trail];"""
+        )
+        assert result == [5, [5], [7], 7, [], [0, 1, 2, 3]]
+
+    def test_two_who_are_told_apart_again_are_two_dots_though_no_split_was_heard(self, run):
+        ids = run(
+            PEOPLE
+            + """tell(0, [sighted(5, 0), sighted(7, 5)]);
+            tell(1, [sighted(5, 1)], [{ type: "merge", gone: 7, kept: 5, certainty: 1 }]);
+            tell(2, [sighted(5, 2), sighted(7, 7)]);
+            return [...people.shown.keys()].sort();"""
+        )
+        assert ids == [5, 7]
+
     def test_a_split_gives_the_dot_and_its_way_since_to_another(self, run):
         result = run(
             PEOPLE
@@ -207,3 +261,46 @@ def contrast(a: tuple[int, ...], b: tuple[int, ...]) -> float:
 
     lighter, darker = sorted((luminance(a), luminance(b)), reverse=True)
     return (lighter + 0.05) / (darker + 0.05)
+
+
+class TestPeriod:
+    PERIOD = """const { periodOf, bucketOf } = await import("/analytics/period.js");
+        const noon = new Date(2026, 10, 21, 12).getTime() / 1000;
+        const of = (choice, recorded) => { const { since, until } = periodOf(choice, noon, null, recorded);
+            return [since - noon, until - noon, bucketOf({ since, until })]; };"""
+
+    @pytest.mark.parametrize(
+        ("choice", "recorded", "expected"),
+        [
+            ("today", "null", [-43_200, 0, 300]),
+            ("today", "noon - 330", [-360, 0, 60]),
+            ("today", "noon - 20", [-240, 0, 60]),
+            ("today", "noon - 90000", [-43_200, 0, 300]),
+            ("week", "noon - 90000", [-90_000, 0, 300]),
+            ("month", "noon - 600", [-600, 0, 60]),
+            ("yesterday", "noon - 600", [-43_200 - 86_400, -43_200, 300]),
+        ],
+        ids=[
+            "unknown begin",
+            "begun minutes ago, from a whole minute",
+            "begun just now",
+            "begun yesterday",
+            "a week of a day and an hour",
+            "a month of ten minutes",
+            "a day that is over",
+        ],
+    )
+    def test_what_goes_up_to_now_begins_with_the_record(self, run, choice, recorded, expected):
+        assert run(self.PERIOD + f'return of("{choice}", {recorded});') == expected
+
+    def test_the_begin_is_found_day_then_minute(self, run):
+        begin, asked = run("""const { firstRecorded } = await import("/analytics/recorded.js");
+            const asked = [];
+            const occupancy = async ({ since, until, bucket_s }) => {
+                asked.push(bucket_s);
+                const at = []; for (let t = since; t < until; t += bucket_s) at.push(t);
+                return { columns: { at, observed: at.map((t) => (t + bucket_s > 1_700_000_130 ? 0.5 : 0)) } };
+            };
+            return [await firstRecorded({ occupancy }, 1_700_500_000), asked];""")
+        assert begin == 1_700_000_100
+        assert asked == [86_400, 60]

@@ -69,6 +69,19 @@ class TestDrawing:
         ]
         assert (saved["max_dwell_s"], saved["capacity"], saved["restricted"]) == (150.0, None, True)
 
+    def test_a_new_zone_is_offered_its_past(self, page, site):
+        draw(page, "zone", (2, 9), (6, 9), (6, 13), (2, 13))
+        page.get_by_label("Name").fill("Corner")
+        page.locator("[data-part=save]").click()
+        wait_until(
+            page, "document.querySelector('[data-part=offer]').innerText.startsWith('Corner has figures from now')"
+        )
+        page.locator("[data-part=offer-past]").click()
+        wait_until(page, "document.querySelector('[data-part=rebuilds] li')?.dataset.state === 'done'")
+        assert site.rebuilds.jobs[0]["place"] == "corner"
+        assert page.locator("[data-part=rebuilds] li").inner_text().startswith("Past of Corner")
+        assert page.locator("[data-part=offer]").is_hidden()
+
     def test_swapping_a_line_turns_its_ends(self, page, site):
         draw(page, "line", (5, 4), (9, 4))
         before = page.locator(".handles .in").bounding_box()

@@ -10,6 +10,7 @@ const TOP = 36;
 const FLOOR = HEIGHT - 24;
 const LEFT = 34;
 const GAP = 2;
+const STEPS = [1, 2, 5].flatMap((n) => [1, 10, 100, 1000, 10_000].map((ten) => n * ten)).sort((a, b) => a - b);
 const LABEL = 52; // room for the name of a class
 
 /**
@@ -25,8 +26,8 @@ export function drawDwell(svg, dwell) {
   const x = (/** @type {number} */ s) => LEFT + width * classOf(edges, s);
   const y = (/** @type {number} */ count) => FLOOR - (count / most) * (FLOOR - TOP);
   const shapes = [];
-  for (const share of [0.5, 1]) {
-    const count = Math.round(most * share);
+  const step = STEPS.find((n) => most / n <= 4) ?? most;
+  for (let count = step; count <= most; count += step) {
     shapes.push(shape("line", { x1: LEFT, x2: whole, y1: y(count), y2: y(count), class: "grid" }));
     shapes.push(shape("text", { x: LEFT - 6, y: y(count) + 4, class: "end" }, String(count)));
   }

@@ -4,7 +4,9 @@
  */
 
 import { drawGround } from "../floor_ground.js";
+import { FloorLabels } from "../floor_labels.js";
 import { strokeSlanted } from "../hatch.js";
+import { drawHeat, loudestOf, scaleOf } from "../heat_cells.js";
 import { planFor } from "../plan_image.js";
 import { drawPlaces } from "../places/place_drawing.js";
 import { Viewport } from "../viewport.js";
@@ -13,11 +15,6 @@ import * as wording from "../wording.js";
 /** @import { Heat, Place } from "../archive.js" */
 /** @import { Theme } from "../theme.js" */
 /** @import { Camera, Floor } from "../wire.js" */
-
-/** Cividis, which reads alike with and without colour blindness: Nuñez, Anderton, Renslow, PLOS ONE 13(7), 2018. */
-const CIVIDIS = [[0, 34, 78], [18, 53, 112], [59, 73, 108], [87, 93, 109], [112, 113, 115], [138, 134, 120], [165, 156, 116], [195, 179, 105], [225, 204, 85], [254, 232, 56]];
-const LOUDEST = 0.98; // the scale ends at this quantile of the cells, so that one bench does not hide the rest
-const FAINTEST = 0.25; // opacity of the least visited cell
 
 export class HeatPlan {
   /** @type {Heat | null} */
@@ -78,10 +75,12 @@ export class HeatPlan {
     this.view.fit();
     const { name, colour } = this.theme;
     const plan = this.#image ? planFor(this.#image, name) : null;
-    drawGround(ctx, this.view, { floor: this.floor, plan, dark: name === "dark", cameras: [], faulty: new Set(), emphasis: null, fields: false }, colour);
+    const labels = new FloorLabels();
+    drawGround(ctx, this.view, { floor: this.floor, plan, dark: name === "dark", cameras: [], faulty: new Set(), emphasis: null, fields: false }, colour, labels);
     this.#drawUnseen(ctx);
-    if (this.#heat && this.#heat.rows > 0) this.#drawHeat(ctx, this.#heat);
-    drawPlaces(ctx, this.view, this.#places, { ink: colour["ink-2"], halo: colour.paper, accent: colour["ink-2"], fill: 0 });
+    if (this.#heat) drawHeat(ctx, this.view, this.#heat, name);
+    drawPlaces(ctx, this.view, this.#places, { ink: colour["ink-2"], accent: colour["ink-2"], fill: 0 }, labels);
+    labels.write(ctx, colour.paper);
     this.#writeScale();
   }
 
@@ -109,36 +108,11 @@ export class HeatPlan {
     ctx.drawImage(layer, 0, 0, this.view.width, this.view.height);
   }
 
-  /** @param {CanvasRenderingContext2D} ctx @param {Heat} heat */
-  #drawHeat(ctx, heat) {
-    const { rows, columns, seconds, origin, cell_m } = heat;
-    const layer = new OffscreenCanvas(columns, rows);
-    const over = /** @type {OffscreenCanvasRenderingContext2D} */ (layer.getContext("2d"));
-    const image = over.createImageData(columns, rows);
-    const loudest = loudestOf(seconds);
-    for (let row = 0; row < rows; row += 1) {
-      for (let column = 0; column < columns; column += 1) {
-        const value = seconds[row * columns + column];
-        if (!(value > 0)) continue;
-        const share = Math.min(1, Math.sqrt(value / loudest));
-        const [red, green, blue] = colourAt(this.theme.name === "dark" ? share : 1 - share);
-        const alpha = FAINTEST + (0.92 - FAINTEST) * share;
-        image.data.set([red, green, blue, Math.round(255 * alpha)], 4 * ((rows - 1 - row) * columns + column));
-      }
-    }
-    over.putImageData(image, 0, 0);
-    const [left, top] = this.view.toScreen(origin[0], origin[1] + rows * cell_m);
-    ctx.imageSmoothingEnabled = false; // a cell is a cell: nothing is known between
-    ctx.drawImage(layer, left, top, columns * cell_m * this.view.scale, rows * cell_m * this.view.scale);
-    ctx.imageSmoothingEnabled = true;
-  }
-
   #writeScale() {
     const heat = this.#heat;
     this.scale.hidden = !heat || heat.rows === 0;
     if (!heat || heat.rows === 0) return;
-    const stops = Array.from({ length: 9 }, (_, i) => (i + 1) / 9).map((share) => `rgb(${colourAt(this.theme.name === "dark" ? share : 1 - share).join(" ")})`);
-    this.scale.style.setProperty("--scale", `linear-gradient(90deg, ${stops.join(", ")})`);
+    this.scale.style.setProperty("--scale", scaleOf(this.theme.name));
     const text = `${perSquareMetre(loudestOf(heat.seconds), heat.cell_m)} and more`;
     const label = this.scale.querySelector("[data-part=most]");
     if (label) label.textContent = text;
@@ -168,17 +142,4 @@ export class HeatPlan {
 /** @param {number} seconds in a cell @param {number} cell_m */
 function perSquareMetre(seconds, cell_m) {
   return `${wording.duration(seconds / cell_m ** 2)} a m²`;
-}
-
-/** @param {number[]} seconds */
-function loudestOf(seconds) {
-  const sorted = seconds.filter((value) => value > 0).sort((a, b) => a - b);
-  return sorted[Math.floor(LOUDEST * (sorted.length - 1))] ?? 1;
-}
-
-/** @param {number} share @returns {number[]} red, green, blue */
-function colourAt(share) {
-  const place = share * (CIVIDIS.length - 1);
-  const i = Math.min(CIVIDIS.length - 2, Math.floor(place));
-  return CIVIDIS[i].map((value, channel) => Math.round(value + (place - i) * (CIVIDIS[i + 1][channel] - value)));
 }

@@ -1,10 +1,16 @@
 /** One panel of the analytics view: waits for an answer, then shows it, or says that there is nothing, or why not. */
 
+import { RequestFailed } from "../wire.js";
+
 export const UNWATCHED = "No data: nobody watched.";
 
 export class Panel {
-  /** @param {string} name of the [data-panel] element */
-  constructor(name) {
+  /**
+   * @param {string} name of the [data-panel] element
+   * @param {(why: string) => void} onSilence the history does not answer at all
+   */
+  constructor(name, onSilence) {
+    this.onSilence = onSilence;
     this.element = /** @type {HTMLElement} */ (document.querySelector(`[data-panel="${name}"]`));
     this.note = /** @type {HTMLElement} */ (this.element.querySelector("[data-part=panel-note]"));
   }
@@ -31,9 +37,17 @@ export class Panel {
       note = show(told);
     } catch (error) {
       if (signal.aborted) return;
-      note = `This cannot be read: ${error instanceof TypeError ? "no connection" : /** @type {Error} */ (error).message}.`;
+      note = this.#faultOf(error);
     }
     this.say(note);
+  }
+
+  /** What to say of a question that failed; the reason of a history that does not answer is told once, elsewhere. @param {unknown} error */
+  #faultOf(error) {
+    const refused = error instanceof RequestFailed && error.status < 500;
+    if (refused) return `This cannot be read: ${error.message.replace(/\.$/, "")}.`;
+    this.onSilence(error instanceof TypeError ? "no connection" : /** @type {Error} */ (error).message.replace(/\.$/, ""));
+    return "No answer.";
   }
 
   /** Show words instead of figures; the figures again for no words. @param {string} note */

@@ -19,6 +19,8 @@ export class PeriodChoice {
   #choice = "today";
   /** @type {Period | null} */
   #custom = null;
+  /** @type {number | null} the first recorded instant, seconds since epoch; null while it is not known */
+  recorded = null;
   place = "";
   without = "";
 
@@ -51,7 +53,13 @@ export class PeriodChoice {
 
   /** @returns {Period} */
   get period() {
-    return periodOf(this.#choice, this.now(), this.#custom);
+    return periodOf(this.#choice, this.now(), this.#custom, this.recorded);
+  }
+
+  /** Whether the record is younger than the period that was chosen, which therefore begins with it. */
+  get beginsWithRecord() {
+    const { recorded } = this;
+    return this.goesOn && recorded !== null && recorded > periodOf(this.#choice, this.now(), null).since;
   }
 
   /** Whether the period goes up to now. */

@@ -67,10 +67,10 @@ export function fillWeek(table, { columns }) {
 export function fillFlows(table, { places, n, median_s }, nameOf) {
   const most = Math.max(1, ...n.flat());
   const head = document.createElement("tr");
-  head.append(cell("td", "from ↓ to →", { class: "corner" }), ...places.map((place) => cell("th", nameOf(place), { scope: "col" })));
+  head.append(cell("td", "from ↓ to →", { class: "corner" }), ...places.map((place) => cell("th", nameOf(place), { scope: "col", title: nameOf(place) })));
   const rows = places.map((from, i) => {
     const row = document.createElement("tr");
-    row.append(cell("th", nameOf(from), { scope: "row" }));
+    row.append(cell("th", nameOf(from), { scope: "row", title: nameOf(from) }));
     for (const [j, to] of places.entries()) {
       const count = n[i][j];
       const median = median_s[i][j];

@@ -11,6 +11,7 @@ import { DAY_S, dayAndTime, hourAndMinute } from "../past/days.js";
 /** @import { Theme } from "../theme.js" */
 
 const HEIGHT_PX = 190;
+const MARKS_S = [60, 120, 300, 600, 900, 1800, 3600, 7200, 10_800, 21_600, 43_200, ...[1, 2, 3, 7, 14, 28, 91].map((days) => days * DAY_S)]; // between marks of the time axis: a bucket is a minute at least
 const FONT = "11px Arial, system-ui, sans-serif";
 
 /**
@@ -115,7 +116,7 @@ export class TimeChart {
         y: { range: (_plot, low, high) => rangeOf(low, high) },
       },
       axes: [
-        { ...axis, space: 64, size: 26, values: (_plot, marks) => marks.map((mark) => timeMark(mark, marks)) },
+        { ...axis, space: 64, size: 26, incrs: MARKS_S, values: (_plot, marks) => marks.map((mark) => timeMark(mark, marks)) },
         { ...axis, size: 38, space: 34, values: (_plot, marks) => marks.map((mark) => (Number.isInteger(mark) ? String(Math.abs(mark)) : "")) },
       ],
       series: [{}, ...this.courses.map((course) => this.#series(course))],

@@ -4,14 +4,17 @@
  */
 
 import { epoch } from "../archive.js";
-import { DAY_S } from "../past/days.js";
+import { DAY_S, dayAndTime } from "../past/days.js";
 import * as wording from "../wording.js";
 import { drawDwell, saidOf, saidOfQueue } from "./dwell_chart.js";
 import { EventList } from "./event_list.js";
+import { Exports } from "./exports.js";
 import { writeFigures } from "./figure_cards.js";
+import { fillGroups } from "./group_list.js";
 import { HeatPlan } from "./heat_plan.js";
 import { Panel, UNWATCHED } from "./panel.js";
 import { bucketOf } from "./period.js";
+import { firstRecorded } from "./recorded.js";
 import { PeriodChoice } from "./period_choice.js";
 import { fully, isObserved, mood } from "./quality.js";
 import { fillFlows, fillWeek } from "./shaded_table.js";
@@ -28,7 +31,7 @@ const LONGEST_RHYTHM_S = 30 * DAY_S;
 const FEWEST_WEEKS = 3; // of an hour, before anything is expected of it
 const HOUR_S = 3600;
 const CROSSED = "People cross a line; how many there are is told by zones.";
-const NAMES = ["figures", "occupancy", "passages", "dwell", "rhythm", "week", "flows", "heat", "uptime"];
+const NAMES = ["figures", "occupancy", "passages", "dwell", "rhythm", "week", "flows", "groups", "heat", "uptime"];
 
 /** @param {string} name @returns {any} */
 const part = (name) => document.querySelector(`#analytics [data-part="${name}"]`);
@@ -40,7 +43,8 @@ export class AnalyticsView {
   #loadedMs = -Infinity;
   #shown = false;
   /** @type {Record<string, Panel>} */
-  #panels = Object.fromEntries(NAMES.map((name) => [name, new Panel(name)]));
+  #panels = Object.fromEntries(NAMES.map((name) => [name, new Panel(name, (why) => this.#saySilence(why))]));
+  #failed = false;
   /** @type {Occupancy | null} */
   #occupancy = null;
   /** @type {Rhythm | null} */
@@ -54,12 +58,15 @@ export class AnalyticsView {
    * @param {Archive} options.archive
    * @param {Theme} options.theme
    * @param {() => number} options.now the server's clock, seconds since epoch
+   * @param {() => boolean} options.isConnected
    * @param {(at: number, person: number | null) => void} options.onShow an instant shall be seen on the map
    */
-  constructor({ site, archive, theme, now, onShow }) {
+  constructor({ site, archive, theme, now, isConnected, onShow }) {
     this.archive = archive;
     this.theme = theme;
     this.now = now;
+    this.isConnected = isConnected;
+    this.onShow = onShow;
     this.choice = new PeriodChoice({ now, onChange: () => this.load() });
     const chart = (/** @type {string} */ name, /** @type {any} */ about) =>
       new TimeChart({ element: part(`${name}-chart`), readout: part(`${name}-readout`), theme, ...about });
@@ -80,9 +87,18 @@ export class AnalyticsView {
       band: [0, 1],
       words: (/** @type {number} */ row) => this.#wordsOfRhythm(row),
     });
-    this.events = new EventList({ element: /** @type {HTMLElement} */ (document.querySelector("[data-panel=events]")), archive, nameOf: (id) => this.#nameOf(id), onShow });
+    this.events = new EventList({ element: this.#element("events"), archive, nameOf: (id) => this.#nameOf(id), onShow });
+    this.exports = new Exports({
+      element: this.#element("exports"), archive, cameras: site.cameras.map(({ id }) => id),
+      asked: () => ({ ...this.choice.period, place: this.choice.place }),
+    });
     new ResizeObserver(() => this.#redrawDwell()).observe(part("dwell-chart"));
     this.heat = site.floor ? new HeatPlan({ canvas: part("heat-canvas"), readout: part("heat-readout"), scale: part("heat-scale"), floor: site.floor, cameras: site.cameras, theme }) : null;
+  }
+
+  /** @param {string} panel @returns {HTMLElement} */
+  #element(panel) {
+    return /** @type {HTMLElement} */ (document.querySelector(`[data-panel="${panel}"]`));
   }
 
   #redrawDwell() {
@@ -98,8 +114,9 @@ export class AnalyticsView {
 
   /** Ask anew when the period goes on and the answers are old. @param {number} nowMs */
   refresh(nowMs) {
-    if (!this.#shown || document.visibilityState === "hidden" || nowMs - this.#loadedMs < REFRESH_MS) return;
-    if (this.choice.goesOn) this.load();
+    if (!this.#shown || document.visibilityState === "hidden" || !this.isConnected()) return; // old figures stay
+    this.exports.list.refresh(nowMs);
+    if ((this.choice.goesOn || this.#failed) && nowMs - this.#loadedMs >= REFRESH_MS) this.load();
   }
 
   recolour() {
@@ -113,12 +130,9 @@ export class AnalyticsView {
     this.#asked.abort();
     this.#asked = new AbortController();
     const { signal } = this.#asked;
+    this.#failed = false;
     for (const name of NAMES) this.#panels[name].wait();
-    try {
-      this.#places = (await this.archive.places()).places;
-    } catch {
-      this.#places = []; // every panel says itself that nothing can be read
-    }
+    await this.#learn(signal);
     if (signal.aborted) return;
     this.choice.offer(this.#places);
     const { place, period } = this.choice;
@@ -129,6 +143,8 @@ export class AnalyticsView {
     this.#loadOccupancy(period, place, isLine, signal);
     this.#loadCourse(period, place, isLine, signal);
     this.#loadFloor(period, signal);
+    this.#loadGroups(period, signal);
+    this.exports.list.load();
     this.events.load({ ...period, place }, signal);
     this.#fill("uptime", this.archive.uptime(period, signal), ({ cameras }) => {
       part("uptime").replaceChildren(...uptimeRows(cameras, period, this.now()));
@@ -136,12 +152,28 @@ export class AnalyticsView {
     }, signal);
   }
 
+  /** @param {string} why the history does not answer */
+  #saySilence(why) {
+    this.#failed = true;
+    part("quality").textContent = `The history does not answer: ${why}. It is asked again every ${REFRESH_MS / 1000} s.`;
+    part("quality").dataset.mood = "bad";
+  }
+
+  /** Learn which places there are and since when there is a record. @param {AbortSignal} signal */
+  async #learn(signal) {
+    const recorded = this.choice.recorded ?? firstRecorded(this.archive, this.now(), signal);
+    const [places, begin] = await Promise.allSettled([this.archive.places(), recorded]);
+    if (signal.aborted) return; // every panel says itself when nothing can be read
+    this.#places = places.status === "fulfilled" ? places.value.places : [];
+    if (begin.status === "fulfilled") this.choice.recorded = begin.value;
+  }
+
   /** @param {Period & {place: string, without: string}} about @param {boolean} isLine @param {AbortSignal} signal */
   #loadFigures(about, isLine, signal) {
     const dwell = isLine ? null : this.archive.dwell(about, signal);
     this.#fill("figures", this.#figures(about, dwell, signal), (told) => {
       writeFigures(this.#panels.figures.element, told, isLine);
-      part("quality").textContent = fully(told.quality);
+      part("quality").textContent = `${fully(told.quality)}${this.choice.beginsWithRecord ? ` Recorded since ${dayAndTime(this.choice.recorded ?? 0)}.` : ""}`;
       part("quality").dataset.mood = mood(told.quality);
       return "";
     }, signal);
@@ -156,16 +188,17 @@ export class AnalyticsView {
     this.#fill("flows", this.archive.flows({ since: about.since, until: about.until, without: about.without }, signal),
       (flows) => {
         const any = fillFlows(part("flows"), flows, (id) => this.#nameOf(id));
+        if (flows.places.length < 2) return "Two zones at least are needed: draw them on the floor, with Draw above the map.";
         return any ? "" : isObserved(flows.quality) ? "Nobody went from one zone to another." : UNWATCHED;
       }, signal);
   }
 
-  /** @param {Period & {place: string}} about @param {AbortSignal} signal */
-  async #loadQueue({ since, until, place }, signal) {
+  /** @param {Period & {place: string, without: string}} about @param {AbortSignal} signal */
+  async #loadQueue({ since, until, place, without }, signal) {
     part("queue").textContent = "";
     if (!this.#places.some(({ id, queue }) => id === place && queue)) return;
     try {
-      const queue = await this.archive.queue({ since, until, place }, signal);
+      const queue = await this.archive.queue({ since, until, place, without }, signal);
       if (!signal.aborted) part("queue").textContent = saidOfQueue(queue);
     } catch (error) {
       if (!signal.aborted) part("queue").textContent = `The queue cannot be read: ${/** @type {Error} */ (error).message}.`;
@@ -234,6 +267,16 @@ export class AnalyticsView {
     }, signal);
   }
 
+  /** @param {Period} period @param {AbortSignal} signal */
+  #loadGroups({ since, until }, signal) {
+    const asked = { since: Math.max(since, until - DAY_S), until };
+    part("groups-span").textContent = asked.since > since ? "on the last day of the period" : "";
+    this.#fill("groups", this.archive.groups(asked, signal), ({ groups }) => {
+      part("groups-readout").textContent = fillGroups(part("groups"), groups, this.onShow);
+      return groups.length > 0 ? "" : "Nobody was near somebody else for a minute or longer.";
+    }, signal);
+  }
+
   /** @param {Rhythm} rhythm */
   #showRhythm(rhythm) {
     this.#rhythm = rhythm;
@@ -242,8 +285,9 @@ export class AnalyticsView {
     const odd = new Map(rhythm.anomalies.map((anomaly) => [epoch(anomaly.at), anomaly.mean]));
     const unwatched = mean.map((value) => value === null);
     if (unwatched.every(Boolean)) return UNWATCHED;
+    if (learnt.weeks < FEWEST_WEEKS) return `What is usual at an hour is learnt from ${FEWEST_WEEKS} weeks of it; ${wording.counted(learnt.weeks, "week")} so far.`;
     const found = rhythm.anomalies.length ? wording.counted(rhythm.anomalies.length, "unusual hour") : "no unusual hour";
-    const since = learnt.weeks >= FEWEST_WEEKS ? `; expected from ${wording.counted(learnt.weeks, "week")} before` : "; not enough weeks yet to expect anything";
+    const since = `; expected from ${wording.counted(learnt.weeks, "week")} before`;
     this.rhythmChart.show(at, [low, high, expected, mean, at.map((t) => odd.get(t) ?? null)], { bucket: HOUR_S, unwatched, until: this.now(), resting: found + since });
     return "";
   }

@@ -20,6 +20,8 @@ const LIVE_PX = 4; // dragging the handle this near to now is going back to what
 const ALERTS = ["over_capacity", "dwell_exceeded", "restricted", "fall_silent"];
 const MOST_ALERTS = 200;
 const KEY_STEP_S = 5;
+const YOUNG_S = [600, 3600, 21_600]; // a record shorter than this fills the strip of this length
+const AHEAD = 0.1; // of a strip that follows now is still to come
 
 export class Scrubber {
   /** @type {Occupancy | null} */
@@ -31,6 +33,7 @@ export class Scrubber {
   /** @type {Period} */
   #span;
   #followsNow = true;
+  #chosen = false; // whether somebody chose a length, or the record was old enough for a day
   #loadedMs = -Infinity;
   #ticket = 0;
 
@@ -102,8 +105,8 @@ export class Scrubber {
     speed.addEventListener("change", () => replay.setSpeed(Number(speed.value)));
     const length = /** @type {HTMLSelectElement} */ (this.#part("length"));
     length.addEventListener("change", () => {
-      this.#length = Number(length.value);
-      this.#look(this.#spanAround(replay.at ?? this.now()));
+      this.#chosen = true;
+      this.#setLength(Number(length.value));
     });
     const date = /** @type {HTMLInputElement} */ (this.#part("date"));
     date.addEventListener("change", () => {
@@ -180,7 +183,7 @@ export class Scrubber {
   /** @param {number} at @returns {Period} */
   #spanAround(at) {
     if (this.#length === DAY_S) return { since: midnight(at), until: midnightAfter(at, 1) };
-    const since = Math.floor((at - this.#length / 2) / 60) * 60;
+    const since = Math.floor(Math.min(at - this.#length / 2, this.now() - (1 - AHEAD) * this.#length) / 60) * 60;
     return { since, until: since + this.#length };
   }
 
@@ -215,6 +218,23 @@ export class Scrubber {
     this.#alerts = alerts.status === "fulfilled" ? alerts.value.events.map((event) => epoch(event.at)) : [];
     this.#part("fault").textContent = occupancy.status === "fulfilled" ? "" : "The history cannot be read now.";
     this.draw();
+    if (!this.#chosen && this.#occupancy) this.#fit(this.#occupancy);
+  }
+
+  /** Show less than a day while the record is young. @param {Occupancy} occupancy of today */
+  #fit({ columns }) {
+    this.#chosen = true;
+    const first = columns.at.find((_, i) => (columns.observed[i] ?? 0) > 0) ?? this.#span.since;
+    if (first <= this.#span.since) return; // there may be more before
+    const length = YOUNG_S.find((s) => this.now() - first < (1 - AHEAD) * s);
+    if (length !== undefined && this.replay.at === null) this.#setLength(length);
+  }
+
+  /** @param {number} seconds */
+  #setLength(seconds) {
+    this.#length = seconds;
+    /** @type {HTMLSelectElement} */ (this.#part("length")).value = String(seconds);
+    this.#look(this.#spanAround(this.replay.at ?? this.now()));
   }
 
   #write() {

@@ -3,10 +3,13 @@
  * is saved. Knows the history's places, the map and the panel beside it.
  */
 
+import { epoch } from "../archive.js";
+import { dayAndTime } from "../past/days.js";
 import { RequestFailed } from "../wire.js";
 import { Draft, idFor } from "./draft.js";
 import { Handles } from "./handles.js";
 import { PlaceForm } from "./place_form.js";
+import { Rebuilds } from "./rebuilds.js";
 
 /** @import { Archive, Place } from "../archive.js" */
 /** @import { FloorMap } from "../floor_map.js" */
@@ -25,6 +28,8 @@ export class PlaceEditor {
   /** @type {Draft | null} */
   draft = null;
   #open = false;
+  /** @type {Place | null} the place that was drawn last, whose past may be added */
+  #drawn = null;
 
   /**
    * @param {object} options
@@ -44,6 +49,9 @@ export class PlaceEditor {
       this.draft?.change(fields, goesOn);
       this.#write();
     });
+    this.rebuilds = new Rebuilds({ archive, nameOf: (id) => this.nameOf(id), announce });
+    part("offer-past").addEventListener("click", () => this.#addPast(this.#drawn));
+    part("add-past").addEventListener("click", () => this.#addPast(this.draft?.place ?? null));
     map.onView = () => this.handles.draw();
     document.getElementById("places-open")?.addEventListener("click", () => (this.#open ? this.close() : this.open()));
     part("close").addEventListener("click", () => this.close());
@@ -85,6 +93,7 @@ export class PlaceEditor {
     document.body.classList.add("is-drawing");
     document.getElementById("places-open")?.setAttribute("aria-pressed", "true");
     this.load();
+    this.rebuilds.list.load();
     part("new-zone").focus();
   }
 
@@ -149,8 +158,23 @@ export class PlaceEditor {
       return;
     }
     this.announce(`${name} is saved.`);
+    this.#drawn = draft.isNew ? { ...draft.place, name, id } : null;
     this.#end();
     await this.load();
+  }
+
+  /** @param {Place | null} place */
+  async #addPast(place) {
+    if (!place) return;
+    if (!this.draft?.isChanged) this.#end();
+    this.#drawn = null;
+    this.#write();
+    await this.rebuilds.begin(place);
+  }
+
+  /** Ask how pasts that were ordered get on. @param {number} nowMs */
+  refresh(nowMs) {
+    if (this.#open) this.rebuilds.list.refresh(nowMs);
   }
 
   async #remove() {
@@ -183,6 +207,8 @@ export class PlaceEditor {
     const { draft } = this;
     part("form").hidden = draft === null;
     part("list-box").hidden = draft !== null;
+    part("offer").hidden = this.#drawn === null;
+    if (this.#drawn) part("offer-words").textContent = `${this.#drawn.name} has figures from now on.`;
     if (!draft) return;
     this.form.show(draft.place);
     part("form-title").textContent = draft.isNew ? `New ${draft.place.kind}` : draft.place.name;
@@ -191,6 +217,9 @@ export class PlaceEditor {
     part("undo").disabled = !draft.isChanged;
     part("save").disabled = !draft.isWhole || draft.place.name.trim() === "" || !draft.isChanged;
     part("remove").hidden = draft.isNew;
+    part("form").querySelector("[data-row=past]").hidden = draft.isNew;
+    part("add-past").disabled = draft.isChanged;
+    part("since").textContent = draft.place.since ? `In force since ${dayAndTime(epoch(draft.place.since))}.` : "";
   }
 
   #list() {

@@ -3,21 +3,22 @@
  * viewport; nothing of who edits them.
  */
 
-import { writeHaloed } from "../floor_ground.js";
-
+/** @import { FloorLabels } from "../floor_labels.js" */
 /** @import { Place } from "../archive.js" */
 /** @import { Viewport } from "../viewport.js" */
 
 const ARROW_PX = 16;
+const NARROWEST_NAME_PX = 64;
 
 /**
  * Draw places.
  * @param {CanvasRenderingContext2D} ctx CSS pixels
  * @param {Viewport} view
  * @param {Place[]} places
- * @param {{ink: string, halo: string, accent: string, fill: number}} look fill: opacity of areas
+ * @param {{ink: string, accent: string, fill: number}} look fill: opacity of areas
+ * @param {FloorLabels} labels are told the names
  */
-export function drawPlaces(ctx, view, places, { ink, halo, accent, fill }) {
+export function drawPlaces(ctx, view, places, { ink, accent, fill }, labels) {
   for (const place of places) {
     const corners = (place.polygon ?? place.ends ?? []).map(([x, y]) => view.toScreen(x, y));
     ctx.beginPath();
@@ -36,7 +37,7 @@ export function drawPlaces(ctx, view, places, { ink, halo, accent, fill }) {
     if (place.ends) drawArrow(ctx, inwards(place.ends, view));
     ctx.globalAlpha = 1;
     const [x, y] = labelPlace(corners);
-    writeHaloed(ctx, place.name, x, y, ink, halo, 600);
+    labels.add({ text: place.name, x, y, ink, weight: 600, width: roomOf(corners), rank: 1 });
   }
 }
 
@@ -79,4 +80,10 @@ function labelPlace(corners) {
   const x = corners.reduce((sum, corner) => sum + corner[0], 0) / n;
   const y = corners.reduce((sum, corner) => sum + corner[1], 0) / n;
   return corners.length === 2 ? [x, y - 8] : [x, y + 4];
+}
+
+/** How wide the name of a place may be. @param {[number, number][]} corners */
+function roomOf(corners) {
+  const across = corners.map(([x]) => x);
+  return Math.max(NARROWEST_NAME_PX, Math.max(...across) - Math.min(...across) - 8);
 }
