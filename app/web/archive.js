@@ -22,11 +22,13 @@
  * @property {number} [version]
  * @property {string} [since]
  *
- * @typedef {{since: string, until: string, now: {people: number | null, places: {id: string, people: number}[]},
+ * @typedef {{since: string, until: string, recorded_since: string | null, now: {people: number | null, places: {id: string, people: number}[]},
  *   visitors: number | null, entered: number | null, left: number | null, peak: {people: number, at: string} | null,
- *   mean_dwell_s: number | null, quality: Quality, age_s: number}} Dashboard
- * @typedef {{place: string, bucket_s: number, quality: Quality, columns: {at: number[], mean: Column, peak: Column,
- *   entered: Column, left: Column, speed: Column, observed: Column}}} Occupancy
+ *   mean_dwell_s: number | null, quality: Quality, age_s: number}} Dashboard  recorded_since: the first instant of the record
+ * @typedef {{place: string, bucket_s: number, quality: Quality, corrected: {entered: number | null, left: number | null} | null,
+ *   columns: {at: number[], mean: Column, peak: Column, entered: Column, left: Column, speed: Column, density: Column,
+ *   peak_density: Column, observed: Column}}} Occupancy  corrected: of the whole period, with the corrections of today; null
+ *   where it is not told; speed in m/s, densities in people a square metre
  * @typedef {{n: number, mean_s: number | null, cut_off: boolean, median_s: number | null, p10_s: number | null, p90_s: number | null,
  *   p95_s: number | null, open: number, lost: number, histogram: {edges_s: number[], n: number[]},
  *   quality: Quality}} Dwell  class i of the histogram begins at edges_s[i], the last has no end; cut_off: the mean is too
@@ -85,14 +87,11 @@ export class Archive {
     this.site = site;
   }
 
-  /** @param {Period & {place: string}} asked @param {AbortSignal} [signal] @returns {Promise<Dashboard>} */
+  /** @param {Partial<Period> & {place?: string, without?: string}} asked @param {AbortSignal} [signal] @returns {Promise<Dashboard>} */
   dashboard = (asked, signal) => this.#get("dashboard", asked, signal);
 
   /** @param {Period & {place?: string, bucket_s: number}} asked @param {AbortSignal} [signal] @returns {Promise<Occupancy>} */
   occupancy = (asked, signal) => this.#get("occupancy", asked, signal);
-
-  /** @param {Period & {place: string, without?: string}} asked @param {AbortSignal} [signal] @returns {Promise<{visitors: number | null, entered: number | null, left: number | null, quality: Quality}>} */
-  counts = (asked, signal) => this.#get("counts", asked, signal);
 
   /** @param {Period & {place: string, without?: string}} asked @param {AbortSignal} [signal] @returns {Promise<Dwell>} */
   dwell = (asked, signal) => this.#get("dwell", asked, signal);

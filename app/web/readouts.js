@@ -49,7 +49,8 @@ export class Readouts {
     this.write("stages", stages.map(([stage, ms]) => `${stage} ${ms < 10 ? ms.toFixed(1) : Math.round(ms)}`).join(" · "));
     const live = state.cameras.filter((c) => c.state === "live" || c.state === "late").length;
     this.write("cameras", `${live} of ${wording.counted(state.cameras.length, "camera")} live`, live < state.cameras.length ? "warn" : "");
-    this.write("fault", state.fault ?? "");
+    const cards = Object.entries(state.device_faults ?? {}).map(([what, times]) => `${what}${times > 1 ? `, ${times} times` : ""}`);
+    this.write("fault", [state.fault ?? "", ...cards].filter(Boolean).join(" · "));
   }
 
   /** @param {Counts | null} counts */

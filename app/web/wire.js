@@ -22,7 +22,8 @@
  * @typedef {{now: number, last_minute: number, last_15_minutes: number, last_hour: number,
  *   observed_since: string | null}} Counts
  * @typedef {{type: "state", at: number, cameras: CameraState[], latency_ms: {p50: number | null, p95: number | null},
- *   stages_ms: Record<string, number>, steps_per_s: number, fault?: string | null, counts: Counts | null}} StateMessage
+ *   stages_ms: Record<string, number>, steps_per_s: number, fault?: string | null, device_faults?: Record<string, number>,
+ *   counts: Counts | null}} StateMessage  device_faults: how often something was wrong with a graphics card, by card and fault
  * @typedef {{type: "truth", captured_at: number, people: {id: number, x: number, y: number}[]}} TruthMessage
  * @typedef {{type: "score", at: number, window_s: number, idf1: number | null, moda: number | null,
  *   position_error_m: number | null, matched: number, people: number}} ScoreMessage

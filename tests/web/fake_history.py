@@ -17,6 +17,7 @@ from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response,
 from fastapi.responses import JSONResponse
 
 DAY_S, HOUR_S = 86_400.0, 3_600.0
+AREA_M2 = 360.0
 BEGIN_DAYS = 20
 OUT_SINCE_S, OUT_UNTIL_S = 3 * HOUR_S, 3 * HOUR_S + 2400  # of each day, UTC
 
@@ -101,10 +102,17 @@ class FakeHistory:
             "entered": flow,
             "left": [None if n is None else round(0.93 * n) for n in flow],
             "speed": [None if m is None else 0.9 for m in mean],
-            "observed": [self.observed(max(t, self.begin) if t + bucket_s > self.begin else t) for t in at],
+            "density": [None if m is None else round(m / AREA_M2, 4) for m in mean],
+            "peak_density": [None if m is None else round(math.ceil(1.35 * m) / AREA_M2, 4) for m in mean],
+            "observed": [self.observed(t) for t in at],
         }
         bounds = {"since": stamp(since), "until": stamp(until), "bucket_s": bucket_s}
-        return {"place": place, **bounds, "columns": columns, "quality": self.quality(since, until)}
+        quality = self.quality(since, until)
+        if until - since > DAY_S or quality["observed"] == 0:
+            return {"place": place, **bounds, "columns": columns, "corrected": None, "quality": quality}
+        entered, left = (sum(n or 0 for n in columns[name]) for name in ("entered", "left"))
+        corrected = {"entered": entered - 3, "left": left - 3}
+        return {"place": place, **bounds, "columns": columns, "corrected": corrected, "quality": quality}
 
     def figures(self, place: str, since: float, until: float, without: str) -> dict:
         series = self.occupancy(place, since, until, 900)["columns"]
@@ -225,7 +233,7 @@ def period(since: str | None, until: str | None) -> tuple[float, float]:
 
 def add_figures(routes: APIRouter, history: FakeHistory) -> None:
     @routes.get("/dashboard")
-    def dashboard(place: str = "", since: str | None = None, until: str | None = None) -> dict:
+    def dashboard(place: str = "", since: str | None = None, until: str | None = None, without: str = "") -> dict:
         begin, end = period(since, until)
         now = {"people": 12, "places": [{"id": "till", "people": 3}]}
         return {
@@ -233,13 +241,9 @@ def add_figures(routes: APIRouter, history: FakeHistory) -> None:
             "until": stamp(end),
             "now": now,
             "age_s": 0.3,
-            **history.figures(place, begin, end, ""),
+            "recorded_since": stamp(history.begin),
+            **history.figures(place, begin, end, without),
         }
-
-    @routes.get("/counts")
-    def counts(place: str = "", since: str | None = None, until: str | None = None, without: str = "") -> dict:
-        figures = history.figures(place, *period(since, until), without)
-        return {key: figures[key] for key in ("visitors", "entered", "left", "quality")}
 
     @routes.get("/occupancy")
     def occupancy(place: str = "", since: str | None = None, until: str | None = None, bucket_s: float = 300) -> dict:

@@ -117,9 +117,18 @@ class TestCharts:
         readout = page.locator("[data-part=occupancy-readout]")
         assert "most" in readout.inner_text()
         assert "observed 96 %" in readout.inner_text()
+        assert " a m², 0.9 m/s" in readout.inner_text()
         utc = page.evaluate("new Date().getTimezoneOffset()") / 60
         page.mouse.move(box["x"] + box["width"] * (3.3 - utc) / 24, box["y"] + 60)
         assert readout.inner_text().endswith("nobody watched")
+
+    def test_corrections_that_change_the_sums_are_told(self, page, site):
+        page.get_by_label("Yesterday").check(force=True)
+        wait_until(page, READY)
+        since = page.evaluate("new Date().setHours(0, 0, 0, 0) / 1000") - 86_400
+        told = site.history.occupancy("", since, since + 86_400, 300)["corrected"]
+        readout = page.locator("[data-part=passages-readout]").inner_text()
+        assert f"{told['entered']:,} in and {told['left']:,} out in all, as corrected since" in readout
 
     def test_dwell_has_a_bar_a_class_and_the_median(self, page):
         assert page.locator("[data-part=dwell-chart] .bar").count() == 12

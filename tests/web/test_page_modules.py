@@ -292,15 +292,3 @@ class TestPeriod:
     )
     def test_what_goes_up_to_now_begins_with_the_record(self, run, choice, recorded, expected):
         assert run(self.PERIOD + f'return of("{choice}", {recorded});') == expected
-
-    def test_the_begin_is_found_day_then_minute(self, run):
-        begin, asked = run("""const { firstRecorded } = await import("/analytics/recorded.js");
-            const asked = [];
-            const occupancy = async ({ since, until, bucket_s }) => {
-                asked.push(bucket_s);
-                const at = []; for (let t = since; t < until; t += bucket_s) at.push(t);
-                return { columns: { at, observed: at.map((t) => (t + bucket_s > 1_700_000_130 ? 0.5 : 0)) } };
-            };
-            return [await firstRecorded({ occupancy }, 1_700_500_000), asked];""")
-        assert begin == 1_700_000_100
-        assert asked == [86_400, 60]

@@ -14,7 +14,6 @@ import { fillGroups } from "./group_list.js";
 import { HeatPlan } from "./heat_plan.js";
 import { Panel, UNWATCHED } from "./panel.js";
 import { bucketOf } from "./period.js";
-import { firstRecorded } from "./recorded.js";
 import { PeriodChoice } from "./period_choice.js";
 import { fully, isObserved, mood } from "./quality.js";
 import { fillFlows, fillWeek } from "./shaded_table.js";
@@ -161,17 +160,17 @@ export class AnalyticsView {
 
   /** Learn which places there are and since when there is a record. @param {AbortSignal} signal */
   async #learn(signal) {
-    const recorded = this.choice.recorded ?? firstRecorded(this.archive, this.now(), signal);
-    const [places, begin] = await Promise.allSettled([this.archive.places(), recorded]);
+    const [places, today] = await Promise.allSettled([this.archive.places(), this.archive.dashboard({}, signal)]);
     if (signal.aborted) return; // every panel says itself when nothing can be read
     this.#places = places.status === "fulfilled" ? places.value.places : [];
-    if (begin.status === "fulfilled") this.choice.recorded = begin.value;
+    const begin = today.status === "fulfilled" ? today.value.recorded_since : null;
+    if (begin) this.choice.recorded = epoch(begin);
   }
 
   /** @param {Period & {place: string, without: string}} about @param {boolean} isLine @param {AbortSignal} signal */
   #loadFigures(about, isLine, signal) {
     const dwell = isLine ? null : this.archive.dwell(about, signal);
-    this.#fill("figures", this.#figures(about, dwell, signal), (told) => {
+    this.#fill("figures", this.archive.dashboard(about, signal), (told) => {
       writeFigures(this.#panels.figures.element, told, isLine);
       part("quality").textContent = `${fully(told.quality)}${this.choice.beginsWithRecord ? ` Recorded since ${dayAndTime(this.choice.recorded ?? 0)}.` : ""}`;
       part("quality").dataset.mood = mood(told.quality);
@@ -205,18 +204,6 @@ export class AnalyticsView {
     }
   }
 
-  /**
-   * The figures of a period; the dashboard counts everybody, so those without staff are asked for one by one.
-   * @param {Period & {place: string, without: string}} about @param {Promise<Dwell> | null} dwell @param {AbortSignal} signal
-   */
-  async #figures({ since, until, place, without }, dwell, signal) {
-    const dashboard = this.archive.dashboard({ since, until, place }, signal);
-    if (!without || dwell === null) return dashboard;
-    const [all, counts, stays] = await Promise.all([dashboard, this.archive.counts({ since, until, place, without }, signal), dwell]);
-    const { visitors, entered, left } = counts;
-    return { ...all, visitors, entered, left, mean_dwell_s: stays.mean_s };
-  }
-
   /** @param {Period} period @param {string} place @param {boolean} isLine @param {AbortSignal} signal */
   #loadOccupancy(period, place, isLine, signal) {
     const bucket_s = bucketOf(period);
@@ -232,12 +219,12 @@ export class AnalyticsView {
     if (isLine) this.#panels.occupancy.say(CROSSED);
     else this.#fill("occupancy", answer, (told) => {
       const { mean, peak } = told.columns;
-      return show(this.occupancyChart, told, [peak, mean], `mean and most at once, every ${wording.duration(told.bucket_s)}; hatched: nobody watched`);
+      return show(this.occupancyChart, told, [peak, mean], `mean and most at once, every ${wording.duration(told.bucket_s)}${densest(told)}; hatched: nobody watched`);
     }, signal);
     this.#fill("passages", answer, (told) => {
       const { entered, left } = told.columns;
       const below = left.map((value) => (value === null ? null : -value));
-      return show(this.passageChart, told, [entered, below], `in above, out below, every ${wording.duration(told.bucket_s)}`);
+      return show(this.passageChart, told, [entered, below], `in above, out below, every ${wording.duration(told.bucket_s)}${corrected(told)}`);
     }, signal);
   }
 
@@ -294,8 +281,9 @@ export class AnalyticsView {
 
   /** @param {number} row */
   #wordsOfOccupancy(row) {
-    const { mean, peak, observed } = /** @type {Occupancy} */ (this.#occupancy).columns;
-    return `mean ${wording.decimal(mean[row], 1)}, most ${wording.whole(peak[row])} at once, observed ${Math.round(100 * (observed[row] ?? 0))} %`;
+    const { mean, peak, speed, density, observed } = /** @type {Occupancy} */ (this.#occupancy).columns;
+    const crowd = [density[row] === null ? "" : `${wording.decimal(density[row], 2)} a m², `, speed[row] === null ? "" : `${wording.decimal(speed[row], 1)} m/s, `].join("");
+    return `mean ${wording.decimal(mean[row], 1)}, most ${wording.whole(peak[row])} at once, ${crowd}observed ${Math.round(100 * (observed[row] ?? 0))} %`;
   }
 
   /** @param {number} row */
@@ -329,4 +317,17 @@ export class AnalyticsView {
 /** Widen a period to whole buckets. @param {Period} period @param {number} bucket_s @returns {Period} */
 function whole({ since, until }, bucket_s) {
   return { since: Math.floor(since / bucket_s) * bucket_s, until: Math.ceil(until / bucket_s) * bucket_s };
+}
+
+/** How densely people were there at most. @param {Occupancy} told */
+function densest({ columns }) {
+  const known = columns.peak_density.filter((density) => density !== null);
+  return known.length === 0 ? "" : `; at most ${wording.decimal(Math.max(...known), 2)} people a m²`;
+}
+
+/** What the corrections of today make of the sums, where they change any. @param {Occupancy} told */
+function corrected({ columns, corrected: whole }) {
+  const sum = (/** @type {Column} */ column) => column.reduce((/** @type {number} */ a, b) => a + (b ?? 0), 0);
+  if (!whole || (whole.entered === sum(columns.entered) && whole.left === sum(columns.left))) return "";
+  return `; ${wording.whole(whole.entered)} in and ${wording.whole(whole.left)} out in all, as corrected since`;
 }
