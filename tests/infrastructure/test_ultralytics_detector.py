@@ -87,13 +87,14 @@ def test_the_boxes_are_those_of_the_librarys_own_predict(weights, kind):
 
 
 @pytest.mark.parametrize(
-    ("kind", "dtype"), [("yolov8n", torch.float16), ("rtdetr", torch.float16), ("rtdetr", torch.bfloat16)]
+    ("kind", "side", "dtype"),
+    [("yolov8n", 640, torch.float16), ("rtdetr", 320, torch.float16), ("rtdetr", 320, torch.bfloat16)],
 )
-def test_in_half_precision_people_are_as_sure(weights, kind, dtype):
-    images = torch.from_numpy(np.stack(pictures(2, (320, 320))).transpose(0, 3, 1, 2) / np.float32(255))
+def test_in_half_precision_people_are_as_sure(weights, kind, side, dtype):
+    images = torch.from_numpy(np.stack(pictures(2, (side, side)))[..., ::-1].transpose(0, 3, 1, 2) / np.float32(255))
     scores = []
     for precision in (torch.float32, dtype):
-        network = UltralyticsNetwork(weights(kind), Accelerator(CPU.devices, precision, 2), CPU.devices[0], 320)
+        network = UltralyticsNetwork(weights(kind), Accelerator(CPU.devices, precision, 2), CPU.devices[0], side)
         with torch.inference_mode():
             scores.append(network.find(images.to(precision))[1].flatten().sort(descending=True).values[:20])
     assert scores[0][0] > SCORE
