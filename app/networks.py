@@ -31,6 +31,7 @@ from app.infrastructure.openvino_detector import OpenVINODetector
 from app.infrastructure.openvino_embedder import OpenVINOEmbedder
 from app.infrastructure.regions import NMS_IOU, DetectorConfig
 from app.infrastructure.tiling import Tiles
+from app.orchestration.ports import TextEncoder
 from app.settings import AcceleratorSettings, DetectorSettings, Runtime, SiteFile
 
 if TYPE_CHECKING:
@@ -81,6 +82,11 @@ class Networks:
     def device_faults(self) -> dict[str, int]:
         """Return how often something was wrong with a device that the run got over, by what it was."""
         return {} if self.accelerator is None else dict(self.accelerator.faults)
+
+    def text_encoder(self) -> TextEncoder | None:
+        """Return what turns words into vectors that may be compared with the embedder's; None where nothing does."""
+        (copy, *_) = getattr(self.embedder, "networks", (None,))
+        return copy if isinstance(copy, TextEncoder) else None
 
     def index(self) -> VectorIndex:
         """Return an empty index for the embedder's vectors, on the first card where networks run on cards."""

@@ -370,6 +370,7 @@ def _live_site(scene: _Scene, networks: Networks, runtime: Runtime, past: _Past,
         exports=past.exports,
         rebuilds=past.rebuilds,
         encoder=encoder,
+        text_encoder=networks.text_encoder(),
     )
 
 

@@ -45,6 +45,14 @@ def test_names_in_the_models_directory_become_networks_that_share_their_frames(w
     assert networks.detector._frames is networks.embedder._frames
 
 
+def test_words_are_known_to_clip_alone(weights, tmp_path):
+    encoder = build_networks(site(tmp_path, embedder={"model": "looks"}), {}, weights).text_encoder()
+    assert encoder is not None
+    assert encoder.describe(["a red jacket", "a hat"]).vectors.shape == (2, 48)
+    for model in ("hsv", "none"):
+        assert build_networks(site(tmp_path, embedder={"model": model}), {}, weights).text_encoder() is None
+
+
 def test_the_site_may_set_the_suppression(weights, tmp_path):
     networks = build_networks(site(tmp_path, detector={"model": "people", "nms_iou": 0.5}), {}, weights)
     assert networks.detector.config.nms_iou == 0.5

@@ -9,7 +9,7 @@ from app.domains.analytics.places import PlaceId, PlaceVersion
 from app.domains.vocabulary import CameraId, FloatArray, TrackingUpdate
 from app.orchestration.archive import Archive
 from app.orchestration.exports import Exports
-from app.orchestration.ports import FloorTruth, JpegEncoder, TrackStore
+from app.orchestration.ports import FloorTruth, JpegEncoder, TextEncoder, TrackStore
 from app.orchestration.rebuilds import Rebuilds
 from app.orchestration.runtime import Runtime
 
@@ -86,6 +86,7 @@ class LiveSite:
         watch: of the places that users draw.
         exports: writes the history into files.
         rebuilds: makes figures anew from the history.
+        text_encoder: for looks in words; None where the embedder knows no words.
         truth: who really is where; only a simulated site has it, and then it is a demo.
     """
 
@@ -102,6 +103,7 @@ class LiveSite:
     exports: Exports
     rebuilds: Rebuilds
     encoder: JpegEncoder
+    text_encoder: TextEncoder | None = None
     truth: FloorTruth | None = None
     scorer: Scorer | None = None
 

@@ -7,7 +7,7 @@ Both load safetensors, and nothing is unpickled or fetched. Knows nothing of fra
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 import torch
 
@@ -22,14 +22,6 @@ OPEN_CLIP_CONFIG = "open_clip_config.json"
 # Not measured, for want of real CLIP weights: wide, so that geometry decides until cosines are learnt on the spot.
 CLIP_COSINES: Cosines = (0.85, 0.08, 0.70, 0.10)
 Fit = Literal["squash", "shortest", "longest"]
-
-
-class TextEncoder(Protocol):
-    """Turns words into vectors that may be compared with a person's appearance."""
-
-    def describe(self, texts: Sequence[str]) -> Embeddings:
-        """Return one unit vector per text."""
-        ...
 
 
 class OpenClipNetwork:

@@ -16,6 +16,7 @@ from app.infrastructure.torch_device import told_of_loss
 from app.infrastructure.vector_keys import check_new_keys, check_vectors, nothing_found
 
 ROWS = 1024  # that get memory at first; then it doubles
+SCRATCH = 64 << 20  # bytes of the card for a search; faiss would keep up to 1.5 GB, and takes more where it needs it
 Nearest = Callable[[VectorArray, torch.Tensor, int], tuple[VectorArray, IntArray]]
 
 
@@ -99,12 +100,14 @@ def _on_card(device: torch.device) -> Nearest:
     import faiss.contrib.torch_utils  # has faiss take torch's tensors where they lie
 
     resources = faiss.StandardGpuResources()
+    resources.setTempMemory(SCRATCH)
 
     def nearest(queries: VectorArray, stored: torch.Tensor, k: int) -> tuple[VectorArray, IntArray]:
-        asked = torch.from_numpy(queries).to(device)
-        likeness, rows = faiss.knn_gpu(
-            resources, asked, stored, k, metric=faiss.METRIC_INNER_PRODUCT, device=device.index or 0
-        )
-        return likeness.cpu().numpy(), rows.cpu().numpy()
+        with torch.cuda.device(device):  # faiss takes the stream of torch's present device, whichever it searches on
+            asked = torch.from_numpy(queries).to(device)
+            likeness, rows = faiss.knn_gpu(
+                resources, asked, stored, k, metric=faiss.METRIC_INNER_PRODUCT, device=device.index or 0
+            )
+            return likeness.cpu().numpy(), rows.cpu().numpy()
 
     return nearest

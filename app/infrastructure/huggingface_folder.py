@@ -1,5 +1,6 @@
 """Opens networks in folders of Hugging Face: from this disk, safetensors only, without a word on the terminal."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,8 @@ def open_folder(kind: str, folder: Path, device: torch.device, dtype: torch.dtyp
     """
     import transformers
 
+    # its checks of shapes wait for the card in every layer of some networks, and keep them out of CUDA graphs
+    os.environ["TRANSFORMERS_DISABLE_TORCH_CHECK"] = "1"
     transformers.utils.logging.disable_progress_bar()
     transformers.utils.logging.set_verbosity_error()
     try:

@@ -5,11 +5,13 @@ compiled while cameras wait. Knows no network and no frame.
 """
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, Generic, Protocol, TypeVar, cast
 
 import torch
 
+from app.errors import DeviceError
 from app.infrastructure.huggingface_folder import first_line
 from app.infrastructure.torch_device import Accelerator
 
@@ -96,23 +98,44 @@ class GraphRecorder:
         self._pool = torch.cuda.graph_pool_handle()
 
     def __call__(self, call: Call[Output], images: torch.Tensor) -> Callable[[], Output]:
-        """Record a call; torch raises RuntimeError where it does what a graph cannot hold."""
+        """Record a call.
+
+        Raises:
+            RuntimeError: the call waits for the card, which a graph cannot hold, or does not fit into its memory.
+            DeviceError: it was begun and cannot be recorded, after which torch lets go of no memory any more.
+        """
         graph, side = torch.cuda.CUDAGraph(), torch.cuda.Stream(self._device)
         with torch.cuda.device(self._device):
             side.wait_stream(torch.cuda.current_stream())
             with torch.cuda.stream(side):
                 for _ in range(WARM_UP):
                     call(images)
+                with _no_waiting():
+                    call(images)
             torch.cuda.current_stream().wait_stream(side)
-            # thread_local: cameras' threads may take memory meanwhile
-            with torch.cuda.graph(graph, pool=self._pool, stream=side, capture_error_mode="thread_local"):
-                output = call(images)
+            try:
+                # thread_local: cameras' threads may take memory meanwhile
+                with torch.cuda.graph(graph, pool=self._pool, stream=side, capture_error_mode="thread_local"):
+                    output = call(images)
+            except RuntimeError as error:
+                problem = f"a CUDA graph could not be recorded ({first_line(error)}); set accelerator.compile to off"
+                raise DeviceError(str(self._device), problem) from error
 
         def run() -> Output:
             graph.replay()
             return output
 
         return run
+
+
+@contextmanager
+def _no_waiting() -> Iterator[None]:
+    """Have torch raise RuntimeError where the program would wait for the card, in all threads."""
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        yield
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
 
 
 class InductorRecorder:
@@ -127,6 +150,7 @@ class InductorRecorder:
 
     def __call__(self, call: Call[Output], images: torch.Tensor) -> Callable[[], Output]:
         """Compile a call, and make it once."""
+        call(images)  # what a network makes in its first call and keeps is not compiled into all later ones
         compiled = torch.compile(call, dynamic=False, backend=self._backend)
         with torch._dynamo.config.patch(recompile_limit=SHAPES):
             compiled(images)

@@ -20,7 +20,7 @@ from numpy.typing import DTypeLike, NDArray
 from app.domains.vocabulary import CameraId, Pixels
 from app.errors import CameraUnavailable, DeviceError
 from app.infrastructure.huggingface_folder import first_line
-from app.infrastructure.torch_device import told_of_loss
+from app.infrastructure.torch_device import to_device, told_of_loss
 
 _log = logging.getLogger(__name__)
 ON_CARD = "cuda"  # FFmpeg's name for a picture whose planes lie on a card
@@ -158,7 +158,7 @@ class TorchDecoding:
         key = (int(picture.colorspace), full)
         if key not in self._weights:
             scale, weights, offset = bgr_weights(*LUMA_SHARES.get(key[0], BT601), full=full)
-            self._weights[key] = scale, weights.to(self.device), offset.to(self.device)
+            self._weights[key] = scale, to_device(weights.numpy(), self.device), to_device(offset.numpy(), self.device)
         return self._weights[key]
 
 

@@ -16,7 +16,7 @@ from torchvision.ops import batched_nms
 from app.domains.vocabulary import CameraId, Detections, Frame, FrameBatch, IntArray, VectorArray
 from app.infrastructure.regions import DetectorConfig, RegionBoxes, Regions, TilingRule, join_regions, lay_regions
 from app.infrastructure.torch_compile import prepared_calls
-from app.infrastructure.torch_device import Accelerator, Batches, to_device, told_of_loss
+from app.infrastructure.torch_device import Accelerator, Batches, await_results, to_device, told_of_loss
 from app.infrastructure.torch_frames import DeviceFrames, FrameStack, rows_of
 from app.infrastructure.torch_pixels import Placement, place
 
@@ -130,6 +130,7 @@ class TorchDetector:
         for device, rows in zip(self._accelerator.devices, queued, strict=True):
             if rows:
                 with told_of_loss(device):
+                    await_results(device)
                     tables.append(self._suppressed(torch.cat(rows)).cpu().numpy())
         return np.concatenate(tables)
 
@@ -178,7 +179,7 @@ def _cut(stack: FrameStack, rows: IntArray, windows: IntArray) -> torch.Tensor:
     left, top, right, bottom = windows[0].tolist()
     if (windows == windows[0]).all():
         consecutive = len(rows) == 1 or bool((np.diff(rows) == 1).all())
-        frames = stack.pixels[rows[0] : rows[-1] + 1] if consecutive else stack.pixels[rows.tolist()]
+        frames = stack.pixels[rows[0] : rows[-1] + 1] if consecutive else stack.pixels[to_device(rows, stack.device)]
         return frames[:, top:bottom, left:right]
     tiles = zip(rows.tolist(), windows.tolist(), strict=True)
     return torch.stack([stack.pixels[row, tile[1] : tile[3], tile[0] : tile[2]] for row, tile in tiles])

@@ -11,12 +11,15 @@ import torch
 from numpy.typing import NDArray
 
 from app.errors import DeviceError
+from app.infrastructure.huggingface_folder import first_line
 
 Precision = Literal["auto", "fp32", "fp16", "bf16"]
 Compile = Literal["off", "graphs", "inductor"]
 Part = TypeVar("Part")
 COMPILED: dict[Compile, str] = {"off": "", "graphs": ", in CUDA graphs", "inductor": ", compiled by inductor"}
 DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
+# how cuBLAS, cuDNN and the driver say what torch's own memory says with OutOfMemoryError; none of them harms the card
+NO_MEMORY = ("CUBLAS_STATUS_ALLOC_FAILED", "CUDNN_STATUS_ALLOC_FAILED", "CUDA error: out of memory")
 _log = logging.getLogger(__name__)
 
 
@@ -61,8 +64,8 @@ def open_accelerator(
         compile_as: what becomes of the networks' calls.
 
     Raises:
-        DeviceError: a card that is not there, cards and the CPU together, or a precision or CUDA graphs where a device
-            has none.
+        DeviceError: a card that is not there or does not compute, cards and the CPU together, or a precision or CUDA
+            graphs where a device has none.
     """
     cards = torch.cuda.device_count()
     if devices == "auto":
@@ -76,6 +79,8 @@ def open_accelerator(
             raise DeviceError(str(device), f"no such card; {there}; accelerator.devices: [cpu] runs without")
     if len({device.type for device in chosen}) > 1:
         raise DeviceError(", ".join(map(str, chosen)), "cards and the CPU share no work; name one kind")
+    for device in chosen:
+        _refuse_unusable(device)
     on_card = chosen[0].type == "cuda"
     if precision == "fp16" and not on_card:
         raise DeviceError("cpu", "fp16 needs a card; set accelerator.precision to fp32, bf16 or auto")
@@ -88,6 +93,15 @@ def open_accelerator(
     return Accelerator(chosen, DTYPES[precision], batch, compile_as)
 
 
+def _refuse_unusable(device: torch.device) -> None:
+    """Have the device compute something: a driver too old, or a card that torch was not built for, shows only then."""
+    try:
+        torch.zeros(1, device=device).add_(1.0).item()
+    except RuntimeError as error:
+        problem = f"cannot be used ({first_line(error)}); accelerator.devices: [cpu] runs without"
+        raise DeviceError(str(device), problem) from error
+
+
 def _has_bf16(device: torch.device) -> bool:
     return bool(torch.cuda.get_device_capability(device) >= (8, 0))
 
@@ -96,6 +110,14 @@ def to_device(array: NDArray[Any], device: torch.device) -> torch.Tensor:
     """Copy a small array to a device without waiting for what is queued there, as a copy from pageable memory may."""
     tensor = torch.from_numpy(array)
     return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor
+
+
+def await_results(device: torch.device) -> None:
+    """Sleep until all that is queued on a device is done; CUDA's own waits keep a core of the host busy instead."""
+    if device.type == "cuda":
+        done = torch.cuda.Event(blocking=True)
+        done.record(torch.cuda.current_stream(device))
+        done.synchronize()
 
 
 class Batches:
@@ -114,8 +136,13 @@ class Batches:
         self._device = device
         self._what = what
 
-    def run(self, count: int, call: Callable[[int, int], Part]) -> list[Part]:
+    def run(self, count: int, call: Callable[[int, int], Part], at_once: int | None = None) -> list[Part]:
         """Call `call(begin, end)` for all of `count` items in order, and return what it returned.
+
+        Args:
+            count: how many items.
+            call: does the work of some of them.
+            at_once: items in one batch where these are larger than usual; None for the usual number.
 
         Raises:
             DeviceError: one item alone does not fit, or the device is lost.
@@ -123,20 +150,23 @@ class Batches:
         parts: list[Part] = []
         begin = 0
         while begin < count:
-            end = min(count, begin + self.most)
+            end = min(count, begin + min(self.most, at_once or self.most))
+            full = False
             try:
                 with told_of_loss(self._device):
                     parts.append(call(begin, end))
             except torch.OutOfMemoryError as error:
-                self._shrink(end - begin, error)
+                if end - begin == 1:
+                    problem = f"its memory does not hold one {self._what}; take a smaller network or a larger card"
+                    raise DeviceError(str(self._device), problem) from error
+                full = True
+            if full:  # only now has the fault let go of the memory that the call held
+                self._shrink(end - begin)
             else:
                 begin = end
         return parts
 
-    def _shrink(self, tried: int, error: Exception) -> None:
-        if tried == 1:
-            problem = f"its memory does not hold one {self._what}; take a smaller network or a larger card"
-            raise DeviceError(str(self._device), problem) from error
+    def _shrink(self, tried: int) -> None:
         self.most = tried // 2
         self._faults[f"{self._device} out of memory"] += 1
         if self._device.type == "cuda":
@@ -152,14 +182,21 @@ class Batches:
 
 @contextmanager
 def told_of_loss(device: torch.device) -> Iterator[None]:
-    """Turn what CUDA says of a card that has stopped to answer into a DeviceError; the process cannot use it again."""
+    """Turn what CUDA says of a card that has stopped to answer into a DeviceError; the process cannot use it again.
+
+    Raises:
+        torch.OutOfMemoryError: also where CUDA's libraries, and not torch, found no memory.
+        DeviceError: the card is lost.
+    """
     try:
         yield
     except torch.OutOfMemoryError:
         raise
     except RuntimeError as error:
-        if not isinstance(error, torch.AcceleratorError) and "CUDA error" not in str(error):
+        reason = first_line(error)
+        if any(sign in reason for sign in NO_MEMORY):
+            raise torch.OutOfMemoryError(reason) from error
+        if not isinstance(error, torch.AcceleratorError) and "CUDA error" not in reason:
             raise
-        reason = next(iter(str(error).splitlines()), "no reason given")
         problem = f"lost ({reason}); look at nvidia-smi and the system's log, then start SpotOn again"
         raise DeviceError(str(device), problem) from error

@@ -14,7 +14,7 @@ from torch.nn import functional
 from app.domains.vocabulary import Crops, Embeddings, FrameBatch, IntArray, VectorArray
 from app.infrastructure.crops import has_pixels, visible_windows
 from app.infrastructure.torch_compile import prepared_calls
-from app.infrastructure.torch_device import Accelerator, Batches, to_device, told_of_loss
+from app.infrastructure.torch_device import Accelerator, Batches, await_results, to_device, told_of_loss
 from app.infrastructure.torch_frames import DeviceFrames, FrameStack, rows_of
 from app.infrastructure.torch_pixels import CropPlan, crops_at_once, cut_crops
 
@@ -92,6 +92,7 @@ class TorchEmbedder:
                 queued.append((stack.device, seen[taken], self._queue(stack, row, windows[seen[taken]])))
         for device, rows, parts in queued:
             with told_of_loss(device):
+                await_results(device)
                 vectors[rows] = torch.cat(parts).cpu().numpy()
         return vectors
 
@@ -100,8 +101,6 @@ class TorchEmbedder:
         network, call = self.networks[stack.number], self._calls[stack.number]
         widest, highest = (windows[:, 2:] - windows[:, :2]).max(axis=0).tolist()
         largest = (widest, highest)
-        batches = self._batches[stack.number]
-        batches.most = min(batches.most, crops_at_once(largest, network.plan))
         stack.upload(row.tolist())
         rows, where = (to_device(a, stack.device) for a in (row, windows))
 
@@ -109,7 +108,7 @@ class TorchEmbedder:
             images = cut_crops(stack.pixels, rows[begin:end], where[begin:end], largest, network.plan)
             return functional.normalize(call(images.to(self._accelerator.dtype)).float(), dim=1)
 
-        return batches.run(len(row), look)
+        return self._batches[stack.number].run(len(row), look, crops_at_once(largest, network.plan))
 
 
 def as_vectors(tensor: torch.Tensor) -> VectorArray:

@@ -74,6 +74,10 @@ class UltralyticsNetwork:
         if network.format == "pt":
             network.backend.model.to(accelerator.dtype)
         self._network = network.eval()
+        own = torch.float16 if network.backend.fp16 else torch.float32  # what an exported network was built for
+        self._dtype = accelerator.dtype if network.format == "pt" else own
+        self._head = _head_with_grid(network)
+        self._grids: dict[tuple[int, ...], tuple[torch.Tensor, torch.Tensor, tuple[int, ...]]] = {}
         self._fixed = network.format != "pt" and not getattr(network, "dynamic", False)
         self._stride = int(network.stride)
         self._queries = _is_rtdetr(network)
@@ -95,7 +99,7 @@ class UltralyticsNetwork:
 
     def find(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Find people; boxes whose best class is another are left out, as in ultralytics/utils/nms.py."""
-        found = self._network(images)
+        found = self._answer(images.to(self._dtype))
         found = (found[0] if isinstance(found, (list, tuple)) else found).float()
         if found.shape[-1] == 6:  # the best 300 of all classes: box, confidence, class
             boxes, confidence, best = found[..., :4], found[..., 4], found[..., 5].long()
@@ -108,6 +112,32 @@ class UltralyticsNetwork:
         if self._queries:
             boxes = boxes * self._extent
         return boxes, confidence * (best == self._person)
+
+    def _answer(self, images: torch.Tensor) -> Any:  # noqa: ANN401 - a tensor, or several
+        """Call the network with the grid that its head made for inputs of this size.
+
+        The head itself would make another whenever the number of pictures changes: that waits for the card, and takes
+        the grid away from the CUDA graphs that were recorded with it.
+        """
+        if self._head is None:
+            with torch.cuda.device_of(images):  # TensorRT works on the present device
+                return self._network(images)
+        size = tuple(images.shape[2:])
+        if size in self._grids:
+            self._head.anchors, self._head.strides, shape = self._grids[size]
+            self._head.shape = (len(images), *shape)
+        found = self._network(images)
+        if size not in self._grids:
+            self._grids[size] = self._head.anchors, self._head.strides, tuple(self._head.shape[1:])
+        return found
+
+
+def _head_with_grid(network: Any) -> Any:  # noqa: ANN401 - AutoBackend, and Detect or None
+    """Return the last layer of a YOLO, which keeps a grid for the last shape of its input; None of other networks."""
+    from ultralytics.nn.modules.head import Detect
+
+    head = network.backend.model.model[-1] if network.format == "pt" else None
+    return head if isinstance(head, Detect) else None
 
 
 def _person(names: dict[int, str], path: Path) -> int:

@@ -30,6 +30,7 @@ from app.domains.vocabulary import (
     FloorTargets,
     FloorTracks,
     FrameBatch,
+    GlobalId,
     IntArray,
     NamedTargets,
     Sightings,
@@ -139,6 +140,10 @@ class Pipeline:
         """
         captured_at, corrections = self.identities.waiting()
         return TrackingUpdate(captured_at, (), NOBODY, corrections) if corrections else None
+
+    def resembling(self, vector: VectorArray, most: int) -> list[tuple[GlobalId, float]]:
+        """Return between two steps who of those remembered looks most like a vector (D,) of the embedder's space."""
+        return self.identities.resembling(vector, most)
 
     def _due(self, detections: Sequence[Detections]) -> Crops:
         """Choose the boxes whose appearance is worth the time; none without an embedder."""

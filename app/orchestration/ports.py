@@ -1,9 +1,10 @@
 """What orchestration needs from outside: frames, a history, pictures. Knows no camera, database or codec."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
-from app.domains.vocabulary import CameraId, FloatArray, Frame, IntArray, Pixels, TrackingUpdate
+from app.domains.vocabulary import CameraId, Embeddings, FloatArray, Frame, IntArray, Pixels, TrackingUpdate
 
 
 class FrameSource(Protocol):
@@ -41,6 +42,15 @@ class JpegEncoder(Protocol):
 
     def encode(self, pixels: Pixels, width: int) -> bytes:
         """Return pixels as a JPEG, scaled down to `width` pixels where it is wider."""
+        ...
+
+
+@runtime_checkable
+class TextEncoder(Protocol):
+    """Turns words into vectors of the space in which people's looks lie."""
+
+    def describe(self, texts: Sequence[str]) -> Embeddings:
+        """Return one unit vector per text."""
         ...
 
 

@@ -11,19 +11,20 @@ from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Any, TypeVar
 
 import numpy as np
 import structlog
 
-from app.domains.vocabulary import CameraId, Correction, FrameBatch, TrackingUpdate
+from app.domains.vocabulary import CameraId, Correction, FrameBatch, GlobalId, TrackingUpdate, VectorArray
 from app.errors import DeviceError
 from app.orchestration.clock import SteadyClock
 from app.orchestration.latest import LatestBatcher, LatestConfig
 from app.orchestration.pipeline import Pipeline
 from app.orchestration.reader import CameraFeed, CameraReader, CameraStatus, ReaderConfig
 
+Answer = TypeVar("Answer")
 Listener = Callable[[FrameBatch, TrackingUpdate], None]
-_Order = Callable[[Pipeline], Correction | None]  # something that is done to the frame path between two steps
 RECENT = 150  # steps that timings are taken over: half a minute at 5 frames a second
 RATE_S = 5.0  # seconds over which the rate of steps is taken
 IDLE_S = 0.5  # how often an inference thread without frames looks whether it should end
@@ -114,7 +115,7 @@ class Runtime:
             CameraReader(feed, self._batcher, clock, self._report_reader, self.config.reader) for feed in feeds
         ]
         self._listeners: list[Listener] = []
-        self._orders: deque[tuple[_Order, Future[Correction | None]]] = deque()
+        self._orders: deque[tuple[Callable[[Pipeline], Any], Future[Any]]] = deque()
         self._inference: threading.Thread | None = None
         self._stop = threading.Event()
         self._steps: deque[float] = deque(maxlen=RECENT)
@@ -189,6 +190,14 @@ class Runtime:
         """
         return self._order(partial(Pipeline.take_back, undone=undone))
 
+    def resembling(self, vector: VectorArray, most: int) -> "Future[list[tuple[GlobalId, float]]]":
+        """Ask the frame path between two steps who looks most like a unit vector (D,); any thread may ask.
+
+        Returns:
+            What comes of `Pipeline.resembling`, as for `correct`.
+        """
+        return self._order(partial(Pipeline.resembling, vector=vector, most=most))
+
     def tracking(self) -> bool:
         """Say whether the frame path runs."""
         return self._inference is not None and self._inference.is_alive() and self._fault is None
@@ -262,8 +271,8 @@ class Runtime:
         for listener in self._listeners:
             listener(batch, update)
 
-    def _order(self, order: "_Order") -> "Future[Correction | None]":
-        answer: Future[Correction | None] = Future()
+    def _order(self, order: Callable[[Pipeline], Answer]) -> "Future[Answer]":
+        answer: Future[Answer] = Future()
         self._orders.append((order, answer))
         return answer
 

@@ -2,12 +2,13 @@
 
 import logging
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from random_weights import pictures, save_open_clip
+from random_weights import pictures, save_open_clip, save_yolo
 from torch import nn
 from torch.nn import functional
 
@@ -22,6 +23,7 @@ from app.infrastructure.torch_embedder import TorchEmbedder
 from app.infrastructure.torch_frames import DeviceFrames
 from app.infrastructure.torch_networks import load_look_networks
 from app.infrastructure.torch_pixels import Placement
+from app.infrastructure.ultralytics_detector import UltralyticsNetwork
 
 pytestmark = pytest.mark.gpu_stack
 CPU = torch.device("cpu")
@@ -200,6 +202,38 @@ def test_the_embedder_sees_the_same_compiled_and_compiles_nothing_later(tmp_path
         assert len(compilations) == before
     assert len(compilations) >= 2
     np.testing.assert_allclose(vectors[0], vectors[1], atol=1e-3)
+
+
+def test_a_yolo_is_compiled_in_one_piece_that_runs_in_another_thread(tmp_path):
+    pieces: list[int] = []  # how often each ran
+
+    def backend(graph, _inputs):
+        number = len(pieces)
+        pieces.append(0)
+
+        def run(*inputs):
+            pieces[number] += 1
+            return graph.forward(*inputs)
+
+        return run
+
+    accelerator = Accelerator((CPU,), torch.float32, 1, "inductor")
+    network = UltralyticsNetwork(save_yolo(tmp_path / "yolo.pt", "yolov8n"), accelerator, CPU, 64)
+    call = PreparedCall(network.find, InductorRecorder(backend), 1, "a network")
+    with torch.inference_mode():
+        call.prepare((3, 64, 64), torch.float32, CPU)
+    assert pieces == [1]
+
+    def later() -> None:
+        with torch.inference_mode():
+            network.find(torch.rand(1, 3, 96, 64))
+            images = torch.rand(1, 3, 64, 64)
+            torch.testing.assert_close(call(images)[1], network.find(images)[1], atol=1e-3, rtol=1e-3)
+
+    with ThreadPoolExecutor(1) as inference:
+        inference.submit(later).result()
+    torch._dynamo.reset()
+    assert pieces == [2]
 
 
 @pytest.mark.skipif(shutil.which("g++") is None, reason="inductor needs g++ on the CPU")

@@ -1,4 +1,5 @@
 import logging
+import weakref
 from collections import Counter
 
 import pytest
@@ -32,6 +33,14 @@ def test_what_a_machine_cannot_do_is_said_before_anything_runs(devices, precisio
         open_accelerator(devices, precision, 1)
 
 
+def test_a_card_that_does_not_compute_is_told_with_its_reason(monkeypatch):
+    if torch.cuda.is_available():
+        pytest.skip("this machine has a card")
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)  # a card is listed, and no driver serves it
+    with pytest.raises(DeviceError, match=r"device cuda:0: cannot be used \(.+\); accelerator\.devices: \[cpu\]"):
+        open_accelerator("auto", "auto", 1)
+
+
 def takes(most: int, seen: list[tuple[int, int]]):
     """Work that fits in memory up to `most` items a call."""
 
@@ -56,6 +65,39 @@ def test_out_of_memory_halves_the_batch_for_good_and_says_so(caplog):
         "device cpu: out of memory with 8 pictures in a batch; going on with 4, which is slower",
         "device cpu: out of memory with 4 pictures in a batch; going on with 2, which is slower",
     ]
+
+
+def test_memory_that_cudas_libraries_miss_halves_the_batch_too():
+    def call(begin: int, end: int) -> int:
+        if end - begin > 1:
+            raise RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`")
+        return begin
+
+    assert Batches(2, CPU, "picture", Counter()).run(3, call) == [0, 1, 2]
+
+
+def test_large_items_go_in_smaller_batches_without_making_later_ones_smaller():
+    batches, seen = Batches(8, CPU, "crop", Counter()), []
+    batches.run(5, takes(8, seen), at_once=3)
+    batches.run(5, takes(8, seen))
+    assert seen == [(0, 3), (3, 5), (0, 5)]
+
+
+def test_what_a_batch_that_does_not_fit_held_is_let_go_before_the_next():
+    held: list[weakref.ref[Held]] = []
+
+    def call(begin: int, end: int) -> bool:
+        if held:
+            return held[0]() is None
+        kept = Held()
+        held.append(weakref.ref(kept))
+        raise torch.OutOfMemoryError(f"CUDA out of memory with {begin} to {end}")
+
+    assert all(Batches(2, CPU, "picture", Counter()).run(2, call))
+
+
+class Held:
+    """Stands for memory of a device."""
 
 
 def test_one_item_that_does_not_fit_stops_the_run():

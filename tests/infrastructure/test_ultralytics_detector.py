@@ -14,7 +14,7 @@ from app.domains.vocabulary import CameraId, Frame, FrameBatch
 from app.errors import ModelError
 from app.infrastructure.regions import DetectorConfig
 from app.infrastructure.torch_detector import TorchDetector
-from app.infrastructure.torch_device import open_accelerator
+from app.infrastructure.torch_device import Accelerator, open_accelerator
 from app.infrastructure.torch_frames import DeviceFrames
 from app.infrastructure.ultralytics_detector import UltralyticsNetwork, import_ultralytics
 
@@ -86,6 +86,41 @@ def test_the_boxes_are_those_of_the_librarys_own_predict(weights, kind):
         assert_same_people((ours.xyxy, ours.confidence), (boxes, scores), SCORE)
 
 
+@pytest.mark.parametrize(
+    ("kind", "side", "dtype"),
+    [("yolov8n", 640, torch.float16), ("rtdetr", 320, torch.float16), ("rtdetr", 320, torch.bfloat16)],
+)
+def test_in_half_precision_people_are_as_sure(weights, kind, side, dtype):
+    images = torch.from_numpy(np.stack(pictures(2, (side, side)))[..., ::-1].transpose(0, 3, 1, 2) / np.float32(255))
+    scores = []
+    for precision in (torch.float32, dtype):
+        network = UltralyticsNetwork(weights(kind), Accelerator(CPU.devices, precision, 2), CPU.devices[0], side)
+        with torch.inference_mode():
+            scores.append(network.find(images.to(precision))[1].flatten().sort(descending=True).values[:20])
+    assert scores[0][0] > SCORE
+    assert (scores[1] - scores[0]).abs().mean() < 0.05  # a random network blows up the rounding of a few
+
+
+def test_the_grid_of_a_size_of_input_stays_for_batches_of_any_number(weights):
+    network = UltralyticsNetwork(weights("yolo11n"), CPU, CPU.devices[0], 320)
+    again = UltralyticsNetwork(weights("yolo11n"), CPU, CPU.devices[0], 320)
+    grids = []
+    with torch.inference_mode():
+        for count, height in ((2, 320), (1, 192), (1, 320), (2, 192), (2, 320)):
+            images = torch.rand(count, 3, height, 320)
+            for ours, theirs in zip(network.find(images), _alone(again, images), strict=True):
+                torch.testing.assert_close(ours, theirs, atol=1e-3, rtol=1e-3)
+            grids.append((height, network._head.anchors.data_ptr()))
+    assert len(set(grids)) == 2, "a CUDA graph reads the very memory that it was recorded with"
+
+
+def _alone(network: UltralyticsNetwork, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """What a network finds that has seen nothing before."""
+    network._grids.clear()
+    network._head.shape = None
+    return network.find(images)
+
+
 def test_a_name_without_people_is_refused(tmp_path):
     path = save_yolo(tmp_path / "dogs.pt", names={i: f"breed {i}" for i in range(80)})
     with pytest.raises(ModelError, match="none of its classes is called 'person'; it knows breed 0, breed 1"):
@@ -154,3 +189,7 @@ def test_an_onnx_export_finds_what_its_checkpoint_finds(weights, tmp_path, dynam
     assert sum(map(len, expected)) >= 10
     for ours, theirs in zip(detector(Path(exported)).detect(batch), expected, strict=True):
         assert_same_people((ours.xyxy, ours.confidence), (theirs.xyxy, theirs.confidence), SCORE)
+    half = UltralyticsNetwork(Path(exported), Accelerator(CPU.devices, torch.float16, 2), CPU.devices[0])
+    with torch.inference_mode():  # the file says in which precision it computes
+        _, confidence = half.find(torch.zeros(1, 3, 640, 640, dtype=torch.float16))
+    assert confidence.dtype == torch.float32

@@ -156,6 +156,24 @@ def flat(update: TrackingUpdate) -> list[object]:
     return values
 
 
+def test_who_looks_like_somebody_is_found_best_first():
+    world = strollers(faults=Faults())
+    path = pipeline(world)
+    updates = track(world, world.batches(4.0, 10.0), path)
+    looks = {
+        identity: look
+        for sightings in updates[-10:]
+        for one in sightings.sightings
+        for identity, look in zip(one.global_id.tolist(), one.tracks.appearance, strict=True)
+        if identity != NO_ID and look.any()
+    }
+    assert len(looks) >= 6
+    for identity, look in looks.items():
+        (best, cosine), (_, less) = path.resembling(look, 2)
+        assert best == identity
+        assert cosine > less
+
+
 def test_the_same_input_twice_gives_identical_output():
     one, other = (track(world, world.batches(10.0, 5.0)) for world in (strollers(), strollers()))
     assert [flat(update) for update in one] == [flat(update) for update in other]

@@ -233,6 +233,12 @@ def test_an_operators_correction_leaves_once_with_the_next_update(site):
     assert found.apart in site.seen[-1][1].floor.global_id
 
 
+def test_without_looks_nobody_looks_like_anybody(site):
+    site.track()
+    await_dots(site, 2)
+    assert site.runtime.resembling(np.ones(4, np.float32), 5).result(5.0) == []
+
+
 def test_a_correction_that_is_taken_back_is_followed_by_the_next_update(site):
     site.track()
     await_dots(site, 2)

@@ -207,6 +207,13 @@ class Gallery:
         _, keys = self._index.search(vectors, k)
         return [[GlobalId(key) for key in row.tolist() if key >= 0] for row in keys]
 
+    def resembling(self, vector: VectorArray, most: int) -> list[tuple[GlobalId, float]]:
+        """Return the identities whose prototypes are most like a unit vector (D,), with their cosines, best first."""
+        identities = list(self._entries)
+        cosine = self.likeness(vector[None], identities)[0]
+        order = np.argsort(-cosine, kind="stable")[:most]  # NaN, of those without looks, comes last
+        return [(identities[i], float(cosine[i])) for i in order.tolist() if not np.isnan(cosine[i])]
+
     def merge(self, gone: GlobalId, kept: GlobalId) -> None:
         """Give the appearance of one identity to another, whom that puts in doubt, and drop the first."""
         dropped, entry = self._drop(gone), self._entries[kept]

@@ -250,6 +250,10 @@ class IdentityResolver:
         edges = [at_edge(t, self._sizes[t.camera_id]) for t in tracks]
         rows.at_edge.update(np.flatnonzero(np.concatenate(edges)).tolist() if edges else ())
 
+    def resembling(self, vector: VectorArray, most: int) -> list[tuple[GlobalId, float]]:
+        """Return who of those remembered looks most like a unit vector (D,), with their cosines, best first."""
+        return self._gallery.resembling(vector, most)
+
     def _certainty_of(self, ids: list[int]) -> FloatArray:
         """Return the probability that each identity (N,) is right; 0 for NO_ID."""
         people = self._people.remembered

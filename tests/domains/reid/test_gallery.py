@@ -66,6 +66,21 @@ def test_people_are_known_by_looks_that_were_not_seen_before(gallery):
     assert own.max() <= 1.0 + 1e-6
 
 
+def test_those_who_resemble_a_vector_come_best_first_and_only_with_looks(gallery):
+    identities = [remember(gallery, clothes) for clothes in range(1, 6)]
+    unseen = gallery.enrol(0.0)
+    vector = gallery.prototype(identities[3])
+    found = gallery.resembling(vector, 10)
+    assert found[0] == (identities[3], pytest.approx(1.0, abs=1e-6))
+    assert [cosine for _, cosine in found] == sorted((cosine for _, cosine in found), reverse=True)
+    assert {who for who, _ in found} == set(identities) - {unseen}
+    assert gallery.resembling(vector, 2) == found[:2]
+
+
+def test_an_empty_memory_resembles_nothing(gallery):
+    assert gallery.resembling(np.ones(4, np.float32), 5) == []
+
+
 def test_the_nearest_come_best_first_and_each_once(gallery):
     identities = [remember(gallery, clothes) for clothes in range(1, 6)]
     query = looks(3, 1, seed=2)
