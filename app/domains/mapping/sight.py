@@ -244,10 +244,12 @@ def _ask_head(  # noqa: PLR0913 - compiled functions take plain numbers
     head_sigma = max(trust.min_sigma_px, trust.sigma_head * height)
     variance = (by_row * head_sigma) ** 2 + (by_height * sight.focal[1] * trust.height_sigma_m) ** 2
     below = (told_y - y) * sight.focal[1]  # pixels
-    if not (np.isfinite(below + variance) and below < trust.most_hidden * height):
+    if not np.isfinite(below + variance):
         return x, y, sigma, not cut
     if cut:
         return told_x, told_y, np.sqrt(variance), True
+    if below >= trust.most_hidden * height:
+        return x, y, sigma, True
     both = sigma**2 + variance
     weight = hidden_posterior(hidden, below, both, trust.most_hidden * height)
     share = sigma**2 / both  # of the way from the box's end to the foot that the head tells, where both measure it

@@ -47,7 +47,7 @@ class ViewConfig:
     sigma_head: float = 0.05  # share of the box height: standard deviation of the box's top edge from the head
     hidden_share: float = 0.02  # of boxes that end above the feet, where no nearer box covers their end
     covered_hidden: float = 0.2  # and where one does; both are only the beginning, see habits
-    most_hidden: float = 1.0  # share of the visible box that may be hidden below it
+    most_hidden: float = 1.0  # share of the visible box that may be hidden below it, inside the image
     box_aspect: float = 0.36  # width / height of a whole person's box; retail-0013 on MultiviewX, median
 
     def __post_init__(self) -> None:

@@ -129,13 +129,15 @@ def test_a_head_alone_is_wrong_by_as_much_as_its_deviation_says():
     assert np.isfinite(distance).all()
 
 
-def test_feet_below_the_image_are_found_by_the_head():
+@pytest.mark.parametrize(("away_m", "shown"), [(3.2, 0.6), (2.8, 0.3)], ids=["half shown", "a third shown"])
+def test_feet_below_the_image_are_found_by_the_head(away_m, shown):
     camera = heads_view()
-    (box,) = camera.boxes(np.array([[0.0, 3.2]]), PERSON_M)[0]
+    (box,) = camera.boxes(np.array([[0.0, away_m]]), PERSON_M)[0]
     assert box[3] > SIZE[1] > box[1] > 0
+    assert (SIZE[1] - box[1]) / (box[3] - box[1]) < shown
     floor = project_one(camera, box[0], box[1], box[2], SIZE[1])
     assert floor.valid.tolist() == [True]
-    assert floor.xy[0] == pytest.approx([0.0, 3.2], abs=0.1)
+    assert floor.xy[0] == pytest.approx([0.0, away_m], abs=0.1)
     assert not project_one(view(config=FEET), box[0], box[1], box[2], SIZE[1]).valid.any()
 
 
