@@ -107,7 +107,8 @@ def read_piece(connection: Connection, run: StoredRun, since: float, until: floa
     when = instants.run_id == run.run_id, instants.at >= since, instants.at < until
     at = _table(connection, select(instants.at).where(*when).order_by(instants.at))[:, 0]
     columns = dots.at, dots.person, dots.x, dots.y, dots.sigma, dots.certainty
-    where = dots.run_id == run.run_id, dots.at >= since, dots.at < until
+    # an expression, or SQLite would look through all dots of the run
+    where = dots.run_id + 0 == run.run_id, dots.at >= since, dots.at < until
     rows = _table(connection, select(*columns).where(*where).order_by(dots.at, dots.person))
     seen = DotRows(rows[:, 0], rows[:, 1].astype(np.int64), *rows[:, 2:].T)
     return Piece(at, seen, _running(connection, run, at), _corrections(connection, run, since, until))

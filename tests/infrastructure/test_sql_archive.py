@@ -1,6 +1,7 @@
 """The history as it is asked, on both databases: rows are put in by hand, and figures worked out by hand."""
 
 import asyncio
+from functools import partial
 
 import numpy as np
 import pytest
@@ -15,11 +16,14 @@ from app.errors import StoreError
 from app.infrastructure import sql_dots
 from app.infrastructure.sql_archive import SQLArchive
 from app.infrastructure.sql_copy import insert_columns
+from app.infrastructure.sql_replay import StoredRun, read_piece
 from app.infrastructure.sql_rollup import pack_cells, put_heat
 from app.infrastructure.sql_schema import POINTS
+from app.infrastructure.sql_ways import pack_ways
 from app.orchestration.archive import EventFilter, Page
 
 MANY = Page(100)
+RUN = StoredRun(1, 1, T0, T0, T0 + HOUR, (0.0, 0.0, 9.0, 9.0))
 
 
 def people(*ids):
@@ -514,8 +518,8 @@ def test_a_stay_that_began_days_before_and_ends_days_later_is_found(history):
     assert history.ask("visitors", TILL, noon) == 1
 
 
-def asked_of_sqlite(history, question, *args, **more):
-    """Return how SQLite goes about a question: a line for each table that it looks into."""
+def asked_of_sqlite(history, ask):
+    """Return how SQLite goes about what is asked: a line for each table that it looks into."""
     statements = []
 
     def note(_connection, _cursor, statement, parameters, _context, _many):
@@ -523,7 +527,7 @@ def asked_of_sqlite(history, question, *args, **more):
 
     engine = history.database._engine
     event.listen(engine, "before_cursor_execute", note)
-    history.parts(question, *args, **more) if question == "dots" else history.ask(question, *args, **more)
+    ask()
     event.remove(engine, "before_cursor_execute", note)
     plans = [f"EXPLAIN QUERY PLAN {statement}" for statement, _ in statements if statement.startswith("SELECT")]
     values = [parameters for statement, parameters in statements if statement.startswith("SELECT")]
@@ -570,8 +574,19 @@ GROWING = (
 def test_no_question_reads_a_growing_table_whole(in_sqlite, question, arguments):
     """SQLite counts nothing by itself, so that its plans are the same for an empty and for a large history."""
     in_sqlite.walked(1, 0.0, 10.0)
-    plan = asked_of_sqlite(in_sqlite, question, *arguments)
+    how = in_sqlite.parts if question == "dots" else in_sqlite.ask
+    plan = asked_of_sqlite(in_sqlite, partial(how, question, *arguments))
     assert plan
     assert not [line for line in plan if line.startswith("SCAN") and line.split()[1] in GROWING]
     by_run = [line for line in plan if "(run_id=?)" in line and line.split()[1] in GROWING]
     assert not by_run, "a run may last for months"
+
+
+@pytest.mark.parametrize("work", [pack_ways, partial(read_piece, run=RUN, since=T0, until=T0 + 120.0)])
+def test_no_work_on_a_time_reads_its_run_whole(in_sqlite, work):
+    in_sqlite.walked(1, 0.0, HOUR)
+    plan = asked_of_sqlite(in_sqlite, lambda: in_sqlite.database.write(work))
+    assert [line for line in plan if line.startswith("SEARCH dots USING") and "(at>" in line]
+    assert not [
+        line for line in plan if line.startswith("SCAN dots") or line.endswith("dots_run_id_person_at (run_id=?)")
+    ]
