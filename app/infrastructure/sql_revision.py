@@ -1,16 +1,16 @@
-"""Which revision a database's tables have, and how they come to the newest. Knows no rows."""
+"""Which revision a database's tables have, and how they come to the newest."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sqlalchemy import inspect, text
+from sqlalchemy import func, inspect, select, text
 
 import app
 from app.errors import ConfigError
 from app.infrastructure import sql_timescale
-from app.infrastructure.sql_schema import HEAD, METADATA
+from app.infrastructure.sql_schema import HEAD, IDENTITIES, METADATA
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from app.infrastructure.sql_database import Database
 
 NOTHING = "nothing"  # an empty database
+FIRST = "0001"  # ids of people were not unique over runs yet
 FOREIGN = "foreign"  # tables of these names that no migration has made
 
 
@@ -52,7 +53,15 @@ def mend(database: Database) -> str:
     if before == FOREIGN or (before != NOTHING and before > HEAD):
         check(database, "", make=False)
     database.write(upgrade)
-    return f"revision {HEAD}" if before == HEAD else f"revision {HEAD}, from {before}"
+    done = f"revision {HEAD}" if before == HEAD else f"revision {HEAD}, from {before}"
+    runs = database.write(_runs_with_people) if before == FIRST else 0
+    if runs > 1:
+        done += f"; in each of its {runs} runs ids of people begin at 1, so that one id of then may be several people"
+    return done
+
+
+def _runs_with_people(connection: Connection) -> int:
+    return int(connection.execute(select(func.count(IDENTITIES.c.run_id.distinct()))).scalar_one())
 
 
 def folder() -> Path:

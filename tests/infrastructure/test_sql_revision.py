@@ -2,6 +2,7 @@ import sqlite3
 from contextlib import closing
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
@@ -11,6 +12,7 @@ from app.errors import ConfigError
 from app.infrastructure.sql_database import open_database
 from app.infrastructure.sql_revision import check, folder, mend, revision, upgrade
 from app.infrastructure.sql_schema import HEAD, METADATA
+from app.infrastructure.sql_write import Start, begin
 
 
 @pytest.fixture
@@ -61,6 +63,24 @@ def test_upgrading_says_what_it_did_and_refuses_what_is_newer(database):
     database.write(lambda c: c.exec_driver_sql("UPDATE alembic_version SET version_num = '0999'"))
     with pytest.raises(ConfigError, match="upgrade SpotOn"):
         mend(database)
+
+
+def test_a_history_of_the_first_revision_goes_on_with_new_ids(database):
+    def make(connection):
+        config = Config(attributes={"connection": connection})
+        config.set_main_option("script_location", str(folder()))
+        command.upgrade(config, "0001")
+        at = "0.0" if connection.dialect.name == "sqlite" else "now()"
+        connection.exec_driver_sql("INSERT INTO sites (id, name) VALUES (1, 'shop')")
+        for run in (1, 2):
+            connection.exec_driver_sql(f"INSERT INTO runs (site_id, begun, batch) VALUES (1, {at}, 1)")
+            for person in range(1, 3 + run):
+                connection.exec_driver_sql(f"INSERT INTO identities VALUES ({run}, {person}, {at})")
+
+    database.write(make)
+    told = "revision 0002, from 0001; in each of its 2 runs ids of people begin at 1"
+    assert mend(database).startswith(told)
+    assert database.write(lambda c: begin(c, Start("shop", 1e9, {}))).last_id == 4
 
 
 def test_a_history_of_before_the_migrations_is_told_apart(tmp_path):
