@@ -5,10 +5,11 @@ import math
 from typing import Annotated
 
 import numpy as np
-from fastapi import APIRouter, HTTPException, Query, Request
+from fastapi import APIRouter, Depends, HTTPException, Query, Request
 
 from app.api.asked import (
     PRINTED,
+    AskedCamera,
     AskedPeriod,
     Instant,
     asked_identity,
@@ -206,27 +207,42 @@ async def _heat(site: LiveSite, period: Period, cell_m: float, identity: GlobalI
     return heat_answer(period, await site.archive.heat(period, cells * CELL_M, identity))
 
 
-@router.get("/{site}/events", summary="What happened at zones and lines", dependencies=[permission("identities:read")])
-async def events(
+async def asked_events(
     site: NamedSite,
     period: AskedPeriod,
-    page: Annotated[Page, asked_page("events")],
     place: Annotated[list[str] | None, Query(max_length=50, description="May be given several times.")] = None,
     kind: Annotated[list[EventKind] | None, Query(max_length=20, description="May be given several times.")] = None,
     identity: Annotated[int | None, Query(description="Of one person alone.")] = None,
-) -> EventsAnswer:
-    """Return who came, left, crossed or stayed too long, what was too full, which cameras fell silent: newest first."""
+    camera: AskedCamera = None,
+) -> EventFilter:
+    """Return which events a request is about.
+
+    Raises:
+        WrongField: no such place or camera.
+        HTTPException: 404, nobody by that id.
+    """
     places = await known_places(site.archive, place or ())
     who = None if identity is None else await known_identity(site, identity)
-    found = await site.archive.events(EventFilter(period, places, kind or (), who), page)
+    return EventFilter(period, places, kind or (), who, camera)
+
+
+@router.get("/{site}/events", summary="What happened at zones and lines", dependencies=[permission("identities:read")])
+async def events(
+    site: NamedSite,
+    which: Annotated[EventFilter, Depends(asked_events)],
+    page: Annotated[Page, asked_page("events")],
+) -> EventsAnswer:
+    """Return who came, left, crossed or stayed too long, what was too full, which cameras fell silent: newest first."""
+    found = await site.archive.events(which, page)
     after = next_cursor("events", page, [(event.at, event.event_id) for event in found])
     return EventsAnswer(events=[event_item(event) for event in found], next=after)
 
 
 @router.get("/{site}/cameras/uptime", summary="How each camera did", dependencies=[permission("site:read")])
-async def uptime(site: NamedSite, period: AskedPeriod) -> UptimeAnswer:
+async def uptime(site: NamedSite, period: AskedPeriod, camera: AskedCamera = None) -> UptimeAnswer:
     """Return each camera's states, the share of time in which it gave frames, and how much there was to see."""
-    return uptime_answer(period, await site.archive.uptime(period))
+    found = await site.archive.uptime(period)
+    return uptime_answer(period, [one for one in found if camera in {None, one.camera_id}])
 
 
 async def known_identity(site: LiveSite, identity: int) -> GlobalId:

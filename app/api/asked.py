@@ -11,9 +11,10 @@ from fastapi import Depends, Query, params
 from pydantic import Field
 
 from app.api.errors import WrongField
+from app.api.site import LiveSite
 from app.api.sites import NamedSite
 from app.domains.analytics.figures import Period
-from app.domains.vocabulary import GlobalId
+from app.domains.vocabulary import CameraId, GlobalId
 from app.orchestration.archive import Page
 
 DAY_S = 86_400.0
@@ -134,4 +135,27 @@ def asked_identity(identity: int) -> GlobalId | None:
     return GlobalId(identity) if 0 < identity <= LARGEST_ID else None
 
 
+async def asked_camera(
+    site: NamedSite, camera: Annotated[str | None, Query(max_length=64, description="Of one camera alone.")] = None
+) -> CameraId | None:
+    """Return the camera of a request; None for all.
+
+    Raises:
+        WrongField: no such camera.
+    """
+    return None if camera is None else known_camera(site, camera)
+
+
+def known_camera(site: LiveSite, camera: str) -> CameraId:
+    """Return the camera that a request names.
+
+    Raises:
+        WrongField: no such camera.
+    """
+    if all(place.camera_id != camera for place in site.cameras):
+        raise WrongField("camera", "names no camera of this site")
+    return CameraId(camera)
+
+
+AskedCamera = Annotated[CameraId | None, Depends(asked_camera)]
 AskedPeriod = Annotated[Period, Depends(asked_period)]

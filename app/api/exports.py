@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, HTTPException, Path, Query, Response
 from fastapi.responses import FileResponse, StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
 
-from app.api.asked import When, asked_identity, period_of
+from app.api.asked import When, asked_identity, known_camera, period_of
 from app.api.errors import WrongField
 from app.api.permissions import permission
 from app.api.places import known_place
@@ -16,7 +16,6 @@ from app.api.schemas import timestamp
 from app.api.site import LiveSite
 from app.api.sites import NamedSite
 from app.domains.analytics.places import PlaceId
-from app.domains.vocabulary import CameraId
 from app.orchestration.exports import ExportJob, Exports
 from app.orchestration.job_queue import JobRefused, JobState
 from app.orchestration.tables import DAY_S, HOUR_S, Format, Order, What
@@ -184,8 +183,6 @@ async def order_of(site: LiveSite, wanted: Wanted) -> Order:
     """
     period = period_of(wanted.since, wanted.until, site.runtime.clock.now())
     place = None if wanted.place is None else await known_place(site.archive, wanted.place)
-    if wanted.camera is not None and all(camera.camera_id != wanted.camera for camera in site.cameras):
-        raise WrongField("camera", "names no camera of this site")
     identity = None if wanted.identity is None else asked_identity(wanted.identity)
     if wanted.identity is not None and identity is None:
         raise WrongField("identity", "is no id that anybody can have")
@@ -194,7 +191,7 @@ async def order_of(site: LiveSite, wanted: Wanted) -> Order:
         format=wanted.format,
         period=period,
         place=None if place is None else PlaceId(place),
-        camera=None if wanted.camera is None else CameraId(wanted.camera),
+        camera=None if wanted.camera is None else known_camera(site, wanted.camera),
         identity=identity,
         bucket_s=float(wanted.bucket_s),
     )

@@ -116,9 +116,9 @@ class Passages(BaseModel):
 class OccupancyAnswer(PeriodAnswer):
     """How many people were at a place over time; the period is widened to whole buckets.
 
-    The columns add up what was seen minute by minute, at once. `corrected` counts the same stays with the corrections
-    of today, as the dashboard and /counts do: by so much the sums of `entered` and `left` differ from them. It is null
-    for more than a day, of which not every stay is looked at.
+    The columns add up what was seen minute by minute, at once. `corrected` counts stays with the corrections of today,
+    as the dashboard and /counts do, and also those that began with who was inside when a zone was drawn: by so much the
+    sums of `entered` and `left` differ. It is null for more than a day, of which not every stay is looked at.
     """
 
     model_config = ConfigDict(json_schema_extra={"examples": [OCCUPANCY]})

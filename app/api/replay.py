@@ -74,9 +74,9 @@ class FloorAnswer(BaseModel):
 async def floor_then(
     site: NamedSite, at: Annotated[str, Query(max_length=40, examples=["2026-11-21T10:00:00Z"])]
 ) -> FloorAnswer:
-    """Return everybody on the floor at an instant of the past, corrections followed."""
+    """Return everybody on the floor at an instant of the past, corrections followed; `published_at` is that instant."""
     then = instant("at", at)
-    return FloorAnswer.model_validate(_message(await floor_at(site.archive, then), 0, site.runtime.clock.now()))
+    return FloorAnswer.model_validate(_message(await floor_at(site.archive, then), 0, then))
 
 
 @router.websocket("/{site}/replay", dependencies=[permission("replay:watch")])

@@ -29,6 +29,8 @@ def read_events(connection: Connection, site_id: int, which: EventFilter, page: 
         query = query.where(events.kind.in_([str(kind) for kind in which.kinds]))
     if which.identity is not None:
         query = query.where(spans.identity == which.identity)
+    if which.camera is not None:
+        query = query.where(CAMERAS.c.name == which.camera)
     if page.after is not None:
         query = query.where(before(events.at, events.id, page.after))
     rows = connection.execute(query.order_by(events.at.desc(), events.id.desc()).limit(page.limit))

@@ -131,12 +131,13 @@ class CameraUptime:
 
 @dataclass(frozen=True, slots=True)
 class EventFilter:
-    """Which events are wanted; empty collections mean all."""
+    """Which events are wanted; empty collections mean all, and so does None."""
 
     period: Period
     places: Collection[PlaceId] = ()
     kinds: Collection[EventKind] = ()
     identity: GlobalId | None = None
+    camera: CameraId | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -232,6 +232,8 @@ def test_uptime_tells_each_cameras_states(client):
         (f"heatmap?{HOUR}&cell_m=1e-9", "cell_m", "no multiple"),
         ("heatmap?since=2024-01-01T00:00:00Z&until=2026-01-01T00:00:00Z", "since", "more than a year"),
         (f"events?{HOUR}&place=till&place=nowhere", "place", "names no zone"),
+        (f"events?{HOUR}&camera=roof", "camera", "names no camera"),
+        (f"cameras/uptime?{HOUR}&camera=roof", "camera", "names no camera"),
         (f"events?{HOUR}&kind=party", "kind.0", "Input should be"),
         (f"events?{HOUR}&limit=1001", "limit", "less than or equal to 1000"),
         (f"events?{HOUR}&cursor=WyJldmVudHMiLCAx", "cursor", "none that was given out"),
@@ -254,6 +256,14 @@ def test_a_history_that_cannot_be_read_is_503_and_shows_no_path(client, archive,
     answer = client.get(f"{SITE}/{path}")
     assert answer.status_code == 503
     assert "secret" not in answer.text
+
+
+def test_one_camera_can_be_asked_for_alone(client, archive):
+    client.get(f"{SITE}/events?{HOUR}&camera=west")
+    assert archive.asked[-1][1].camera == "west"
+    for camera, found in (("west", ["west"]), ("east", [])):
+        answer = client.get(f"{SITE}/cameras/uptime?{HOUR}&camera={camera}").json()
+        assert [one["camera"] for one in answer["cameras"]] == found
 
 
 def test_an_unchanged_answer_is_not_sent_again(client):

@@ -94,7 +94,9 @@ def test_a_site_without_zones_has_no_flows():
 
 
 def test_who_walks_together_is_a_group(client):
-    (group,) = client.get(f"{SITE}/groups?{HOUR}").json()["groups"]
+    answer = client.get(f"{SITE}/groups?{HOUR}").json()
+    (group,) = answer["groups"]
+    assert answer["quality"]["observed"] == 0.75
     assert group == {
         "identities": [1, 2],
         "together_s": 1200.0,
@@ -103,6 +105,13 @@ def test_who_walks_together_is_a_group(client):
     }
     week = f"since={NOON - WEEK_S}&until={NOON}"
     assert client.get(f"{SITE}/groups?{week}").json()["errors"][0]["field"] == "since"
+
+
+def test_staff_are_in_no_group(client):
+    assert client.send("PUT", f"{SITE}/identities/2/tags", {"tags": ["staff"]}).status_code == 200
+    assert client.get(f"{SITE}/groups?{HOUR}&without=staff").json()["groups"] == []
+    assert len(client.get(f"{SITE}/groups?{HOUR}&without=guest").json()["groups"]) == 1
+    assert client.send("PUT", f"{SITE}/identities/2/tags", {"tags": []}).status_code == 200
 
 
 def test_rhythm_shows_the_usual_beside_what_is_and_what_stands_out():

@@ -92,6 +92,13 @@ def test_a_history_that_cannot_be_read_ends_the_replay_with_the_reason(shared, c
         shared[0].archive.broken = False
 
 
+def test_an_instant_that_is_over_is_not_sent_again(client):
+    first = client.get(f"{REPLAY}?at=2026-01-01T12:05:00Z")
+    assert first.json()["published_at"] == first.json()["captured_at"] == NOON + 300.0
+    again = client.get(f"{REPLAY}?at=2026-01-01T12:05:00Z", **{"if-none-match": first.headers["etag"]})
+    assert (again.status_code, again.content) == (304, b"")
+
+
 def test_a_replay_of_an_unknown_site_closes_with_the_reason(client):
     with client.watch("/api/v1/sites/other/replay") as viewer:
         assert closed(viewer) == (4404, "no such site")

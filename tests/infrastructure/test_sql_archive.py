@@ -368,6 +368,8 @@ def test_events_are_filtered_paged_and_corrected(history):
         ({"places": [TILL]}, [3]),
         ({"kinds": [EventKind.ENTER, EventKind.CROSS]}, [2, 1]),
         ({"identity": GlobalId(1)}, [3, 1]),
+        ({"camera": CameraId("b")}, [4]),
+        ({"camera": CameraId("c")}, []),
     ):
         assert [event.event_id for event in history.ask("events", EventFilter(EVER, **which), MANY)] == ids
     history.ask("correct", Merge(GlobalId(2), GlobalId(1)), T0 + 100.0)
