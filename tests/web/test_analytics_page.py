@@ -160,7 +160,7 @@ class TestCharts:
         dark = page.evaluate("document.documentElement.dataset.theme")
         page.locator("#theme-switch").click()
         wait_until(page, READY)
-        page.wait_for_timeout(100)
+        page.evaluate("new Promise(requestAnimationFrame)")
         assert page.evaluate("document.documentElement.dataset.theme") != dark
         assert ink(page, "occupancy-chart", "--accent") > 100
         page.locator("#theme-switch").click()
