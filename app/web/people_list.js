@@ -42,7 +42,7 @@ export class PeopleList {
     });
     element.addEventListener("keydown", (event) => this.#walk(event));
     search.addEventListener("input", () => {
-      this.#sought = search.value.replace(/\D/g, "");
+      this.#sought = /^\s*\d+\s*$/.test(search.value) ? search.value.trim() : ""; // words are about looks
       this.update(this.#selected, this.#fresh);
     });
   }
