@@ -62,6 +62,7 @@
  *   visits: Visit[], hops: Hop[]}} Journey  points: seconds since epoch, x, y
  * @typedef {{id: number, first_seen: string, last_seen: string, certainty: number | null, reported: number[],
  *   tags: string[]}} Identity
+ * @typedef {Identity & {likeness: number}} Lookalike
  * @typedef {{id: number, at: string, type: "merge" | "split", source: number, target: number, since: string | null,
  *   until: string | null, reported: number[], certainty: number, taken_back_at: string | null}} RecordedCorrection  source
  *   was, or was for some time, target
@@ -128,6 +129,9 @@ export class Archive {
 
   /** @param {number} id @returns {Promise<Identity>} */
   identity = (id) => this.#get(`identities/${id}`, {});
+
+  /** Who of the last hour looks most like some words. @param {{looks: string, limit?: number}} asked @returns {Promise<{people: Lookalike[]}>} */
+  looks = (asked) => this.#get("looks", asked);
 
   /** @param {number} id @param {string[]} tags @returns {Promise<Identity>} */
   tag = (id, tags) => this.#send(`identities/${id}/tags`, "PUT", { tags });

@@ -5,8 +5,8 @@
  */
 
 const GOLDEN_ANGLE = 137.508;
-// OKLCH lightness steps: bright on dark surfaces, deep on light ones; contrast to the surface is at least 3:1.
-const LIGHTNESS = { dark: [0.8, 0.71, 0.87], light: [0.55, 0.47, 0.6] };
+// OKLCH lightness steps: bright on dark surfaces, deep on light ones; contrast to surface and id is 4.5:1 at least.
+const LIGHTNESS = { dark: [0.8, 0.71, 0.87], light: [0.51, 0.44, 0.55] };
 const CHROMA = { dark: 0.14, light: 0.16 };
 
 /** @type {Record<"dark" | "light", Map<number, string>>} */

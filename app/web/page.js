@@ -11,6 +11,7 @@ import { identityColour } from "./identity_colour.js";
 import { exposeInspection, FrameTimes } from "./inspection.js";
 import { LiveSocket } from "./live_socket.js";
 import { listenToControls } from "./controls.js";
+import { LooksSearch } from "./looks_search.js";
 import { describeSite, openSite, reloadIfChanged } from "./opening.js";
 import { Past } from "./past/past.js";
 import { PlaceEditor } from "./places/editor.js";
@@ -77,6 +78,7 @@ class Page {
       element: part("list"), search: part("search"), empty: part("list-empty"),
       people: this.people, theme: this.theme, onPerson: select, hasFloor: site.floor !== null,
     });
+    this.looks = new LooksSearch({ search: part("search"), list: part("looks"), note: part("looks-note"), archive: this.archive, theme: this.theme, onPerson: select });
     this.panel = new PersonPanel({
       element: part("person"), archive: this.archive, theme: this.theme,
       onJourney: (points) => this.#showJourney(points),

@@ -12,7 +12,7 @@ import * as wording from "./wording.js";
 
 const STANDING = 0.2; // metres a second below which somebody stands
 
-/** @typedef {{item: HTMLElement, inView: boolean, button: HTMLButtonElement, doing: HTMLElement, cameras: HTMLElement, key: string}} Row */
+/** @typedef {{item: HTMLElement, inView: boolean, button: HTMLButtonElement, sure: HTMLElement, doing: HTMLElement, cameras: HTMLElement, key: string}} Row */
 
 export class PeopleList {
   /** @type {Map<number, Row>} */
@@ -42,7 +42,7 @@ export class PeopleList {
     });
     element.addEventListener("keydown", (event) => this.#walk(event));
     search.addEventListener("input", () => {
-      this.#sought = search.value.replace(/\D/g, "");
+      this.#sought = /^\s*\d+\s*$/.test(search.value) ? search.value.trim() : ""; // words are about looks
       this.update(this.#selected, this.#fresh);
     });
   }
@@ -119,7 +119,7 @@ export class PeopleList {
     button.style.setProperty("--identity", identityColour(person.id, this.theme.name));
     part("id").textContent = String(person.id);
     this.observer.observe(item);
-    row = { item, inView: true, button, doing: part("doing"), cameras: part("cameras"), key: "" };
+    row = { item, inView: true, button, sure: part("sure"), doing: part("doing"), cameras: part("cameras"), key: "" };
     this.#rows.set(person.id, row);
     return row;
   }
@@ -138,7 +138,7 @@ export class PeopleList {
     row.cameras.textContent = !known ? "" : cameras.length ? wording.counted(cameras.length, "cam") : "hidden";
     row.button.classList.toggle("is-unsure", unsure);
     row.button.setAttribute("aria-pressed", String(selected));
-    row.button.setAttribute("aria-label", `Person ${person.id}${unsure ? ", not sure" : ""}, ${doing}${known ? `, ${wording.counted(cameras.length, "camera")}` : ""}`);
+    row.sure.textContent = unsure ? ", not sure" : "";
   }
 
   /** Up and down arrows walk through the rows. @param {KeyboardEvent} event */

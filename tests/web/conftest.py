@@ -50,7 +50,7 @@ class Viewers:
     def __call__(self, address: str, width: int = 1280, height: int = 800, **options) -> Page:
         context = self._browser.new_context(viewport={"width": width, "height": height}, **options)
         self._contexts.append(context)
-        context.set_default_timeout(8000)
+        context.set_default_timeout(30_000)  # what is late on a busy machine is not wrong
         page = context.new_page()
         page.on("pageerror", lambda error: self._faults.append(str(error)))
         page.on("console", lambda message: self._faults.append(message.text) if message.type == "error" else None)

@@ -70,6 +70,13 @@ def add_company(routes: APIRouter, history: FakeHistory) -> None:
         ]
         return JSONResponse({"groups": told})
 
+    @routes.get("/looks")
+    def looks(looks: str, limit: int = 10) -> Response:
+        if looks == "wordless":
+            return problem(409, "the embedder in use knows no words")
+        people = [history.identity(person) | {"likeness": 0.3 - 0.01 * i} for i, person in enumerate((4, 2, 9))]
+        return JSONResponse({"looks": looks, "people": people[:limit]})
+
     @routes.get("/identities/{person}/heatmap")
     def heat(person: int, since: str | None = None, until: str | None = None, cell_m: float = 0.25) -> dict:
         period(since, until)

@@ -160,7 +160,7 @@ class TestCharts:
         dark = page.evaluate("document.documentElement.dataset.theme")
         page.locator("#theme-switch").click()
         wait_until(page, READY)
-        page.wait_for_timeout(100)
+        page.evaluate("new Promise(requestAnimationFrame)")
         assert page.evaluate("document.documentElement.dataset.theme") != dark
         assert ink(page, "occupancy-chart", "--accent") > 100
         page.locator("#theme-switch").click()
@@ -216,30 +216,26 @@ class TestChoice:
         assert all(names)
 
 
-class TestYoungRecord:
-    """A record of two hours fills the charts of whatever period goes up to now."""
+@pytest.fixture
+def young(site, server, open_page):
+    """The view over a record of two hours."""
+    old = site.history.begin, site.history.out_since_s, site.history.out_until_s
+    site.history.begin, site.history.out_since_s, site.history.out_until_s = time.time() - 7200, 0, 0
+    page = open_page(server.address + WEEK, 1440, 900)
+    wait_until(page, f"{READY} && document.querySelector('[data-part=occupancy-chart] canvas')")
+    yield page
+    site.history.begin, site.history.out_since_s, site.history.out_until_s = old
 
-    @pytest.fixture
-    def young(self, site, server, open_page):
-        old = site.history.begin, site.history.out_since_s, site.history.out_until_s
-        site.history.begin, site.history.out_since_s, site.history.out_until_s = time.time() - 7200, 0, 0
-        page = open_page(server.address + WEEK, 1440, 900)
-        wait_until(page, f"{READY} && document.querySelector('[data-part=occupancy-chart] canvas')")
-        yield page
-        site.history.begin, site.history.out_since_s, site.history.out_until_s = old
 
-    def test_the_period_begins_with_the_record_in_minutes(self, young):
-        assert "Recorded since" in young.locator("[data-part=quality]").inner_text()
-        assert (
-            young.locator("[data-part=occupancy-readout]").inner_text().startswith("mean and most at once, every 1 min")
-        )
-        box = young.locator("[data-part=occupancy-chart] .u-over").bounding_box()
-        young.mouse.move(box["x"] + box["width"] / 2, box["y"] + 60)
-        assert "observed 96 %" in young.locator("[data-part=occupancy-readout]").inner_text()
-
-    def test_what_is_usual_is_not_told_before_it_is_learnt(self, young):
-        note = young.locator("[data-panel=rhythm] [data-part=panel-note]").inner_text()
-        assert note == "What is usual at an hour is learnt from 3 weeks of it; 0 weeks so far."
+def test_a_young_record_fills_the_charts_and_knows_nothing_usual(young):
+    assert "Recorded since" in young.locator("[data-part=quality]").inner_text()
+    readout = young.locator("[data-part=occupancy-readout]")
+    assert readout.inner_text().startswith("mean and most at once, every 1 min")
+    box = young.locator("[data-part=occupancy-chart] .u-over").bounding_box()
+    young.mouse.move(box["x"] + box["width"] / 2, box["y"] + 60)
+    assert "observed 96 %" in readout.inner_text()
+    note = young.locator("[data-panel=rhythm] [data-part=panel-note]").inner_text()
+    assert note == "What is usual at an hour is learnt from 3 weeks of it; 0 weeks so far."
 
 
 class TestSilence:

@@ -183,7 +183,7 @@ def test_ids_agree_between_tile_map_and_server(live_page, live_port):
     ):
         live_page.wait_for_timeout(1000)
         dots, away = 0, []
-        until = time.monotonic() + 20.0
+        until = time.monotonic() + 60.0
         while (dots < 5 or len(away) < 3) and time.monotonic() < until:  # few instants are those of both messages
             for _ in range(12):
                 live_page.wait_for_timeout(150)

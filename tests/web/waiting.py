@@ -5,7 +5,7 @@ import time
 from playwright.sync_api import Page
 
 
-def wait_until(page: Page, expression: str, timeout_s: float = 9.0) -> None:
+def wait_until(page: Page, expression: str, timeout_s: float = 30.0) -> None:
     """Wait until a JavaScript expression is true.
 
     Raises:

@@ -17,10 +17,18 @@ function cell(name, text = "", attributes = {}) {
   return element;
 }
 
+/** @param {number} hour */
+function hourHead(hour) {
+  const head = cell("th", hour % 3 === 0 ? String(hour) : "", { scope: "col" });
+  head.append(cell("span", hour % 3 === 0 ? " o'clock" : `${hour} o'clock`, { class: "unseen" }));
+  return head;
+}
+
 /** @param {HTMLElement} element @param {number} share of the largest value; 0 to 1 */
 function shade(element, share) {
   element.style.setProperty("--shade", `${Math.round(100 * share)}%`);
-  element.classList.toggle("is-dark", share > 0.55);
+  element.classList.toggle("is-strong", share > 0.57); // where text has the better contrast in the other ink, in the dark
+  element.classList.toggle("is-full", share > 0.83); // and in the light
 }
 
 /**
@@ -40,7 +48,7 @@ export function fillWeek(table, { columns }) {
   const means = found.map((hours) => hours.map((values) => (values.length ? values.reduce((a, b) => a + b) / values.length : null)));
   const most = Math.max(0.1, ...means.flat().map((mean) => mean ?? 0));
   const head = document.createElement("tr");
-  head.append(cell("td"), ...Array.from({ length: 24 }, (_, hour) => cell("th", hour % 3 === 0 ? String(hour) : "", { scope: "col", "aria-label": `${hour} o'clock` })));
+  head.append(cell("td"), ...Array.from({ length: 24 }, (_, hour) => hourHead(hour)));
   const rows = means.map((hours, weekday) => {
     const row = document.createElement("tr");
     row.append(cell("th", WEEKDAYS[weekday], { scope: "row" }));
