@@ -14,6 +14,7 @@ MODULES = [
     "assignment",
     "detection.association",
     "detection.motion",
+    "detection.room",
     "detection.step",
     "detection.tracks",
     "mapping.births",

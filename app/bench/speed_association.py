@@ -14,9 +14,9 @@ import numpy as np
 from app.bench.peer_trackers import PEERS, Peer, PeerTracker, Tracked
 from app.bench.speed import Say, Section, Table, timed
 from app.bench.synthetic_boxes import FPS, SyntheticFrame, make_frames
-from app.domains.detection.step import Counters, Seen, follow
+from app.domains.detection.room import BEGIN, CAMERA_OF, CAPTURED_AT, END, enlarged, room_for
+from app.domains.detection.step import Columns, follow
 from app.domains.detection.tracker import CameraTrackers, TrackerConfig
-from app.domains.detection.tracks import Columns, room_for
 from app.domains.vocabulary import CameraId, Detections
 from app.evaluation.metrics import PairedFrames, identity_scores, iou
 
@@ -106,18 +106,18 @@ def _our_steps(seen: Cameras) -> Steps:
 
 
 def _compiled_steps(seen: Cameras) -> Steps:
-    cameras = len(seen)
-    columns: Columns = room_for(4 * sum(len(camera[0].truth) for camera in seen), 0)
-    counters: Counters = np.zeros(1, np.int64), np.full(cameras, -np.inf), np.ones(cameras, np.int64)
-    limits = TrackerConfig().limits()[:]
+    cameras, people = len(seen), sum(len(camera[0].truth) for camera in seen)
+    room = enlarged(room_for(4 * people, cameras, TrackerConfig().limits()), 0, 64 * people)
+    room.whole[CAMERA_OF, :cameras] = np.arange(cameras)
+    columns: Columns = np.empty((3, 4 * people), np.int64), np.empty(4 * people), np.empty(20 * people, np.float32)
     for step, frames in enumerate(zip(*seen, strict=True)):
-        begin = np.cumsum([0, *(len(frame.xyxy) for frame in frames)])
+        room.real[CAPTURED_AT, :cameras] = step / FPS
+        room.whole[BEGIN, : cameras + 1] = np.cumsum([0, *(len(frame.xyxy) for frame in frames)])
         xyxy, confidence = (np.concatenate([getattr(f, name) for f in frames]) for name in ("xyxy", "confidence"))
-        boxes: Seen = cameras, np.arange(cameras), np.full(cameras, step / FPS), begin, xyxy, confidence
-        looks = np.zeros((len(xyxy), 0), np.float32)
-        milliseconds, found = timed(follow, columns, counters, boxes, looks, limits)
-        first = slice(0, found[0][1])
-        yield milliseconds, (found[1][1, first], found[2][first])
+        arguments: tuple[Any, ...] = *room, cameras, xyxy, confidence, *columns, 0
+        milliseconds, _ = timed(follow, *arguments)
+        first = room.whole[END, 0]
+        yield milliseconds, (columns[0][1, :first].copy(), columns[2][: 4 * first].reshape(-1, 4).copy())
 
 
 def _peer_steps(peer: Peer, seen: Cameras) -> Steps:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from app.domains.assignment import assign_sparse
+from app.domains.assignment import Workspace, in_place, solve
 from app.domains.detection.motion import Noise, measurement_variance
 from app.domains.vocabulary import BoolArray, BoxArray, FloatArray, IntArray, VectorArray
 
@@ -23,6 +23,8 @@ class Pairs(NamedTuple):
         distance: (K,) squared Mahalanobis distance of centre and size, chi-square with 4 degrees of freedom for true
             pairs.
         cost: (K,) the distance plus log(det S / det R): how much vaguer the prediction is than a box.
+        offered: (K,) int64, room for boxes.
+        price: (K,) room for what they cost.
     """
 
     begin: IntArray
@@ -30,103 +32,154 @@ class Pairs(NamedTuple):
     row: IntArray
     distance: FloatArray
     cost: FloatArray
+    offered: IntArray
+    price: FloatArray
 
 
-class Stripes(NamedTuple):
-    """The N boxes of F frames, each frame cut into upright stripes of one width, as many as it has boxes.
+@in_place
+def pairs_of(begin: IntArray, count: int, whole: IntArray, real: FloatArray) -> Pairs:
+    """Name the pairs in these arrays.
+
+    Args:
+        begin: (T + 1,) int64, where each track's begin.
+        count: K.
+        whole: (3, P) int64, of which the first K columns are track, row and offered.
+        real: (3, P), of which they are distance, cost and price.
+    """
+    return Pairs(
+        begin, whole[0, :count], whole[1, :count], real[0, :count], real[1, :count], whole[2, :count], real[2, :count]
+    )
+
+
+class Expected(NamedTuple):
+    """T tracks, predicted to the times of their cameras' frames.
 
     Attributes:
-        order: (N,) int64, the boxes of each frame along x.
-        boxes: (N, 4) in that order.
-        left: (F,) where a frame's first stripe begins, pixels.
-        density: (F,) stripes a pixel.
-        begin: (N + 1,) int64, for each stripe where in `order` its boxes begin; then N.
+        frame: (T,) int64, of each track's camera, -1 for none.
+        mean: (T, 8), see motion.
+        covariance: (T, 4, 3).
+        begin: (T + 1,) int64, room for that of Pairs.
     """
 
-    order: IntArray
-    boxes: FloatArray
-    left: FloatArray
-    density: FloatArray
+    frame: IntArray
+    mean: FloatArray
+    covariance: FloatArray
     begin: IntArray
 
 
-@njit(cache=True, error_model="numpy")
-def find_pairs(  # noqa: PLR0913 - compiled functions take plain arrays
-    frame: IntArray,
-    mean: FloatArray,
-    covariance: FloatArray,
-    begin: IntArray,
-    measured: FloatArray,
-    noise: Noise,
-    reach: float,
-) -> Pairs:
+class Search(NamedTuple):
+    """Room to search N boxes of F frames in: each frame is cut into as many upright stripes as it has boxes.
+
+    Attributes:
+        stripe: (N,) int64 of each box, counted over all frames.
+        order: (N,) int64, the boxes of each frame along x.
+        boxes: (N, 4) in that order.
+        begin: (N + 1,) int64, for each stripe where in `order` its boxes begin; then N.
+        left: (F,) where a frame's first stripe begins, pixels.
+        density: (F,) stripes a pixel.
+        first: (T,) int64, where in `order` the boxes of the stripes within reach of each track begin.
+        last: (T,) int64, where they end.
+        near: (N,) int64, those that one track may have.
+        whole: (3, P) int64, for the pairs that are found, see pairs_of.
+        real: (3, P).
+    """
+
+    stripe: IntArray
+    order: IntArray
+    boxes: FloatArray
+    begin: IntArray
+    left: FloatArray
+    density: FloatArray
+    first: IntArray
+    last: IntArray
+    near: IntArray
+    whole: IntArray
+    real: FloatArray
+
+
+@in_place
+def find_pairs(
+    expected: Expected, begin: IntArray, measured: FloatArray, search: Search, noise: Noise, reach: float
+) -> int:
     """List the pairs within a squared distance of `reach`.
 
     Args:
-        frame: (T,) int64, the frame of each track's camera, -1 for none.
-        mean: (T, 8) of the tracks, predicted to the frames.
-        covariance: (T, 4, 3).
+        expected: T tracks; where each one's pairs begin is filled in.
         begin: (F + 1,) int64, where each frame's boxes begin.
         measured: (N, 4) boxes in centre form.
+        search: room for it, and for the pairs.
         noise: of motion.
         reach: squared distance.
+
+    Returns:
+        How many there are; where there may be too many for the room, minus how many that are, and none is listed.
     """
-    order, boxes, _, _, _ = stripes = _along_x(begin, measured)
-    variance, spread = _innovation(mean, covariance, noise)
-    span, most = _spans(frame, mean, variance, begin, stripes, reach)
-    track_of, row_of = np.empty(most, np.int64), np.empty(most, np.int64)
-    distances, costs = np.empty(most), np.empty(most)
-    near, first = np.empty(len(boxes), np.int64), np.zeros(len(mean) + 1, np.int64)
+    mean, boxes = expected.mean, search.boxes
+    _along_x(begin, measured, search)
+    most = _spans(expected, begin, search, noise, reach)
+    if most > search.whole.shape[1]:
+        return -most
     count = 0
-    for track in range(len(mean)):
-        x, y, width, height = mean[track, 0], mean[track, 1], mean[track, 2], mean[track, 3]
-        by_x, by_y = 1.0 / variance[track, 0], 1.0 / variance[track, 1]
-        by_width, by_height = 1.0 / variance[track, 2], 1.0 / variance[track, 3]
-        candidates, far = 0, (1.0 + 1e-9) * reach * variance[track, 1]
-        for k in range(span[track, 0], span[track, 1]):  # what may go on or not is written, and counted where it does:
-            near[candidates] = k  # a branch that nobody can foresee costs more than all its work
-            candidates += (y - boxes[k, 1]) ** 2 <= far
-        for k in near[:candidates]:
-            distance = (x - boxes[k, 0]) ** 2 * by_x + (y - boxes[k, 1]) ** 2 * by_y
-            distance += (width - boxes[k, 2]) ** 2 * by_width + (height - boxes[k, 3]) ** 2 * by_height
-            track_of[count], row_of[count] = track, order[k]
-            distances[count], costs[count] = distance, distance + spread[track]
-            count += distance <= reach
-        first[track + 1] = count
-    return Pairs(first, track_of[:count], row_of[:count], distances[:count], costs[:count])
+    expected.begin[0] = 0
+    for track in range(len(expected.frame)):
+        if search.first[track] < search.last[track]:
+            x, y, width, height = mean[track, 0], mean[track, 1], mean[track, 2], mean[track, 3]
+            by_x, by_y, by_width, by_height, spread, far = _innovation(expected, track, noise, reach)
+            candidates = 0
+            for k in range(search.first[track], search.last[track]):  # what may go on or not is written, and counted
+                search.near[candidates] = k  # where it does: a branch that nobody can foresee costs more than all its
+                candidates += (y - boxes[k, 1]) ** 2 <= far  # work
+            for candidate in range(candidates):
+                k = search.near[candidate]
+                distance = (x - boxes[k, 0]) ** 2 * by_x + (y - boxes[k, 1]) ** 2 * by_y
+                distance += (width - boxes[k, 2]) ** 2 * by_width + (height - boxes[k, 3]) ** 2 * by_height
+                search.whole[0, count], search.whole[1, count] = track, search.order[k]
+                search.real[0, count], search.real[1, count] = distance, distance + spread
+                count += distance <= reach
+        expected.begin[track + 1] = count
+    return count
 
 
-@njit(cache=True, error_model="numpy")
-def _innovation(mean: FloatArray, covariance: FloatArray, noise: Noise) -> tuple[FloatArray, FloatArray]:
-    """Return (T, 4) the variance with which a box is expected, and (T,) log(det S / det R) of it and a box alone."""
-    variance, spread = np.empty((len(mean), 4)), np.empty(len(mean))
-    for track in range(len(mean)):
-        own, vaguer = measurement_variance(max(mean[track, 3], 1.0), noise), 1.0
-        for axis in range(4):
-            variance[track, axis] = covariance[track, axis, 0] + own
-            vaguer *= variance[track, axis] / own
-        spread[track] = np.log(vaguer)
-    return variance, spread
+@in_place
+def _innovation(
+    expected: Expected, track: int, noise: Noise, reach: float
+) -> tuple[float, float, float, float, float, float]:
+    """Say how vaguely a box of a track is expected.
+
+    Returns:
+        One by the variance of each coordinate; log(det S / det R) of such a box and a box alone; and the squared
+        distance in y, pixels, beyond which no box is within reach.
+    """
+    own, vaguer = measurement_variance(max(expected.mean[track, 3], 1.0), noise), 1.0
+    x = expected.covariance[track, 0, 0] + own
+    vaguer *= x / own
+    y = expected.covariance[track, 1, 0] + own
+    vaguer *= y / own
+    width = expected.covariance[track, 2, 0] + own
+    vaguer *= width / own
+    height = expected.covariance[track, 3, 0] + own
+    vaguer *= height / own
+    return 1.0 / x, 1.0 / y, 1.0 / width, 1.0 / height, np.log(vaguer), (1.0 + 1e-9) * reach * y
 
 
-@njit(cache=True, error_model="numpy")
-def _spans(
-    frame: IntArray, mean: FloatArray, variance: FloatArray, begin: IntArray, stripes: Stripes, reach: float
-) -> tuple[IntArray, int]:
-    """Return (T, 2) where the boxes of the stripes within reach of each track begin and end, and how many there are."""
-    span, total = np.zeros((len(frame), 2), np.int64), 0
-    for track, f in enumerate(frame):
+@in_place
+def _spans(expected: Expected, begin: IntArray, search: Search, noise: Noise, reach: float) -> int:
+    """Find the boxes of the stripes within reach of each track, in place; returns how many there are in all."""
+    total = 0
+    for track, f in enumerate(expected.frame):
+        search.first[track] = search.last[track] = 0
         if f < 0 or begin[f] == begin[f + 1]:
             continue
-        count, x, width = begin[f + 1] - begin[f], mean[track, 0], np.sqrt(reach * variance[track, 0])
-        first = _stripe_of(x - width, stripes.left[f], stripes.density[f], count)
-        last = _stripe_of(x + width, stripes.left[f], stripes.density[f], count)
-        span[track, 0], span[track, 1] = stripes.begin[begin[f] + first], stripes.begin[begin[f] + last + 1]
-        total += span[track, 1] - span[track, 0]
-    return span, total
+        own = measurement_variance(max(expected.mean[track, 3], 1.0), noise)
+        x, width = expected.mean[track, 0], np.sqrt(reach * (expected.covariance[track, 0, 0] + own))
+        left, density, count = search.left[f], search.density[f], begin[f + 1] - begin[f]
+        search.first[track] = search.begin[begin[f] + _stripe_of(x - width, left, density, count)]
+        search.last[track] = search.begin[begin[f] + _stripe_of(x + width, left, density, count) + 1]
+        total += search.last[track] - search.first[track]
+    return total
 
 
-@njit(cache=True, error_model="numpy")
+@in_place
 def _stripe_of(x: float, left: float, density: float, stripes: int) -> int:
     """Return the number of the stripe that x lies in; the outermost ones have what lies outside, too."""
     stripe = (x - left) * density
@@ -135,43 +188,43 @@ def _stripe_of(x: float, left: float, density: float, stripes: int) -> int:
     return int(stripe) if stripe < stripes else stripes - 1
 
 
-@njit(cache=True, error_model="numpy")
-def _along_x(begin: IntArray, measured: FloatArray) -> Stripes:
+@in_place
+def _along_x(begin: IntArray, measured: FloatArray, search: Search) -> None:
     """Put each frame's boxes (N, 4) in stripes, and in the order of their centres' x within a stripe."""
-    frames, boxes = len(begin) - 1, len(measured)
-    stripe, order, placed = np.empty(boxes, np.int64), np.empty(boxes, np.int64), np.empty((boxes, 4))
-    left, density, stripe_begin = np.empty(frames), np.empty(frames), np.zeros(boxes + 1, np.int64)
-    stripe_begin[boxes] = boxes
-    for f in range(frames):
-        left[f], density[f] = _cut(measured[begin[f] : begin[f + 1], 0])
+    boxes, stripe, order = len(measured), search.stripe, search.order
+    for k in range(boxes):
+        search.begin[k] = 0
+    search.begin[boxes] = boxes
+    for f in range(len(begin) - 1):
+        left, density = _cut(measured, begin[f], begin[f + 1])
+        search.left[f], search.density[f] = left, density
         for row in range(begin[f], begin[f + 1]):
-            stripe[row] = begin[f] + _stripe_of(measured[row, 0], left[f], density[f], begin[f + 1] - begin[f])
-            stripe_begin[stripe[row]] += 1
+            stripe[row] = begin[f] + _stripe_of(measured[row, 0], left, density, begin[f + 1] - begin[f])
+            search.begin[stripe[row]] += 1
     behind = boxes
     for s in range(boxes - 1, -1, -1):  # counts become ends, and ends beginnings when the boxes are put there
-        stripe_begin[s], behind = behind, behind - stripe_begin[s]
+        search.begin[s], behind = behind, behind - search.begin[s]
     for row in range(boxes - 1, -1, -1):
-        stripe_begin[stripe[row]] -= 1
-        order[stripe_begin[stripe[row]]] = row
+        search.begin[stripe[row]] -= 1
+        order[search.begin[stripe[row]]] = row
     for k in range(boxes):
         row, to = order[k], k
-        while to > stripe_begin[stripe[row]] and measured[order[to - 1], 0] > measured[row, 0]:
+        while to > search.begin[stripe[row]] and measured[order[to - 1], 0] > measured[row, 0]:
             order[to] = order[to - 1]
             to -= 1
         order[to] = row
     for k in range(boxes):
         for axis in range(4):
-            placed[k, axis] = measured[order[k], axis]
-    return Stripes(order, placed, left, density, stripe_begin)
+            search.boxes[k, axis] = measured[order[k], axis]
 
 
-@njit(cache=True, error_model="numpy")
-def _cut(x: FloatArray) -> tuple[float, float]:
-    """Return where stripes that hold one of these (N,) on average begin, and how many there are a pixel."""
+@in_place
+def _cut(measured: FloatArray, first: int, last: int) -> tuple[float, float]:
+    """Return where stripes that hold one of these boxes on average begin, and how many there are a pixel."""
     left, right = np.inf, -np.inf
-    for one in x:
-        left, right = min(left, one), max(right, one)
-    return left, len(x) / max(right - left, 1e-9)
+    for row in range(first, last):
+        left, right = min(left, measured[row, 0]), max(right, measured[row, 0])
+    return left, (last - first) / max(right - left, 1e-9)
 
 
 @njit(cache=True, error_model="numpy")
@@ -198,72 +251,90 @@ def cosines(
     return result
 
 
-@njit(cache=True, error_model="numpy")
+class Choice(NamedTuple):
+    """Room to decide in which of N boxes is whose of T tracks.
+
+    Attributes:
+        track_of: (N,) int64, the track of each box, -1 for none.
+        certainty: (N,) probability that it is, against the other matches that either side might have.
+        begin: (T + 1,) int64, where the pairs begin that are on offer to each track.
+        free: (T,) int64, whether it is still to be had.
+        of_row: (N,) sums over the pairs of a box.
+        of_track: (T,) sums over those of a track.
+        workspace: to assign T tracks to N boxes in.
+    """
+
+    track_of: IntArray
+    certainty: FloatArray
+    begin: IntArray
+    free: IntArray
+    of_row: FloatArray
+    of_track: FloatArray
+    workspace: Workspace
+
+
+@in_place
 def associate(
-    pairs: Pairs,
-    cost: FloatArray,
-    confident: BoolArray,
-    steady: BoolArray,
-    gates: tuple[float, float],
-) -> IntArray:
+    pairs: Pairs, confidence: BoxArray, high_score: float, steady: IntArray, gates: tuple[float, float], choice: Choice
+) -> None:
     """Give boxes to tracks: confident boxes first, then doubtful ones to the tracks that are left (ByteTrack).
 
     Args:
-        pairs: K of them.
-        cost: (K,) what each costs, 0 or more if a new track explains the box better.
-        confident: (N,) boxes.
-        steady: (T,) tracks that doubtful boxes are good enough for.
+        pairs: K of them; the cost is 0 or more where a new track explains the box better.
+        confidence: (N,) of the boxes.
+        high_score: from which on a box is confident.
+        steady: (T,) int64, whether doubtful boxes are good enough for the track.
         gates: squared distance beyond which a confident, and a doubtful, box is not the track's.
-
-    Returns:
-        (N,) the track of each box, -1 for none.
+        choice: whose each box is, filled in.
     """
-    track_of = np.full(len(confident), -1, np.int64)
-    free = np.ones(len(steady), np.bool_)
-    begin = np.zeros(len(steady) + 1, np.int64)
-    row, price = np.empty(len(cost), np.int64), np.empty(len(cost))
+    for row in range(len(choice.track_of)):
+        choice.track_of[row] = -1
+    for track in range(len(steady)):
+        choice.free[track] = 1
+    choice.begin[0] = 0
     for stage in range(2):
         count = 0
         for track in range(len(steady)):
-            if free[track] and (stage == 0 or steady[track]):
+            if choice.free[track] and (stage == 0 or steady[track]):
                 for k in range(pairs.begin[track], pairs.begin[track + 1]):
-                    row[count], price[count] = pairs.row[k], cost[k]
-                    near = pairs.distance[k] <= gates[stage]
-                    count += near & (cost[k] < 0.0) & (confident[pairs.row[k]] == (stage == 0))
-            begin[track + 1] = count
+                    pairs.offered[count], pairs.price[count] = pairs.row[k], pairs.cost[k]
+                    near = (pairs.distance[k] <= gates[stage]) & (pairs.cost[k] < 0.0)
+                    count += near & ((confidence[pairs.row[k]] >= high_score) == (stage == 0))
+            choice.begin[track + 1] = count
         if count == 0:
             continue
-        found = assign_sparse(begin, row[:count], price[:count], len(confident))
-        for track, own in enumerate(found):
+        solve(choice.begin, pairs.offered, pairs.price, choice.workspace)
+        for track, own in enumerate(choice.workspace.taken):
             if own >= 0:
-                track_of[own] = track
-                free[track] = False
-    return track_of
+                choice.track_of[own] = track
+                choice.free[track] = 0
 
 
-@njit(cache=True, error_model="numpy")
-def match_certainty(pairs: Pairs, cost: FloatArray, gate: float, track_of: IntArray) -> FloatArray:
-    """Return for each box the probability of its match, against the other matches that either side might have.
+@in_place
+def weigh(pairs: Pairs, gate: float, choice: Choice) -> None:
+    """Find the certainty of each match, against the other matches that either side might have.
 
     Args:
-        pairs: K of them.
-        cost: (K,), twice the negative log-likelihood ratio of "same" to "new".
+        pairs: K of them; the cost is twice the negative log-likelihood ratio of "same" to "new".
         gate: squared distance beyond which a pair is impossible.
-        track_of: (N,), -1 for none.
+        choice: whose each box is; the certainty is filled in.
     """
-    likelihood = np.zeros(len(cost))
-    of_row, of_track = np.zeros(len(track_of)), np.zeros(len(pairs.begin))
-    for k in range(len(cost)):
+    likelihood = pairs.price
+    for row in range(len(choice.track_of)):
+        choice.of_row[row], choice.certainty[row] = 0.0, 0.0
+    for track in range(len(choice.of_track)):
+        choice.of_track[track] = 0.0
+    for k in range(len(likelihood)):
+        likelihood[k] = 0.0
         if pairs.distance[k] <= gate:
-            likelihood[k] = np.exp(min(max(-0.5 * cost[k], -30.0), 30.0))
-            of_row[pairs.row[k]] += likelihood[k]
-            of_track[pairs.track[k]] += likelihood[k]
-    certainty = np.zeros(len(track_of))
-    for k in range(len(cost)):
+            likelihood[k] = np.exp(min(max(-0.5 * pairs.cost[k], -30.0), 30.0))
+            choice.of_row[pairs.row[k]] += likelihood[k]
+            choice.of_track[pairs.track[k]] += likelihood[k]
+    for k in range(len(likelihood)):
         row, track = pairs.row[k], pairs.track[k]
-        if track_of[row] == track:
-            certainty[row] = likelihood[k] / (1.0 + of_row[row] + of_track[track] - likelihood[k])
-    return certainty
+        if choice.track_of[row] == track:
+            either = 1.0 + choice.of_row[row] + choice.of_track[track]
+            choice.certainty[row] = likelihood[k] / (either - likelihood[k])
 
 
 @njit(cache=True, error_model="numpy")
@@ -319,7 +390,7 @@ def shows_one(
     return clear
 
 
-@njit(cache=True, error_model="numpy")
+@in_place
 def iou(a: BoxArray, b: BoxArray) -> float:
     """Return the intersection over union of two corner boxes (4,)."""
     overlap = _overlap(a, b)
@@ -332,12 +403,12 @@ def covered_share(a: BoxArray, b: BoxArray) -> float:
     return float(_overlap(a, b) / max(_area(a), 1e-9))
 
 
-@njit(cache=True, error_model="numpy")
+@in_place
 def _area(box: BoxArray) -> float:
     return float((np.float64(box[2]) - box[0]) * (np.float64(box[3]) - box[1]))
 
 
-@njit(cache=True, error_model="numpy")
+@in_place
 def _overlap(a: BoxArray, b: BoxArray) -> float:
     """Return the area that two boxes have in common, square pixels."""
     width = np.float64(min(a[2], b[2])) - max(a[0], b[0])

@@ -16,6 +16,7 @@ from typing import ClassVar
 import numpy as np
 from numba import njit
 
+from app.domains.assignment import in_place
 from app.domains.vocabulary import BoxArray, FloatArray, IntArray
 
 Noise = tuple[float, float, float, float, float]  # the fields of MotionConfig, for compiled code
@@ -38,15 +39,13 @@ class MotionConfig:
         return (self.measurement, self.initial_speed, self.initial_growth, self.acceleration, self.growth)
 
 
-@njit(cache=True, error_model="numpy")
-def to_centre(xyxy: BoxArray) -> FloatArray:
-    """Turn (N, 4) corners into (N, 4) float64 centre x, centre y, width, height."""
-    result = np.empty((len(xyxy), 4))
+@in_place
+def to_centre(xyxy: BoxArray, centre: FloatArray) -> None:
+    """Turn (N, 4) corners into (N, 4) float64 centre x, centre y, width, height, written there."""
     for i in range(len(xyxy)):
         for axis in range(2):
             low, high = np.float64(xyxy[i, axis]), np.float64(xyxy[i, axis + 2])
-            result[i, axis], result[i, axis + 2] = low + (high - low) / 2, high - low
-    return result
+            centre[i, axis], centre[i, axis + 2] = low + (high - low) / 2, high - low
 
 
 @njit(cache=True, error_model="numpy")
@@ -60,32 +59,34 @@ def to_corners(mean: FloatArray) -> BoxArray:
     return result
 
 
-@njit(cache=True, error_model="numpy")
-def initiate(measurement: FloatArray, noise: Noise) -> tuple[FloatArray, FloatArray]:
-    """Start filters at rest.
+@in_place
+def initiate(mean: FloatArray, covariance: FloatArray, k: int, measurement: FloatArray, noise: Noise) -> None:
+    """Start a filter at rest, in place.
 
     Args:
-        measurement: (N, 4) cx, cy, w, h, pixels.
+        mean: (R, 8).
+        covariance: (R, 4, 3).
+        k: the filter.
+        measurement: (4,) cx, cy, w, h, pixels.
         noise: to assume.
-
-    Returns:
-        Mean (N, 8) and covariance (N, 4, 3).
     """
     own, initial_speed, initial_growth, _, _ = noise
-    mean, covariance = np.zeros((len(measurement), 8)), np.zeros((len(measurement), 4, 3))
-    for i in range(len(measurement)):
-        height = measurement[i, 3]
-        mean[i, :4] = measurement[i]
-        covariance[i, :, 0] = (own * height) ** 2
-        covariance[i, :2, 2] = (initial_speed * height) ** 2
-        covariance[i, 2:, 2] = (initial_growth * height) ** 2
-    return mean, covariance
+    height = measurement[3]
+    for axis in range(4):
+        mean[k, axis], mean[k, axis + 4] = measurement[axis], 0.0
+        covariance[k, axis, 0], covariance[k, axis, 1] = (own * height) ** 2, 0.0
+        covariance[k, axis, 2] = ((initial_speed if axis < 2 else initial_growth) * height) ** 2
 
 
-@njit(cache=True, error_model="numpy")
+@in_place
 def predict(
-    mean: FloatArray, covariance: FloatArray, filters: IntArray, dt: FloatArray, noise: Noise
-) -> tuple[FloatArray, FloatArray]:
+    mean: FloatArray,
+    covariance: FloatArray,
+    filters: IntArray,
+    dt: FloatArray,
+    noise: Noise,
+    ahead: tuple[FloatArray, FloatArray],
+) -> None:
     """Say where filters will be.
 
     Args:
@@ -94,35 +95,32 @@ def predict(
         filters: (T,) int64, whose future is asked for.
         dt: (T,) seconds, how far each goes ahead.
         noise: to assume.
-
-    Returns:
-        Mean (T, 8) and covariance (T, 4, 3).
+        ahead: where their T means and covariances are written, in the order of `filters`.
     """
     _, _, _, acceleration, growth = noise
-    moved, ahead = np.empty((len(filters), 8)), np.empty((len(filters), 4, 3))
+    moved, spread = ahead
     for i in range(len(filters)):
         k, t = filters[i], dt[i]
         height = max(mean[k, 3], 1.0)
         for axis in range(4):
             intensity = ((acceleration if axis < 2 else growth) * height) ** 2
             position, cross, velocity = covariance[k, axis, 0], covariance[k, axis, 1], covariance[k, axis, 2]
-            ahead[i, axis, 0] = position + t * (2.0 * cross + t * velocity) + intensity * (t**3 / 3.0)
-            ahead[i, axis, 1] = cross + t * velocity + intensity * (t**2 / 2.0)
-            ahead[i, axis, 2] = velocity + intensity * t
+            spread[i, axis, 0] = position + t * (2.0 * cross + t * velocity) + intensity * (t**3 / 3.0)
+            spread[i, axis, 1] = cross + t * velocity + intensity * (t**2 / 2.0)
+            spread[i, axis, 2] = velocity + intensity * t
             moved[i, axis] = mean[k, axis] + t * mean[k, axis + 4]
             moved[i, axis + 4] = mean[k, axis + 4]
         moved[i, 2] = max(moved[i, 2], 1.0)  # a box never shrinks to nothing while it is out of sight
         moved[i, 3] = max(moved[i, 3], 1.0)
-    return moved, ahead
 
 
-@njit(cache=True, error_model="numpy")
+@in_place
 def measurement_variance(height: float, noise: Noise) -> float:
     """Return the variance, square pixels, of each coordinate of a detected box of the given height."""
     return (noise[0] * height) ** 2
 
 
-@njit(cache=True, error_model="numpy")
+@in_place
 def update(mean: FloatArray, covariance: FloatArray, track_of: IntArray, measurement: FloatArray, noise: Noise) -> None:
     """Correct filters by their measurements, in place.
 

@@ -15,12 +15,23 @@ from typing import ClassVar, NamedTuple
 import numpy as np
 
 from app.domains.detection.motion import MotionConfig
-from app.domains.detection.step import (
-    Counters,
-    Found,
+from app.domains.detection.room import (
+    APPEARANCE_AT,
+    BEGIN,
+    CAMERA_OF,
+    CAPTURED_AT,
+    COUNTS,
+    END,
+    LAST_AT,
     Limits,
-    LimitValues,
-    Outlook,
+    Room,
+    enlarged,
+    room_for,
+)
+from app.domains.detection.step import (
+    REFUSED,
+    Columns,
+    RoomArrays,
     Seen,
     compare,
     due,
@@ -28,9 +39,9 @@ from app.domains.detection.step import (
     look_ahead,
     settle,
 )
-from app.domains.detection.tracks import Columns, moved, room_for
-from app.domains.vocabulary import BoolArray, BoxArray, CameraId, Detections, FloatArray, Tracks, VectorArray
+from app.domains.vocabulary import BoolArray, CameraId, Detections, FloatArray, Tracks, VectorArray
 
+SHEET_ROWS = 4096  # results kept together: 200 kB, a step of 32 cameras x 50 people fills less than half of it
 Evidence = Callable[[FloatArray], FloatArray]
 
 
@@ -83,7 +94,25 @@ class TrackerConfig:
             tentative_lost_s=self.tentative_lost_s,
             max_lost_s=self.max_lost_s,
             appearance_blend=self.appearance_blend,
+            close_call=self.close_call,
+            appearance_max_age_s=self.appearance_max_age_s,
+            max_mixed=self.max_mixed,
         )
+
+
+class _Sheet:
+    """Room for the results of many steps, each of which takes the next rows: arrays cost more to make than to fill.
+
+    Args:
+        rows: of it.
+    """
+
+    def __init__(self, rows: int) -> None:
+        self.rows, self.used = rows, 0
+        ids, self.certainty, pixels = np.empty((3, rows), np.int64), np.empty(rows), np.empty(5 * rows, np.float32)
+        self.columns: Columns = ids, self.certainty, pixels
+        self.row, self.track_id, self.state = ids
+        self.xyxy, self.confidence = pixels[: 4 * rows].reshape(rows, 4), pixels[4 * rows :]
 
 
 class _Asked(NamedTuple):
@@ -91,7 +120,7 @@ class _Asked(NamedTuple):
 
     detections: tuple[Detections, ...]
     seen: Seen
-    outlook: Outlook
+    pairs: int
 
     def about(self, detections: Sequence[Detections]) -> bool:
         """Say whether these are the very frames."""
@@ -112,17 +141,21 @@ class CameraTrackers:
         self.config = config
         self._evidence = evidence
         self._index = {camera_id: index for index, camera_id in enumerate(camera_ids)}
-        limits = config.limits()
-        self._limits: LimitValues = limits[:]
-        self._due_thresholds = limits.high_score, config.close_call, config.appearance_max_age_s, config.max_mixed
-        cameras = len(camera_ids)
-        self._counters: Counters = np.zeros(1, np.int64), np.full(cameras, -np.inf), np.ones(cameras, np.int64)
-        self._columns: Columns = room_for(64, 0)
-        self._frames = np.empty(cameras, np.int64), np.empty(cameras), np.zeros(cameras + 1, np.int64)
+        self._appearance: VectorArray = np.empty((0, 0), np.float32)
+        self._sheet = _Sheet(0)
         self._asked: _Asked | None = None
+        self._keep_in(room_for(64, len(camera_ids), config.limits()))
 
     def __len__(self) -> int:
-        return int(self._counters[0][0])
+        return int(self._live.item())
+
+    def _keep_in(self, room: Room) -> None:
+        """Keep the tracks there from now on."""
+        whole, real = room.whole, room.real
+        self._room: RoomArrays = room[:]
+        self._capacity, self._live = whole.shape[1], whole[COUNTS, :1]
+        self._frames = whole[CAMERA_OF], real[CAPTURED_AT], whole[BEGIN]
+        self._end, self._last_at = whole[END], real[LAST_AT]
 
     def due_for_embedding(self, detections: Sequence[Detections]) -> list[BoolArray]:
         """Say which detections of each frame need their appearance taken, (N,) bool each.
@@ -134,10 +167,9 @@ class CameraTrackers:
         if not detections:
             return []
         seen = self._see(detections)
-        outlook = look_ahead(self._columns, self._counters, seen, self._limits)
-        self._asked = _Asked(tuple(detections), seen, outlook)
-        found = due(self._columns, self._counters, seen, outlook, self._due_thresholds)
-        return np.split(found, seen[3][1 : len(detections)])
+        pairs = self._look_ahead(detections, seen)
+        self._asked = _Asked(tuple(detections), seen, pairs)
+        return np.split(due(self._room, seen, pairs), self._frames[2][1 : len(detections)])
 
     def update(self, detections: Sequence[Detections], appearance: Sequence[VectorArray]) -> list[Tracks]:
         """Advance each camera to its frame's time and associate the boxes.
@@ -154,83 +186,119 @@ class CameraTrackers:
         """
         if not detections:
             return []
+        if len(appearance) != len(detections):
+            raise ValueError(f"appearance of {len(appearance)} frames for {len(detections)}")
+        dimension = appearance[0].shape[1]
+        for frame, d in enumerate(detections):  # a strict zip takes 0.5 us to begin
+            if len(appearance[frame]) != len(d.xyxy) or appearance[frame].shape[1] != dimension:
+                rows = "{} appearance rows of {} numbers".format(*appearance[frame].shape)
+                raise ValueError(f"{rows} for {len(d)} detections of camera {d.camera_id}")
         asked, self._asked = self._asked, None
         if asked is not None and not asked.about(detections):
             asked = None
         seen = self._see(detections) if asked is None else asked.seen
-        looks = _looks(detections, appearance)
-        (room, dimension), most = self._columns[4].shape, len(self) + len(looks)
-        if room < most or dimension != looks.shape[1]:
-            self._columns = moved(self._columns, max(room, 2 * most), looks.shape[1])
-        if not looks.shape[1]:
-            return _snapshots(detections, appearance, follow(self._columns, self._counters, seen, looks, self._limits))
-        outlook = look_ahead(self._columns, self._counters, seen, self._limits) if asked is None else asked.outlook
-        ratio = self._evidence(compare(self._columns, self._counters, outlook, looks))
+        sheet = self._sheet
+        if sheet.used + len(seen[1]) > sheet.rows:
+            sheet = self._sheet = _Sheet(max(SHEET_ROWS, len(seen[1])))
+        first = sheet.used
+        if dimension:
+            sheet.used = self._settle(detections, seen, np.concatenate(appearance), asked)
+        else:
+            while (end := follow(*self._room, *seen, *sheet.columns, first)) < 0:
+                self._make_room_for_pairs(detections, end)
+            sheet.used = end
+        return self._snapshots(detections, appearance, first)
+
+    def _settle(self, detections: Sequence[Detections], seen: Seen, looks: VectorArray, asked: _Asked | None) -> int:
+        """Settle whose the boxes are with the help of looks; returns where the results end on the sheet."""
+        if self._appearance.shape != (self._capacity, looks.shape[1]):
+            self._make_room_for_looks(looks.shape[1])
+        pairs = self._look_ahead(detections, seen) if asked is None else asked.pairs
+        ratio = self._evidence(compare(self._room, pairs, self._appearance, looks))
         limit = self.config.max_appearance
         alike = np.minimum(np.maximum(self.config.appearance_weight * ratio, -limit), limit)
-        return _snapshots(
-            detections, appearance, settle(self._columns, self._counters, seen, looks, outlook, alike, self._limits)
-        )
+        sheet = self._sheet
+        return settle(self._room, seen, pairs, alike, self._appearance, looks, sheet.columns, sheet.used)
 
-    def _see(self, detections: Sequence[Detections]) -> Seen:
-        """Put the frames' boxes one behind the other.
+    def _look_ahead(self, detections: Sequence[Detections], seen: Seen) -> int:
+        """Return how many pairs are within reach."""
+        while (pairs := look_ahead(self._room, seen)) < 0:
+            self._make_room_for_pairs(detections, pairs)
+        return pairs
+
+    def _make_room_for_pairs(self, detections: Sequence[Detections], answer: int) -> None:
+        """Do what compiled code asks for by an answer below 0, see look_ahead.
 
         Raises:
-            ValueError: time runs backwards, or a camera is unknown or comes twice.
+            ValueError: it refuses a frame.
         """
+        if answer == REFUSED:
+            raise self._refusal(detections)
+        self._keep_in(enlarged(Room(*self._room), 0, -2 * answer))
+
+    def _make_room_for_looks(self, dimension: int) -> None:
+        """Keep looks of this length; what tracks looked like is forgotten where it changes."""
+        old, self._appearance = self._appearance, np.zeros((self._capacity, dimension), np.float32)
+        if old.shape[1] == dimension:
+            self._appearance[: len(old)] = old
+        else:
+            self._room[1][APPEARANCE_AT] = -np.inf
+
+    def _refusal(self, detections: Sequence[Detections]) -> ValueError:
+        """Say which frame is refused, and why."""
+        refused: set[CameraId] = set()
+        for d in detections:
+            if d.camera_id not in self._index or d.camera_id in refused:
+                why = "in the step twice" if d.camera_id in refused else "unknown"
+                return ValueError(f"camera {d.camera_id} is {why}")
+            late = self._last_at[self._index[d.camera_id]] - d.captured_at
+            if late > 0:
+                return ValueError(f"camera {d.camera_id}: time runs backwards by {late:.3f} s")
+            refused.add(d.camera_id)
+        raise AssertionError("no frame is refused")
+
+    def _see(self, detections: Sequence[Detections]) -> Seen:
+        """Put the frames' boxes one behind the other, and make room for tracks of them all.
+
+        Raises:
+            ValueError: there are more frames than cameras.
+        """
+        if len(detections) > len(self.camera_ids):
+            raise self._refusal(detections)
         cameras, captured_at, begin = self._frames
-        last, index = self._counters[1].tolist(), self._index
-        refused, boxes = {-1}, 0
+        index, boxes = self._index, 0
         for frame, d in enumerate(detections):
-            camera, at = index.get(d.camera_id, -1), d.captured_at
-            if camera in refused:
-                raise ValueError(f"camera {d.camera_id} is {'unknown' if camera < 0 else 'in the step twice'}")
-            if at < last[camera]:
-                raise ValueError(f"camera {d.camera_id}: time runs backwards by {last[camera] - at:.3f} s")
-            refused.add(camera)
             boxes += len(d.xyxy)
-            cameras[frame], captured_at[frame], begin[frame + 1] = camera, at, boxes
-        xyxy, confidence = _stack([d.xyxy for d in detections]), _stack([d.confidence for d in detections])
-        return len(detections), cameras, captured_at, begin, xyxy, confidence
+            cameras[frame], captured_at[frame], begin[frame + 1] = index.get(d.camera_id, -1), d.captured_at, boxes
+        if self._live.item() + boxes >= self._capacity:
+            self._keep_in(enlarged(Room(*self._room), 2 * (len(self) + boxes), 0))
+        d = detections[0]
+        if len(detections) == 1 and d.xyxy.flags.carray and d.confidence.flags.carray:  # as compiled code knows them
+            return 1, d.xyxy, d.confidence
+        confidence = np.concatenate([d.confidence for d in detections])
+        return len(detections), np.concatenate([d.xyxy for d in detections]), confidence
 
-
-def _looks(detections: Sequence[Detections], appearance: Sequence[VectorArray]) -> VectorArray:
-    """Put the frames' looks one behind the other.
-
-    Raises:
-        ValueError: not one row for each box.
-    """
-    for d, looks in zip(detections, appearance, strict=True):
-        if len(looks) != len(d.xyxy):
-            raise ValueError(f"{len(looks)} appearance rows for {len(d)} detections of camera {d.camera_id}")
-    return _stack(appearance)
-
-
-def _stack(arrays: Sequence[BoxArray]) -> BoxArray:
-    """Put arrays one behind the other, in the memory layout that the compiled code knows."""
-    return arrays[0] if len(arrays) == 1 and arrays[0].flags.carray else np.concatenate(arrays)
-
-
-def _snapshots(detections: Sequence[Detections], appearance: Sequence[VectorArray], found: Found) -> list[Tracks]:
-    """Return each frame's tracks."""
-    begin, (rows, track_id, state), xyxy, confidence, certainty = found
-    snapshots = []
-    first = 0
-    for d, looks, last in zip(detections, appearance, begin[1:].tolist(), strict=True):
-        mine = slice(first, last)
-        row = rows[mine]
-        snapshots.append(
-            Tracks(
-                d.camera_id,
-                d.captured_at,
-                track_id[mine],
-                state[mine],
-                row,
-                xyxy[mine],
-                confidence[mine],
-                looks[row] if looks.shape[1] else looks[: last - first],
-                certainty[mine],
+    def _snapshots(
+        self, detections: Sequence[Detections], appearance: Sequence[VectorArray], first: int
+    ) -> list[Tracks]:
+        """Return each frame's tracks, which stand on the sheet from there on."""
+        sheet, snapshots = self._sheet, []
+        end = self._end[: len(detections)].tolist()
+        for frame, d in enumerate(detections):
+            mine, looks = slice(first, end[frame]), appearance[frame]
+            row = sheet.row[mine]
+            snapshots.append(
+                Tracks(
+                    d.camera_id,
+                    d.captured_at,
+                    sheet.track_id[mine],
+                    sheet.state[mine],
+                    row,
+                    sheet.xyxy[mine],
+                    sheet.confidence[mine],
+                    looks[row] if looks.shape[1] else looks[: len(row)],
+                    sheet.certainty[mine],
+                )
             )
-        )
-        first = last
-    return snapshots
+            first = end[frame]
+        return snapshots

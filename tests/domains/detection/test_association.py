@@ -1,15 +1,19 @@
 import numpy as np
 import pytest
 
+from app.domains.assignment import Workspace
 from app.domains.detection.association import (
+    Choice,
+    Expected,
     Pairs,
+    Search,
     associate,
     cosines,
     covered_share,
     find_pairs,
     iou,
-    match_certainty,
     shows_one,
+    weigh,
     worth_a_look,
 )
 from app.domains.detection.motion import MotionConfig, initiate, predict
@@ -25,7 +29,36 @@ def pairs(tracks: int, *rows: tuple[int, int, float]) -> Pairs:
     """Pairs of (track, box, cost), given track by track; the distance is the cost + 10."""
     track, row, cost = (np.array([r[i] for r in rows], dtype) for i, dtype in enumerate((np.int64, np.int64, float)))
     begin = np.searchsorted(track, np.arange(tracks + 1)).astype(np.int64)
-    return Pairs(begin, track, row, cost + 10.0, cost)
+    return Pairs(begin, track, row, cost + 10.0, cost, np.empty_like(row), np.empty_like(cost))
+
+
+def choice(boxes: int, tracks: int) -> Choice:
+    """Room to decide in, full of what somebody else left there."""
+
+    def whole(n: int) -> np.ndarray:
+        return np.full(n, 7)
+
+    def real(n: int) -> np.ndarray:
+        return np.full(n, np.nan)
+
+    of_boxes = real(boxes), whole(boxes), whole(boxes), whole(boxes + 1)
+    workspace = Workspace(whole(tracks), whole(boxes), real(tracks), real(boxes), *of_boxes)
+    return Choice(whole(boxes), real(boxes), whole(tracks + 1), whole(tracks), real(boxes), real(tracks), workspace)
+
+
+def associated(offered: Pairs, confidence: list[float], steady: list[int], low_score_gate: float = 12.0) -> list[int]:
+    """The track of each box, where 0.5 is confident."""
+    chosen = choice(len(confidence), len(steady))
+    associate(offered, np.array(confidence, np.float32), 0.5, np.array(steady), (25.0, low_score_gate), chosen)
+    return chosen.track_of.tolist()
+
+
+def search(boxes: int, tracks: int, pairs: int) -> Search:
+    """Room to search in, full of what somebody else left there."""
+    whole, real = np.full((6, max(boxes, tracks) + 1), 7), np.full((2, boxes), np.nan)
+    stripe, order, begin, first, last, near = whole
+    found = np.full((3, pairs), 7), np.full((3, pairs), np.nan)
+    return Search(stripe, order, np.full((boxes, 4), np.nan), begin, *real, first, last, near, *found)
 
 
 @pytest.mark.parametrize(
@@ -90,40 +123,54 @@ def test_pairs_are_those_within_reach_and_no_others(squeeze):
     measured = np.column_stack([rng.uniform(0, 600, (75, 2)), rng.uniform(30, 60, 75), rng.uniform(80, 200, 75)])
     start = np.column_stack([rng.uniform(0, 600, (35, 2)), rng.uniform(30, 60, 35), rng.uniform(80, 200, 35)])
     measured[:, 0], start[:, 0] = squeeze(measured[:, 0]), squeeze(start[:, 0])
-    mean, covariance = predict(*initiate(start, NOISE), np.arange(35), np.full(35, 0.4), NOISE)
-    found = find_pairs(frames, mean, covariance, begin, measured, NOISE, 25.0)
+    mean, covariance = np.empty((35, 8)), np.empty((35, 4, 3))
+    for k, box in enumerate(start):
+        initiate(mean, covariance, k, box, NOISE)
+    expected_at = Expected(frames, np.empty((35, 8)), np.empty((35, 4, 3)), np.full(36, 7))
+    predict(mean, covariance, np.arange(35), np.full(35, 0.4), NOISE, (expected_at.mean, expected_at.covariance))
+    mean, covariance = expected_at.mean, expected_at.covariance
+    room = search(75, 35, 3000)
+    k = find_pairs(expected_at, begin, measured, room, NOISE, 25.0)
+    track, row, distance_found, cost = room.whole[0, :k], room.whole[1, :k], room.real[0, :k], room.real[1, :k]
     own = (NOISE[0] * mean[:, 3:4]) ** 2
     gap = mean[:, None, :4] - measured[None]
     distance = (gap**2 / (covariance[:, :, 0] + own)[:, None]).sum(axis=2)
     frame_of_box = np.repeat(np.arange(3), counts)
     expected = (distance <= 25.0) & (frames[:, None] == frame_of_box[None])
     assert 20 < expected.sum() < 400
-    assert sorted(zip(found.track.tolist(), found.row.tolist(), strict=True)) == list(
+    assert sorted(zip(track.tolist(), row.tolist(), strict=True)) == list(
         zip(*(index.tolist() for index in np.nonzero(expected)), strict=True)
     )
-    np.testing.assert_allclose(found.distance, distance[found.track, found.row], rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(distance_found, distance[track, row], rtol=1e-9, atol=1e-9)
     spread = np.log((covariance[:, :, 0] + own) / own).sum(axis=1)
-    np.testing.assert_allclose(found.cost, found.distance + spread[found.track], rtol=1e-9, atol=1e-9)
-    np.testing.assert_array_equal(np.diff(found.begin), expected.sum(axis=1))
+    np.testing.assert_allclose(cost, distance_found + spread[track], rtol=1e-9, atol=1e-9)
+    np.testing.assert_array_equal(np.diff(expected_at.begin), expected.sum(axis=1))
+    assert find_pairs(expected_at, begin, measured, search(75, 35, 19), NOISE, 25.0) <= -expected.sum()
 
 
 def test_doubtful_boxes_go_to_steady_tracks_that_are_left():
     offered = pairs(3, (0, 0, -9.0), (0, 1, -9.5), (1, 1, -8.0), (2, 1, -9.9))
-    confident, gates = np.array([True, False]), (25.0, 12.0)
-    steady = np.array([True, True, False])
-    assert associate(offered, offered.cost, confident, steady, gates).tolist() == [0, 1]
-    assert associate(offered, offered.cost, confident, ~steady, gates).tolist() == [0, 2]
-    assert associate(offered, offered.cost, confident, steady, (25.0, 1.0)).tolist() == [0, -1], "beyond the gate"
-    assert associate(offered, np.zeros(4), confident, steady, gates).tolist() == [-1, -1], "not worth it"
+    confidence, steady = [0.9, 0.2], [1, 1, 0]
+    assert associated(offered, confidence, steady) == [0, 1]
+    assert associated(offered, confidence, [0, 0, 1]) == [0, 2]
+    assert associated(offered, confidence, steady, 1.0) == [0, -1], "beyond the gate"
+    worthless = offered._replace(cost=np.zeros(4))
+    assert associated(worthless, confidence, steady) == [-1, -1], "not worth it"
+
+
+def certainty(offered: Pairs, track_of: list[int]) -> list[float]:
+    """The certainty of each box's match."""
+    chosen = choice(len(track_of), len(offered.begin) - 1)
+    chosen.track_of[:] = track_of
+    weigh(offered, 25.0, chosen)
+    return chosen.certainty.tolist()
 
 
 def test_a_match_without_rival_is_surer():
     lone, torn = pairs(2, (0, 0, -8.0)), pairs(2, (0, 0, -8.0), (1, 0, -7.0))
-    track_of = np.array([0])
-    sure, unsure = (float(match_certainty(p, p.cost, 25.0, track_of)[0]) for p in (lone, torn))
-    assert sure == pytest.approx(np.exp(4.0) / (1.0 + np.exp(4.0)))
-    assert unsure == pytest.approx(np.exp(4.0) / (1.0 + np.exp(4.0) + np.exp(3.5)))
-    assert match_certainty(lone, lone.cost, 25.0, np.array([-1])).tolist() == [0.0]
+    assert certainty(lone, [0]) == pytest.approx([np.exp(4.0) / (1.0 + np.exp(4.0))])
+    assert certainty(torn, [0]) == pytest.approx([np.exp(4.0) / (1.0 + np.exp(4.0) + np.exp(3.5))])
+    assert certainty(lone, [-1]) == [0.0]
 
 
 @pytest.mark.parametrize(

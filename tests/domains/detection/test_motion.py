@@ -17,8 +17,24 @@ NOISE = CONFIG.noise()
 NOBODY = -1  # the filter of a measurement that corrects none
 
 
-def ahead_by(dt: float, mean: np.ndarray, covariance: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    return predict(mean, covariance, np.arange(len(mean)), np.full(len(mean), dt), NOISE)
+def started(boxes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Filters that start with these boxes, on memory that was used before."""
+    mean, covariance = np.full((len(boxes), 8), np.nan), np.full((len(boxes), 4, 3), np.nan)
+    for k, box in enumerate(boxes):
+        initiate(mean, covariance, k, box, NOISE)
+    return mean, covariance
+
+
+def ahead_by(dt: float | np.ndarray, mean: np.ndarray, covariance: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    ahead = np.full_like(mean, np.nan), np.full_like(covariance, np.nan)
+    predict(mean, covariance, np.arange(len(mean)), np.broadcast_to(dt, len(mean)).copy(), NOISE, ahead)
+    return ahead
+
+
+def centred(corners: np.ndarray) -> np.ndarray:
+    centre = np.full((len(corners), 4), np.nan)
+    to_centre(corners, centre)
+    return centre
 
 
 def some_boxes(n: int, seed: int = 0) -> np.ndarray:
@@ -69,7 +85,7 @@ def test_means_and_covariances_equal_filterpys_through_irregular_steps():
     random = np.random.default_rng(1)
     boxes = some_boxes(12)
     references = [reference(box) for box in boxes]
-    mean, covariance = initiate(boxes, NOISE)
+    mean, covariance = started(boxes)
     for step in range(80):
         dt = float(random.choice([1 / 30, 0.04, 1 / 7, 0.5, 1.3]))
         mean, covariance = ahead_by(dt, mean, covariance)
@@ -87,7 +103,7 @@ def test_means_and_covariances_equal_filterpys_through_irregular_steps():
 
 def test_two_short_steps_are_one_long_one():
     """What a filter believes after a second does not hang on how often it was asked meanwhile."""
-    mean, covariance = initiate(some_boxes(5), NOISE)
+    mean, covariance = started(some_boxes(5))
     mean[:, 4:6] = 80.0
     at_once = ahead_by(1.0, mean, covariance)
     in_steps = (mean, covariance)
@@ -98,7 +114,7 @@ def test_two_short_steps_are_one_long_one():
 
 
 def test_no_time_changes_nothing():
-    mean, covariance = initiate(some_boxes(3), NOISE)
+    mean, covariance = started(some_boxes(3))
     mean[:, 4:] = 7.0
     moved, ahead = ahead_by(0.0, mean, covariance)
     np.testing.assert_array_equal(moved, mean)
@@ -107,7 +123,7 @@ def test_no_time_changes_nothing():
 
 def test_covariances_stay_positive_definite_through_a_long_gap_and_many_updates():
     boxes = some_boxes(4)
-    mean, covariance = ahead_by(3600.0, *initiate(boxes, NOISE))
+    mean, covariance = ahead_by(3600.0, *started(boxes))
     for _ in range(500):
         mean, covariance = ahead_by(0.04, mean, covariance)
         update(mean, covariance, np.arange(4), boxes, NOISE)
@@ -116,7 +132,7 @@ def test_covariances_stay_positive_definite_through_a_long_gap_and_many_updates(
 
 
 def test_a_box_that_shrinks_never_gets_less_than_a_pixel():
-    mean, covariance = initiate(some_boxes(3), NOISE)
+    mean, covariance = started(some_boxes(3))
     mean[:, 6:] = -1000.0
     moved, ahead = ahead_by(5.0, mean, covariance)
     assert (moved[:, 2:4] == 1.0).all()
@@ -126,16 +142,16 @@ def test_a_box_that_shrinks_never_gets_less_than_a_pixel():
 
 
 def test_each_filter_goes_ahead_by_its_own_time():
-    mean, covariance = initiate(some_boxes(2), NOISE)
+    mean, covariance = started(some_boxes(2))
     mean[:, 4] = 10.0
-    moved, ahead = predict(mean, covariance, np.array([0, 1]), np.array([0.0, 2.0]), NOISE)
+    moved, ahead = ahead_by(np.array([0.0, 2.0]), mean, covariance)
     np.testing.assert_allclose(moved[:, 0] - mean[:, 0], [0.0, 20.0])
     np.testing.assert_array_equal(ahead[0], covariance[0])
     np.testing.assert_allclose(ahead[1:], ahead_by(2.0, mean[1:], covariance[1:])[1])
 
 
 def test_a_look_ahead_leaves_the_filters_as_they_are():
-    mean, covariance = initiate(some_boxes(3), NOISE)
+    mean, covariance = started(some_boxes(3))
     before = mean.copy(), covariance.copy()
     ahead_by(0.5, mean, covariance)
     np.testing.assert_array_equal(mean, before[0])
@@ -144,23 +160,23 @@ def test_a_look_ahead_leaves_the_filters_as_they_are():
 
 def test_each_measurement_corrects_its_own_filter_and_no_other():
     start, measured = some_boxes(3), some_boxes(2, seed=5)
-    mean, covariance = initiate(start, NOISE)
+    mean, covariance = started(start)
     update(mean, covariance, np.array([2, NOBODY]), measured, NOISE)
-    alone = initiate(start[2:], NOISE)
+    alone = started(start[2:])
     update(*alone, np.array([0]), measured[:1], NOISE)
-    before = initiate(start, NOISE)
+    before = started(start)
     np.testing.assert_array_equal(mean, np.concatenate([before[0][:2], alone[0]]))
     np.testing.assert_array_equal(covariance, np.concatenate([before[1][:2], alone[1]]))
     assert (mean[2] != before[0][2]).any()
 
 
 def test_no_boxes():
-    mean, covariance = initiate(np.empty((0, 4)), NOISE)
+    mean, covariance = started(np.empty((0, 4)))
     mean, covariance = ahead_by(0.1, mean, covariance)
     update(mean, covariance, np.empty(0, np.int64), np.empty((0, 4)), NOISE)
     assert (mean.shape, covariance.shape) == ((0, 8), (0, 4, 3))
     assert to_corners(mean).shape == (0, 4)
-    assert to_centre(np.empty((0, 4), np.float32)).shape == (0, 4)
+    assert centred(np.empty((0, 4), np.float32)).shape == (0, 4)
 
 
 def test_noise_grows_with_the_box():
@@ -171,7 +187,7 @@ def test_noise_grows_with_the_box():
 
 def test_corners_and_centre_form():
     corners = np.array([[10, 20, 50, 120], [0, 0, 1, 1]], np.float32)
-    centre = to_centre(corners)
+    centre = centred(corners)
     np.testing.assert_allclose(centre, [[30, 70, 40, 100], [0.5, 0.5, 1, 1]])
     back = to_corners(centre)
     np.testing.assert_allclose(back, corners)

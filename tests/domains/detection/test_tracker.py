@@ -276,6 +276,32 @@ def test_a_step_takes_one_frame_of_each_known_camera(cameras, problem):
         new_tracker().update(frames, [np.zeros((0, 0), np.float32)] * len(frames))
 
 
+def test_a_camera_comes_once_though_another_has_no_frame():
+    site, found = CameraTrackers([CameraId("a"), CameraId("b")], CONFIG), detections(0.0, [])
+    with pytest.raises(ValueError, match="camera a is in the step twice"):
+        site.update([found, found], [np.zeros((0, 0), np.float32)] * 2)
+
+
+def test_what_a_step_found_stays_as_it_was_whatever_follows():
+    tracker, kept = new_tracker(), []
+    points = [(40.0 * x, 400.0 * y) for x in range(50) for y in range(2)]
+    for i in range(60):  # 6000 rows, more than are kept together
+        tracks = update(tracker, detections(0.1 * i, points))
+        kept.append((tracks, [getattr(tracks, name).copy() for name in ("track_id", "row", "xyxy", "certainty")]))
+    for tracks, before in kept:
+        for name, column in zip(("track_id", "row", "xyxy", "certainty"), before, strict=True):
+            np.testing.assert_array_equal(getattr(tracks, name), column, err_msg=name)
+
+
+def test_a_crowd_on_one_spot_has_room():
+    """Every track could have every box; each keeps one, and none is somebody else's."""
+    rng, tracker = np.random.default_rng(0), new_tracker(TrackerConfig(duplicate_iou=1.1))
+    for i in range(5):
+        tracks = update(tracker, detections(0.1 * i, [(500 + x, 500 + y) for x, y in rng.normal(0, 8, (40, 2))]))
+        assert sorted(tracks.row.tolist()) == list(range(40))
+        assert len(set(tracks.track_id.tolist())) == 40
+
+
 def test_no_frame_at_all():
     assert new_tracker().update([], []) == []
     assert new_tracker().due_for_embedding([]) == []
@@ -299,7 +325,7 @@ def test_time_that_runs_backwards_is_refused_and_changes_nothing():
 
 
 def test_one_appearance_row_per_detection():
-    with pytest.raises(ValueError, match="1 appearance rows for 2 detections"):
+    with pytest.raises(ValueError, match="1 appearance rows of 8 numbers for 2 detections of camera a"):
         new_tracker().update([detections(0.0, [(100, 500), (400, 500)])], [np.zeros((1, 8), np.float32)])
 
 
