@@ -193,6 +193,30 @@ def save_huggingface(folder: Path, kind: str = "rt_detr", side: int = 320, seed:
             **labels,
         )
         processor = transformers.RTDetrImageProcessor(size={"height": side, "width": side})
+    elif kind == "rf_detr":
+        name = "RfDetr"
+        backbone = transformers.RfDetrDinov2Config(
+            hidden_size=32,
+            num_hidden_layers=4,
+            num_attention_heads=2,
+            mlp_ratio=2,
+            image_size=side,
+            patch_size=16,
+            num_windows=2,
+            out_features=["stage2", "stage4"],
+        )
+        config = transformers.RfDetrConfig(
+            backbone_config=backbone,
+            d_model=32,
+            num_queries=40,
+            decoder_layers=1,
+            decoder_self_attention_heads=2,
+            decoder_cross_attention_heads=2,
+            decoder_ffn_dim=64,
+            group_detr=1,
+            **labels,
+        )
+        processor = transformers.RfDetrImageProcessor(size={"height": side, "width": side})
     else:
         name = "Detr"
         config = transformers.DetrConfig(

@@ -7,7 +7,7 @@ embedder, whatever the random detector finds. The ceiling is the bare networks o
 import resource
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -57,6 +57,21 @@ class GpuPlan:
 
 
 @dataclass(frozen=True, slots=True)
+class Pace:
+    """How fast steps went, one frame of every camera each."""
+
+    frames_per_s: float  # of all cameras together
+    p50_ms: float  # of a step
+    p95_ms: float
+
+    @classmethod
+    def of(cls, steps: Sequence[float], cameras: int) -> "Pace":
+        """Sum up steps that took so many seconds."""
+        middle, late = np.quantile(steps, [0.5, 0.95]).tolist()
+        return cls(cameras / middle, 1000 * middle, 1000 * late)
+
+
+@dataclass(frozen=True, slots=True)
 class GpuRow:
     """One detector with CLIP on one number of cameras; rates in frames a second of all cameras together.
 
@@ -69,9 +84,10 @@ class GpuRow:
         ceiling_per_s: bare networks, inputs ready on the device.
         one_by_one_per_s: Ultralytics' predict(stream=True), camera by camera, without CLIP; None where it has no such
             network.
-        batched_per_s: Ultralytics' predict of all cameras' frames in one call, without CLIP.
-        decoded_per_s: as frames_per_s, the frames decoded from H.264 on the CPU; None where that was not asked for.
-        card_decoded_per_s: likewise, decoded on the card; None without a card, too.
+        batched_per_s: Ultralytics' predict of all cameras' frames in one call, without CLIP; None where it does not fit
+            into the memory, too.
+        decoded: the same with frames decoded from H.264 on the CPU; None where that was not asked for.
+        card_decoded: likewise, decoded on the card; None without a card, too.
         memory_mb: most memory of the device; None without a card.
         host_ms: CPU time of this process for a frame.
         parts_ms: for a frame, each measured alone: copy, resize, detector, crops, clip.
@@ -87,8 +103,8 @@ class GpuRow:
     ceiling_per_s: float
     one_by_one_per_s: float | None
     batched_per_s: float | None
-    decoded_per_s: float | None
-    card_decoded_per_s: float | None
+    decoded: "Pace | None"
+    card_decoded: "Pace | None"
     memory_mb: float | None
     host_ms: float
     parts_ms: dict[str, float]
@@ -207,23 +223,21 @@ def _measure(subject: _Subject, name: str, path: Path, cameras: int, video: Path
         detector=name,
         compiled=subject.compiled,
         cameras=cameras,
-        frames_per_s=cameras / float(np.median(steps)),
-        p50_ms=1000 * float(np.median(steps)),
-        p95_ms=1000 * float(np.quantile(steps, 0.95)),
+        **asdict(Pace.of(steps, cameras)),
         detect_per_s=cameras / float(np.median(detect)),
         ceiling_per_s=1000 / (parts["detector"] + parts["clip"]),
         one_by_one_per_s=alone,
         batched_per_s=batched,
-        decoded_per_s=on_cpu,
-        card_decoded_per_s=on_card,
+        decoded=on_cpu,
+        card_decoded=on_card,
         memory_mb=memory,
         host_ms=1000 * host_s / ((len(steps) + WARM_UP) * cameras),
         parts_ms=parts,
     )
 
 
-def _decoded(subject: _Subject, cameras: int, video: Path, decoding: Decoding) -> float:
-    """Return frames a second from a video to boxes and looks."""
+def _decoded(subject: _Subject, cameras: int, video: Path, decoding: Decoding) -> Pace:
+    """Time the way from a video to boxes and looks."""
     from app.bench.gpu_decode import Decoders
 
     crops = subject.crops(cameras)
@@ -231,7 +245,7 @@ def _decoded(subject: _Subject, cameras: int, video: Path, decoding: Decoding) -
         steps = _times(
             lambda: subject.step(subject.frames(cameras, decoders.next()), crops), subject.plan.seconds, subject.device
         )
-    return cameras / float(np.median(steps))
+    return Pace.of(steps, cameras)
 
 
 WARM_UP = 2  # calls before the first that counts

@@ -14,8 +14,11 @@ from app.infrastructure.ultralytics_detector import import_ultralytics
 
 def ultralytics_rates(
     path: Path, batch: FrameBatch, device: str, precision: str, seconds: float
-) -> tuple[float, float]:
-    """Return frames a second of predict(stream=True) camera by camera, and of all cameras' frames in one call."""
+) -> tuple[float, float | None]:
+    """Return frames a second of predict(stream=True) camera by camera, and of all cameras' frames in one call.
+
+    The latter is None where so many frames at once do not fit into the device's memory.
+    """
     import_ultralytics()
     from ultralytics import YOLO
 
@@ -33,7 +36,11 @@ def ultralytics_rates(
         for result in model.predict(pictures, stream=True, batch=len(pictures), **settings):
             result.boxes.xyxy.cpu()
 
-    return _rate(one_by_one, len(pictures), seconds), _rate(together, len(pictures), seconds)
+    alone = _rate(one_by_one, len(pictures), seconds)
+    try:
+        return alone, _rate(together, len(pictures), seconds)
+    except torch.OutOfMemoryError:
+        return alone, None
 
 
 def _rate(call: Callable[[], None], frames: int, seconds: float) -> float:

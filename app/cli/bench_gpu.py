@@ -16,7 +16,7 @@ from app.cli.options import JsonOption
 from app.errors import ConfigError, ModelError
 
 if TYPE_CHECKING:
-    from app.bench.gpu import GpuPlan, GpuRow
+    from app.bench.gpu import GpuPlan, GpuRow, Pace
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class Usual:
 
 
 CLIP = "ViT-B-32"
-CARD = Usual("1,4,8,16,32,64,128", "1920x1080", people=15, seconds=3.0, batch=32, compiled="off,graphs")
+CARD = Usual("1,4,8,16,32,64,128,200", "1920x1080", people=15, seconds=3.0, batch=32, compiled="off,graphs")
 NO_CARD = Usual("1,2", "1280x720", people=4, seconds=0.5, batch=4, compiled="off")
 
 
@@ -125,14 +125,15 @@ def _show(rows: list[GpuRow], plan: GpuPlan, name: str) -> None:
     width, height = plan.size
     what = f"{name}, {plan.precision}, {width} x {height}, {plan.people} people a frame; random weights"
     speed = Table(
-        "network", "cameras", "frames/s", "p50 / p95 ms", "10 fps each", "of ceiling", "CPU decodes", "card decodes",
-        "host ms", "memory MB",
+        "network", "cameras", "frames/s", "p50 / p95 ms", "10 fps each", "of ceiling", "host ms", "memory MB",
         title=f"With CLIP {plan.clip}: {what}",
     )  # fmt: skip
+    decoded = Table("network", "cameras", "CPU: frames/s", "p50 / p95 ms", "card: frames/s", "p50 / p95 ms",
+                    title="The same, with H.264 decoded first")  # fmt: skip
     peers = Table("network", "cameras", "SpotOn", "Ultralytics, one by one", "batched", "times one by one",
                   title="Detection alone, frames/s")  # fmt: skip
     parts = Table("network", "cameras", "copy", "resize", "detector", "crops", "CLIP",
-                  title="Milliseconds a frame, each part alone")  # fmt: skip
+                  title="Milliseconds a frame and share, each part alone")  # fmt: skip
     for row in rows:
         network = row.detector if row.compiled == "off" else f"{row.detector}, {row.compiled}"
         speed.add_row(
@@ -142,11 +143,10 @@ def _show(rows: list[GpuRow], plan: GpuPlan, name: str) -> None:
             f"{row.p50_ms:.1f} / {row.p95_ms:.1f}",
             "yes" if row.live else "no",
             f"{row.of_ceiling:.2f}",
-            _number(row.decoded_per_s),
-            _number(row.card_decoded_per_s),
             f"{row.host_ms:.2f}",
             _number(row.memory_mb),
         )
+        decoded.add_row(network, str(row.cameras), *_pace(row.decoded), *_pace(row.card_decoded))
         ratio = None if row.one_by_one_per_s is None else row.detect_per_s / row.one_by_one_per_s
         peers.add_row(
             network,
@@ -156,9 +156,16 @@ def _show(rows: list[GpuRow], plan: GpuPlan, name: str) -> None:
             _number(row.batched_per_s),
             "-" if ratio is None else f"{ratio:.2f}",
         )
-        parts.add_row(network, str(row.cameras), *(f"{value:.2f}" for value in row.parts_ms.values()))
-    for table in (speed, peers, parts):
+        whole = sum(row.parts_ms.values())
+        shares = (f"{value:.2f} ({value / whole:.0%})" for value in row.parts_ms.values())
+        parts.add_row(network, str(row.cameras), *shares)
+    with_decoding = (decoded,) if any(row.decoded is not None for row in rows) else ()
+    for table in (speed, *with_decoding, peers, parts):
         out().print(table)
+
+
+def _pace(pace: Pace | None) -> tuple[str, str]:
+    return ("-", "-") if pace is None else (f"{pace.frames_per_s:.1f}", f"{pace.p50_ms:.1f} / {pace.p95_ms:.1f}")
 
 
 def _number(value: float | None) -> str:

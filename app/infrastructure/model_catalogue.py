@@ -1,7 +1,8 @@
 """Weights that SpotOn knows by name: where their makers publish them, under which licence, and their checksums.
 
-A checksum is given only where these very bytes are known to work here. Of the others none is published with the file,
-so the first pull records what came, and later ones are held to that. Fetches nothing.
+A checksum is given where these very bytes are known to work here, or where unrelated projects that pin the maker's file
+give the same one (Ultralytics' weights). Of the others the first pull records what came, and later ones are held to
+that. Fetches nothing.
 """
 
 from dataclasses import dataclass
@@ -50,8 +51,8 @@ def _zoo(name: str, task: str, xml: str, weights: str) -> PublishedModel:
     return PublishedModel(name, task, "Apache-2.0", "openvino", tuple(files))
 
 
-def _ultralytics(name: str) -> PublishedModel:
-    file = PublishedFile(f"{name}.pt", f"{RELEASE}/{name}.pt")
+def _ultralytics(name: str, sha256: str | None) -> PublishedModel:
+    file = PublishedFile(f"{name}.pt", f"{RELEASE}/{name}.pt", sha256)
     return PublishedModel(name, "detector", "AGPL-3.0", "gpu", (file,))
 
 
@@ -62,6 +63,19 @@ def _hub(name: str, task: str, licence: str, repository: str, *files: str) -> Pu
 
 DETR_FILES = ("config.json", "preprocessor_config.json", "model.safetensors")
 CLIP_FILES = ("open_clip_config.json", "open_clip_model.safetensors")
+
+ULTRALYTICS = {
+    "yolov8n": "f59b3d833e2ff32e194b5bb8e08d211dc7c5bdf144b90d2c8412c47ccfc83b36",
+    "yolov8s": None,
+    "yolov8m": None,
+    "yolo11n": "0ebbc80d4a7680d14987a577cd21342b65ecfd94632bd9a8da63ae6417644ee1",
+    "yolo11s": "85a76fe86dd8afe384648546b56a7a78580c7cb7b404fc595f97969322d502d5",
+    "yolo11m": "d5ffc1a674953a08e11a8d21e022781b1b23a19b730afc309290bd9fb5305b95",
+    "yolo26n": "9b09cc8bf347f0fc8a5f7657480587f25db09b34bf33b0652110fb03a8ad4fef",
+    "yolo26s": "646f8bc3fe0a656803d95c294f7852321748cb29d13466a1af8862e2db384a1b",
+    "yolo26m": "401cea9ab23ad19246ff7744859816bc599f350e93c9dd30367b6f0a0745d0b7",
+    "rtdetr-l": "6de60b10d4bc566f00cda0f5b4d64afe4b66d48dc9695d2171effb7859d8e73f",
+}
 
 CATALOGUE = (
     _zoo(
@@ -89,7 +103,7 @@ CATALOGUE = (
         "95125bc630208d9a27370b11bd04d220f93f64b60fe4be5bc576e9aebb69603d",
         "8811b3db2f6ebacbf2c05510593783316026ff779d9b048b6ca2581f17baf86c",
     ),
-    *(_ultralytics(name) for name in ("yolo11n", "yolo11s", "yolo11m", "yolo26n", "yolo26s", "yolo26m", "rtdetr-l")),
+    *(_ultralytics(name, sha256) for name, sha256 in ULTRALYTICS.items()),
     _hub("rtdetr_r18vd", "detector", "Apache-2.0", "PekingU/rtdetr_r18vd", *DETR_FILES),
     _hub("rtdetr_r50vd", "detector", "Apache-2.0", "PekingU/rtdetr_r50vd", *DETR_FILES),
     _hub("rtdetr_v2_r18vd", "detector", "Apache-2.0", "PekingU/rtdetr_v2_r18vd", *DETR_FILES),

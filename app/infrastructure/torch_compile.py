@@ -5,6 +5,7 @@ compiled while cameras wait. Knows no network and no frame.
 """
 
 import logging
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Generic, Protocol, TypeVar, cast
@@ -131,7 +132,9 @@ class GraphRecorder:
 @contextmanager
 def _no_waiting() -> Iterator[None]:
     """Have torch raise RuntimeError where the program would wait for the card, in all threads."""
-    torch.cuda.set_sync_debug_mode("error")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # torch says that it does not notice all of them
+        torch.cuda.set_sync_debug_mode("error")
     try:
         yield
     finally:

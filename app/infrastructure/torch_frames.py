@@ -12,7 +12,9 @@ import numpy as np
 import torch
 
 from app.domains.vocabulary import CameraId, FrameBatch, IntArray, Pixels
+from app.errors import DeviceError
 from app.infrastructure.torch_decoding import DevicePixels
+from app.infrastructure.torch_device import told_of_loss
 
 Shape = tuple[int, int, int]  # height, width, 3
 
@@ -102,7 +104,11 @@ class DeviceFrames:
         self._stacks: list[FrameStack] = []
 
     def stacks(self, batch: FrameBatch) -> list[FrameStack]:
-        """Return the frames of a batch that have pixels, by device and size; copies none yet."""
+        """Return the frames of a batch that have pixels, by device and size; copies none yet.
+
+        Raises:
+            DeviceError: a device's memory does not hold them, or it is lost.
+        """
         if batch is not self._batch:
             self._stacks = []  # frees the memory of the last step's
             self._stacks = self._lay_out(batch)
@@ -133,12 +139,28 @@ class DeviceFrames:
         if copies is None:
             staging = room.of(len(rows))
             return FrameStack(number, device, rows, staging, batch, staging, None)
-        copies.synchronize()  # the last step's copies out of the same room, which are over when its boxes are there
-        with torch.cuda.device(device):
-            pixels = torch.empty((len(rows), *shape), dtype=torch.uint8, device=device)
+        with told_of_loss(device), torch.cuda.device(device):
+            copies.synchronize()  # the last step's copies out of the same room, which are over when its boxes are there
+            pixels = _taken((len(rows), *shape), device)
             copies.wait_stream(torch.cuda.current_stream(device))  # what is queued on that memory from earlier steps
             pixels.record_stream(copies)
-        return FrameStack(number, device, rows, pixels, batch, room.of(len(rows)), copies)
+            return FrameStack(number, device, rows, pixels, batch, room.of(len(rows)), copies)
+
+
+def _taken(shape: tuple[int, int, int, int], device: torch.device) -> torch.Tensor:
+    """Take memory for frames that are looked at together.
+
+    Raises:
+        DeviceError: there is not so much.
+    """
+    try:
+        return torch.empty(shape, dtype=torch.uint8, device=device)
+    except torch.OutOfMemoryError as error:
+        count, height, width, _ = shape
+        problem = (
+            f"its memory does not hold {count} frames of {width} x {height} at once; take more cards, or fewer cameras"
+        )
+        raise DeviceError(str(device), problem) from error
 
 
 def rows_of(stack: FrameStack, frame: IntArray) -> tuple[IntArray, IntArray]:

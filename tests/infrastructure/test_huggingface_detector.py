@@ -35,8 +35,10 @@ def folder(tmp_path_factory):
     return make
 
 
-def frames() -> FrameBatch:
-    sizes = [(640, 640), (320, 320), (640, 640)]  # where no rounding differs: a random network blows it up
+SIZES = [(640, 640), (320, 320), (640, 640)]  # where no rounding differs: a random network blows it up
+
+
+def frames(sizes=SIZES) -> FrameBatch:
     made = [Frame(CameraId(f"c{i}"), 1.0, 0, size, pictures(1, size, seed=i)[0]) for i, size in enumerate(sizes)]
     return FrameBatch(1.0, tuple(made))
 
@@ -66,9 +68,9 @@ def predicted(path, frame: Frame) -> tuple[np.ndarray, np.ndarray]:
     return boxes[rows], found["scores"].numpy()[rows]
 
 
-@pytest.mark.parametrize("kind", ["rt_detr", "rt_detr_v2", "detr"])
+@pytest.mark.parametrize("kind", ["rt_detr", "rt_detr_v2", "rf_detr", "detr"])
 def test_the_boxes_are_those_of_the_librarys_own_way(folder, kind):
-    batch = frames()
+    batch = frames(SIZES if kind != "rf_detr" else [(320, 320)] * 2)  # that chooses its queries by the last digit
     answers = [predicted(folder(kind), frame) for frame in batch.frames]
     assert sum(len(boxes) for boxes, _ in answers) >= 10, "a network that finds nothing proves nothing"
     for ours, (boxes, scores) in zip(detect(folder(kind), batch), answers, strict=True):

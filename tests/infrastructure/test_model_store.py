@@ -113,22 +113,32 @@ def test_the_checksums_are_those_of_weights_that_work(models_dir, name):
 
 
 def test_the_command_line_pulls_from_a_mirror_and_verifies(tmp_path, capsys):
-    mirror = tmp_path / "mirror" / "yolo11n"
+    mirror = tmp_path / "mirror" / "yolov8s"
     mirror.mkdir(parents=True)
-    (mirror / "yolo11n.pt").write_bytes(b"weights")
+    (mirror / "yolov8s.pt").write_bytes(b"weights")
     with pytest.raises(SystemExit) as left:
         main(
-            ["models", "pull", "yolo11n", "--models", str(tmp_path / "m"), "--mirror", str(mirror.parent), "--offline"]
+            ["models", "pull", "yolov8s", "--models", str(tmp_path / "m"), "--mirror", str(mirror.parent), "--offline"]
         )
     printed = capsys.readouterr()
     assert left.value.code == 0
     assert "licence AGPL-3.0" in printed.err
-    assert f"yolo11n.pt: matches the checksum of its first pull  sha256 {SHA}" in printed.out
-    (tmp_path / "m" / "yolo11n" / "yolo11n.pt").write_bytes(b"tampered")
+    assert f"yolov8s.pt: matches the checksum of its first pull  sha256 {SHA}" in printed.out
+    (tmp_path / "m" / "yolov8s" / "yolov8s.pt").write_bytes(b"tampered")
     with pytest.raises(SystemExit) as left:
         main(["models", "verify", "--models", str(tmp_path / "m")])
     assert left.value.code == 1
-    assert "yolo11n.pt: differs from its checksum" in capsys.readouterr().out
+    assert "yolov8s.pt: differs from its checksum" in capsys.readouterr().out
+
+
+def test_what_is_not_the_pinned_file_is_not_kept(tmp_path, capsys):
+    (tmp_path / "mirror" / "yolo11n").mkdir(parents=True)
+    (tmp_path / "mirror" / "yolo11n" / "yolo11n.pt").write_bytes(b"other weights")
+    with pytest.raises(SystemExit) as left:
+        main(["models", "pull", "yolo11n", "--models", str(tmp_path / "m"), "--mirror", str(tmp_path / "mirror")])
+    assert left.value.code == 2
+    assert "not kept: its SHA-256 is" in capsys.readouterr().err
+    assert list((tmp_path / "m" / "yolo11n").iterdir()) == []
 
 
 def test_an_unknown_name_lists_the_known_ones(tmp_path, capsys):

@@ -3,8 +3,9 @@ import pytest
 import torch
 
 from app.domains.vocabulary import CameraId, Frame, FrameBatch
+from app.errors import DeviceError
 from app.infrastructure.torch_decoding import DevicePixels
-from app.infrastructure.torch_frames import DeviceFrames, rows_of
+from app.infrastructure.torch_frames import DeviceFrames, _taken, rows_of
 
 pytestmark = pytest.mark.gpu_stack
 CPU = torch.device("cpu")
@@ -72,6 +73,15 @@ def test_memory_is_used_again_by_steps_of_all_sizes():
         np.testing.assert_array_equal(stack.pixels.numpy(), [f.pixels for f in batch.frames])
         places.append(stack.pixels.data_ptr())
     assert len(set(places)) == 1
+
+
+def test_frames_that_a_card_does_not_hold_are_told_in_numbers(monkeypatch):
+    def full(*_shape, **_kind):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(torch, "empty", full)
+    with pytest.raises(DeviceError, match="device cuda:0: its memory does not hold 200 frames of 1920 x 1080 at once"):
+        _taken((200, 1080, 1920, 3), torch.device("cuda:0"))
 
 
 def test_what_belongs_to_a_stack_is_found_by_its_frame():
