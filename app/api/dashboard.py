@@ -209,8 +209,9 @@ async def dashboard(
         where = await known_place(site.archive, place)
         if tags and await is_line(site.archive, where):
             raise WrongField("without", "does not go with a line: who crosses is not told apart by tags")
-        found = await site.archive.dashboard(where, period, tags)
-        now, begin = await _now(site, hub.people_now), await site.archive.begin()
+        found, now, begin = await asyncio.gather(
+            site.archive.dashboard(where, period, tags), _now(site, hub.people_now), site.archive.begin()
+        )
         return dashboard_answer(found, site, now, begin, tags)
 
     tags = tuple(sorted(set(without or ())))

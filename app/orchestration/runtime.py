@@ -250,7 +250,7 @@ class Runtime:
                 self._lost[f"{error.device} lost"] += 1
                 self._log.error("the frame path has lost its device and ends", reason=str(error))
                 self.on_loss()
-                return
+                break
             except Exception as error:  # noqa: BLE001 - a fault in one step must not end the site; it is logged and shown
                 self._failures += 1
                 self._fault = f"{type(error).__name__}: the log says more"

@@ -253,6 +253,9 @@ def test_a_correction_without_a_further_step_leaves_at_the_end(site):
     await_dots(site, 2)
     site.dead |= {camera.name for camera in site.world.cameras}
     site.until(lambda: all(site.state(camera.name).state is CameraState.LOST for camera in site.world.cameras))
+    steps = -1
+    while steps != (steps := len(site.seen)):  # what was read before is stepped still
+        time.sleep(0.5)
     found = site.runtime.correct(Split(GlobalId(1), GlobalId(NO_ID), 0.0, np.inf)).result(5.0)
     assert not [correction for _, update in site.seen for correction in update.corrections]
     site.runtime.stop(3.0)
