@@ -46,6 +46,7 @@ from app.main import (
     build_pipeline,
     build_places,
     identity_notes,
+    is_simulated,
     open_live_source,
     open_recordings,
     open_worlds,
@@ -61,6 +62,7 @@ from app.picture_codecs import build_codecs
 from app.recorded import build_plan, has_floor
 from app.rehearsal import rehearse
 from app.settings import SiteFile
+from app.simulation.address import parse_address
 
 FIRST_FRAMES_S = 60.0  # how long the start waits for cameras; network cameras give up sooner by themselves
 DATABASE_S, DATABASE_RETRY_S = 30.0, 2.0  # how long the start waits for a server that is starting itself
@@ -334,7 +336,7 @@ def _views(
     for i, camera in enumerate(site_file.site.cameras):
         name = CameraId(camera.id)
         silent = f"gave no frame ({reasons[name] or f'nor a fault in {FIRST_FRAMES_S:g} s'})"
-        size = seen.get(name) or camera.size or known.get(name)
+        size = seen.get(name) or camera.size or known.get(name) or _simulated_size(camera.source or "")
         if size is None:
             raise CameraUnavailable(name, f"{silent}; give its size: [width, height] to start without it")
         if name not in seen:
@@ -383,6 +385,11 @@ def _simulated(site: LiveSite, truth: FloorTruth) -> LiveSite:
     """Return a site that knows who really is where."""
     note = "These people are simulated. The cameras' pictures are drawn, and everything else is measured from them."
     return replace(site, notes=(note, *site.notes), truth=truth, scorer=LiveScore(truth))
+
+
+def _simulated_size(source: str) -> tuple[int, int] | None:
+    """Return the size of a simulated camera's pictures, which is known before the first is drawn."""
+    return parse_address(source).size if is_simulated(source) else None
 
 
 def _notes(networks: Networks) -> Iterator[str]:

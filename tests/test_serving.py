@@ -25,6 +25,8 @@ from app.errors import ConfigError, SpotOnError
 from app.infrastructure.data_folder import DataFolder
 from app.serving import serve
 from app.settings import load_site
+from app.simulated import SiteConfig, demo_site_file
+from app.simulation.world import WorldConfig
 
 SPOTON = [sys.executable, "-c", "from app.cli.main import main; main()"]
 SECRET = "pa55word"
@@ -55,8 +57,8 @@ class Served:
         said: the lines on standard error up to the address.
     """
 
-    def __init__(self, path, data, *arguments):
-        command = [*SPOTON, "serve", "--site", str(path), "--port", "0", "--data", str(data), *arguments]
+    def __init__(self, path, data, *arguments, program=SPOTON):
+        command = [*program, "serve", "--site", str(path), "--port", "0", "--data", str(data), *arguments]
         self.process = subprocess.Popen(
             command, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT, preexec_fn=hear_ctrl_c
         )
@@ -65,7 +67,7 @@ class Served:
     def wait(self):
         for line in self.process.stderr:
             self.said += line
-            if found := re.match(r"(http://127\.0\.0\.1:\d+) shows a shop; Ctrl-C stops", line):
+            if found := re.match(r"(http://127\.0\.0\.1:\d+) shows (?:a )?shop; Ctrl-C stops", line):
                 self.address = found[1]
                 return self
         pytest.fail(f"ended before it served:\n{self.said}")
@@ -73,8 +75,8 @@ class Served:
     def get(self, path):
         return httpx.get(f"{self.address}{path}", timeout=5.0)
 
-    def watch(self, path):
-        return connect(f"{self.address.replace('http', 'ws')}/api/v1/sites/a-shop/{path}", open_timeout=5)
+    def watch(self, path, site="a-shop"):
+        return connect(f"{self.address.replace('http', 'ws')}/api/v1/sites/{site}/{path}", open_timeout=5)
 
     def stop(self, number=signal.SIGINT):
         """Send a signal; return the exit code, how long it took, and the rest of what was said."""
@@ -85,8 +87,8 @@ class Served:
 
 
 @contextmanager
-def serving(path, data, *arguments):
-    served = Served(path, data, *arguments)
+def serving(path, data, *arguments, **options):
+    served = Served(path, data, *arguments, **options)
     try:
         yield served
     finally:
@@ -292,6 +294,17 @@ def test_a_dead_camera_of_unknown_size_stops_the_first_start_with_the_way_out(si
         "camera b: gave no frame (cannot be opened: Connection refused); "
         "give its size: [width, height] to start without it"
     )
+
+
+def test_simulated_cameras_that_are_slow_to_draw_stop_no_start(tmp_path):
+    config = SiteConfig(world=WorldConfig(people=3, seed=1), cameras=2, fps=4.0, size=(320, 180))
+    impatient = f"import app.serving; app.serving.FIRST_FRAMES_S = 0.0; {SPOTON[-1]}"
+    path = demo_site_file(config, tmp_path)
+    with serving(path, tmp_path / "data", "--embedder", "none", program=[*SPOTON[:-1], impatient]) as served:
+        served.wait()
+        with served.watch("floor", "shop") as floor:
+            state = receive(floor, "state", lambda state: state["steps_per_s"] > 0)
+        assert {camera["state"] for camera in state["cameras"]} == {"live"}
 
 
 def test_a_wrong_source_stops_the_start_and_names_its_key(site, tmp_path, monkeypatch):
