@@ -50,7 +50,9 @@ class Retention:
 def tidy(connection: Connection, now: float, keep: Retention) -> None:
     """Pack the heat of hours and the ways of times that are over, and remove what is too old, at a capture time."""
     pack_ways(connection)
-    for site_id in connection.execute(select(SITES.c.id)).scalars().all():
+    # a site that another program tidies now is left to it
+    sites = select(SITES.c.id).order_by(SITES.c.id).with_for_update(skip_locked=True, key_share=True)
+    for site_id in connection.execute(sites).scalars().all():
         pack_heat(connection, site_id, now - now % HOUR_S)
     prune(connection, keep.before(now))
 

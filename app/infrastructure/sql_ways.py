@@ -25,7 +25,7 @@ WAY_S = 300  # of one row: a day of one person is 288 of them, and 3,000 dots at
 PARTS = ("at", "x", "y", "sigma", "certainty")
 UNITS = np.array([1e6, *[10.0**DOT_DECIMALS] * 4])[:, None]  # in which they are whole numbers, so that nothing is lost
 LEVEL = 1  # of zlib: 10 bytes a dot of made-up walkers; the best level has 9 and takes ten times as long
-MOST = 500_000  # dots that are packed in one transaction, before the writer goes on
+MOST = 200_000  # dots after which the writer goes on, less than a second later; 50 people at 10 a second have 150,000
 
 
 def pack_ways(connection: Connection) -> int:
@@ -34,12 +34,19 @@ def pack_ways(connection: Connection) -> int:
     Of a long history that was never packed it does a part; the next call goes on.
     """
     done = 0
-    for run_id, since, ended in _pending(connection):
-        while since + WAY_S <= ended and done < MOST:
+    for run_id in _with_times_over(connection):
+        # a run that another program writes or packs now is left to it; SQLite lets one program write at a time
+        mine = select(RUNS.c.ways_until, RUNS.c.ended).where(RUNS.c.id == run_id)
+        found = connection.execute(mine.with_for_update(skip_locked=True, key_share=True)).first()
+        since = None if found is None else found.ways_until or _first_seen(connection, run_id)
+        if found is None or since is None:
+            continue
+        since -= since % WAY_S
+        while since + WAY_S <= found.ended and done < MOST:
             first = connection.execute(select(func.min(DOTS.c.at)).where(DOTS.c.at >= since)).scalar()
-            since = ended if first is None else min(max(since, first), ended)
+            since = found.ended if first is None else min(max(since, first), found.ended)
             since -= since % WAY_S
-            if since + WAY_S <= ended:
+            if since + WAY_S <= found.ended:
                 done += _pack(connection, run_id, since)
                 since += WAY_S
         connection.execute(update(RUNS).where(RUNS.c.id == run_id).values(ways_until=since))
@@ -100,16 +107,19 @@ def _unpacked(packed: bytes, since: float) -> FloatArray:
     return table
 
 
-def _pending(connection: Connection) -> Iterator[tuple[int, float, float]]:
-    """Yield the runs that may have dots to pack: their id, from when on, and when they ended."""
+def _with_times_over(connection: Connection) -> Iterator[int]:
+    """Yield the runs that may have dots to pack."""
     query = select(RUNS.c.id, RUNS.c.ways_until, RUNS.c.ended).where(RUNS.c.ended.is_not(None)).order_by(RUNS.c.id)
     for run_id, until, ended in connection.execute(query).all():
-        since = until
-        if since is None:
-            first = select(func.min(IDENTITIES.c.first_seen)).where(IDENTITIES.c.run_id == run_id)
-            since = connection.execute(first).scalar()
-        if since is not None and since - since % WAY_S + WAY_S <= ended:
-            yield run_id, since - since % WAY_S, ended
+        if until is None or until + WAY_S <= ended:
+            yield run_id
+
+
+def _first_seen(connection: Connection, run_id: int) -> float | None:
+    """Return when the first of a run's people was seen; None where nobody was."""
+    first = select(func.min(IDENTITIES.c.first_seen)).where(IDENTITIES.c.run_id == run_id)
+    seen: float | None = connection.execute(first).scalar()
+    return seen
 
 
 def _pack(connection: Connection, run_id: int, since: float) -> int:

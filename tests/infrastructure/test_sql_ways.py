@@ -1,6 +1,8 @@
 """Dots that are packed say what they said before, and each is told once, packed or not."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields
+from functools import partial
 
 import numpy as np
 import pytest
@@ -12,6 +14,7 @@ from app.domains.vocabulary import GlobalId, Merge, Split
 from app.infrastructure import sql_ways
 from app.infrastructure.sql_batch import EMPTY, Batch
 from app.infrastructure.sql_copy import insert_columns
+from app.infrastructure.sql_database import open_database
 from app.infrastructure.sql_retention import Retention, prune, tidy
 from app.infrastructure.sql_schema import DOTS, RUNS, WAYS
 from app.infrastructure.sql_ways import WAY_S, pack_ways, unpack_ways
@@ -170,3 +173,22 @@ def test_what_is_unpacked_is_packed_again(history, at):
     pack(history)
     assert len(ways(history)) == whole
     assert told(history, 1) == before
+
+
+@pytest.mark.parametrize("made", ["postgresql"], indirect=True)
+def test_what_another_program_writes_or_tidies_is_left_to_it(history, postgres):
+    walk(history)
+    other = open_database(postgres.url("archive"))
+    tidied = partial(tidy, now=T0 + 3 * HOUR, keep=Retention())
+    history.add("heat_cells", {"site_id": 1, "at": T0, "cell": 7, "seconds": 1.0})
+
+    def meanwhile(connection):
+        tidied(connection)
+        thread.submit(history.database.write, tidied).result(10.0)
+        return thread.submit(ways, history).result(10.0)
+
+    with ThreadPoolExecutor(1) as thread:
+        assert other.write(meanwhile) == []
+    other.close()
+    assert len(ways(history)) == 15
+    assert history.ask("heat", Period(T0, T0 + HOUR), 0.25).seconds.sum() == 1.0
