@@ -208,6 +208,10 @@ class TestChoice:
         wait_until(page, f"{READY} && document.querySelector('[data-part=occupancy-chart] canvas')")
         assert page.evaluate("document.documentElement.scrollWidth") == 390
 
+    def test_keys_of_the_floor_do_nothing_out_of_its_sight(self, page):
+        page.keyboard.press("j")
+        assert page.evaluate("spoton.selected") is None
+
     def test_every_control_has_a_name(self, page):
         names = page.evaluate("""() => [...document.querySelectorAll('#analytics :is(button, input, select)')]
             .filter((e) => e.checkVisibility())
