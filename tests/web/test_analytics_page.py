@@ -209,6 +209,7 @@ class TestChoice:
         assert page.evaluate("document.documentElement.scrollWidth") == 390
 
     def test_keys_of_the_floor_do_nothing_out_of_its_sight(self, page):
+        page.evaluate("document.activeElement.blur()")
         page.keyboard.press("j")
         assert page.evaluate("spoton.selected") is None
 
