@@ -79,6 +79,7 @@ class TestFigures:
             f"document.querySelector('[data-figure=visitors] strong').textContent.replace(',', '') === '{before - 12}'",
         )
         assert "without=staff" in page.evaluate("location.hash")
+        wait_until(page, "document.querySelectorAll('[data-part=groups] li').length === 2")
         page.get_by_label("without staff").uncheck()
 
     def test_without_data_no_figure_is_zero(self, page, site):
