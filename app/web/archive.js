@@ -106,7 +106,7 @@ export class Archive {
   /** @param {Period & {without?: string}} asked @param {AbortSignal} [signal] @returns {Promise<Flows>} */
   flows = (asked, signal) => this.#get("flows", asked, signal);
 
-  /** @param {Period} asked of a day at most @param {AbortSignal} [signal] @returns {Promise<{groups: Group[]}>} */
+  /** @param {Period & {without?: string}} asked of a day at most @param {AbortSignal} [signal] @returns {Promise<{groups: Group[]}>} */
   groups = (asked, signal) => this.#get("groups", asked, signal);
 
   /** @returns {Promise<Forecast>} */

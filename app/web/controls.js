@@ -74,7 +74,8 @@ function press(event, page) {
     "?": () => part("help").showModal(),
   };
   const action = keys[event.key];
-  if (!action) return;
+  const elsewhere = document.body.dataset.view !== "live" && event.key !== "?"; // what these keys change is out of sight
+  if (!action || elsewhere) return;
   event.preventDefault();
   action();
 }

@@ -79,6 +79,7 @@ class TestFigures:
             f"document.querySelector('[data-figure=visitors] strong').textContent.replace(',', '') === '{before - 12}'",
         )
         assert "without=staff" in page.evaluate("location.hash")
+        wait_until(page, "document.querySelectorAll('[data-part=groups] li').length === 2")
         page.get_by_label("without staff").uncheck()
 
     def test_without_data_no_figure_is_zero(self, page, site):
@@ -207,6 +208,11 @@ class TestChoice:
         page = open_page(server.address + WEEK, 390, 844, has_touch=True)
         wait_until(page, f"{READY} && document.querySelector('[data-part=occupancy-chart] canvas')")
         assert page.evaluate("document.documentElement.scrollWidth") == 390
+
+    def test_keys_of_the_floor_do_nothing_out_of_its_sight(self, page):
+        page.evaluate("document.activeElement.blur()")
+        page.keyboard.press("j")
+        assert page.evaluate("spoton.selected") is None
 
     def test_every_control_has_a_name(self, page):
         names = page.evaluate("""() => [...document.querySelectorAll('#analytics :is(button, input, select)')]

@@ -142,7 +142,7 @@ export class AnalyticsView {
     this.#loadOccupancy(period, place, isLine, signal);
     this.#loadCourse(period, place, isLine, signal);
     this.#loadFloor(period, signal);
-    this.#loadGroups(period, signal);
+    this.#loadGroups(about, signal);
     this.exports.list.load();
     this.events.load({ ...period, place }, signal);
     this.#fill("uptime", this.archive.uptime(period, signal), ({ cameras }) => {
@@ -254,9 +254,9 @@ export class AnalyticsView {
     }, signal);
   }
 
-  /** @param {Period} period @param {AbortSignal} signal */
-  #loadGroups({ since, until }, signal) {
-    const asked = { since: Math.max(since, until - DAY_S), until };
+  /** @param {Period & {without: string}} about @param {AbortSignal} signal */
+  #loadGroups({ since, until, without }, signal) {
+    const asked = { since: Math.max(since, until - DAY_S), until, without };
     part("groups-span").textContent = asked.since > since ? "on the last day of the period" : "";
     this.#fill("groups", this.archive.groups(asked, signal), ({ groups }) => {
       part("groups-readout").textContent = fillGroups(part("groups"), groups, this.onShow);
