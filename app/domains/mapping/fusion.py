@@ -18,6 +18,7 @@ import numpy as np
 
 from app.domains.mapping.habits import CameraHabits, HabitConfig
 from app.domains.mapping.rig import clear_shares, stack_views, stand_in_all
+from app.domains.mapping.statures import learn_statures, statures
 from app.domains.mapping.sweeps import assign, continuity, others_say
 from app.domains.mapping.targets import (
     Columns,
@@ -80,6 +81,8 @@ class FusionConfig:
     coast_s: float = 0.8  # a dot without support is shown no longer
     lost_s: float = 4.0  # a target without support is dropped
     person_height_m: float = 1.75
+    stature_s: float = 0.5  # each camera's boxes tell so often how tall people are
+    stature_doubt: float = 0.01  # metres per root second, by which a height is doubted more in time
     hidden_open_share: float = 0.2  # a person of whom nearer ones leave less open is not expected to be detected
     clear_open_share: float = 0.5  # one of whom they leave more open, as well as anybody
     habits: HabitConfig = field(default_factory=HabitConfig)
@@ -104,6 +107,7 @@ class FloorFusion:
         self._now = -np.inf
         self._next_id = 1
         self._looked_at: FloatArray = np.full(len(views), -np.inf)  # when each camera had its last frame
+        self._measured_at: FloatArray = np.full(len(views), -np.inf)  # and when its boxes told last how tall people are
         self._columns = room_for(0, len(views))
         self._count = 0
 
@@ -116,7 +120,9 @@ class FloorFusion:
         """Find where the boxes of cameras stand, row for row, by what each camera has been found to do."""
         frames, habits = self._frames(tracks), self.habits
         xyxy = np.concatenate([_NO_BOXES, *(t.xyxy for t in tracks)])
-        xy, covariance, valid = stand_in_all(self._rig, habits.general, habits.ends, frames, xyxy)
+        track_id = np.concatenate([np.empty(0, np.int64), *(t.track_id for t in tracks)])
+        tall = statures(self._columns, self._count, frames, track_id)
+        xy, covariance, valid = stand_in_all(self._rig, habits.general, habits.ends, frames, xyxy, tall)
         rows = [slice(first, last) for _, first, last in frames.tolist()]
         return [
             FloorPoints(t.camera_id, xy[its], covariance[its], valid[its]) for t, its in zip(tracks, rows, strict=True)
@@ -145,6 +151,7 @@ class FloorFusion:
         link = continuity(table, self._count, captured_at, points, limits)
         target = assign(table, self._count, points, link, affinity, limits)
         self._learn(tracks, points, target, link)
+        self._measure(tracks, points, target)
         correct(table, self._count, points, target, limits)
         fresh = fresh_rows(points, target, link, self.config.trusted_link)
         living, new = self._expect(points, fresh)
@@ -212,6 +219,16 @@ class FloorFusion:
             self.habits.learn(self._now, heard, xyxy, xy, spread)
         if (target >= 0).any():
             self.habits.anchor(self._now)
+
+    def _measure(self, tracks: Sequence[Tracks], points: PointArrays, target: IntArray) -> None:
+        """Learn how tall targets are from the boxes of cameras whose turn it is."""
+        every_s = self.config.stature_s
+        if (self._now - self._measured_at[points[0][:, 0]] >= every_s).any():
+            xyxy, habits = np.concatenate([t.xyxy for t in tracks]), (self.habits.general, self.habits.ends)
+            rates = every_s, self.config.stature_doubt * every_s**0.5
+            learn_statures(
+                self._rig, habits, self._columns, self._count, self._now, points, target, xyxy, self._measured_at, rates
+            )
 
     def _expect(self, points: PointArrays, fresh: IntArray) -> tuple[FloatArray, FloatArray]:
         """Return the probability (Q, C) that each camera detects a person: where targets are, and at fresh points.

@@ -41,7 +41,7 @@ def _blind(size: tuple[int, int]) -> Sight:
 
 @njit(cache=True, error_model="numpy")
 def stand_in_all(
-    rig: Rig, general: FloatArray, ends: FloatArray, frames: IntArray, xyxy: BoxArray
+    rig: Rig, general: FloatArray, ends: FloatArray, frames: IntArray, xyxy: BoxArray, stature: FloatArray
 ) -> tuple[FloatArray, FloatArray, BoolArray]:
     """Find where the boxes of all frames of a step stand; see `sight.stand`.
 
@@ -51,6 +51,7 @@ def stand_in_all(
         ends: (C, GY, GX), habits of the cameras.
         frames: (F, 3) camera of each frame, its first box, and the first one behind.
         xyxy: (N, 4) pixels.
+        stature: (N, 2) how tall the people are, metres, and the variance of that; NaN where it is not known.
 
     Returns:
         (N, 2) metres, (N, 2, 2) square metres, and (N,) whether they are known.
@@ -59,7 +60,8 @@ def stand_in_all(
     valid = np.empty(len(xyxy), np.bool_)
     for f in range(len(frames)):
         camera, first, last = frames[f]
-        found = stand(rig[camera].sight, rig[camera].trust, general[camera], ends[camera], xyxy[first:last])
+        sight, trust, tall = rig[camera].sight, rig[camera].trust, stature[first:last]
+        found = stand(sight, trust, general[camera], ends[camera], xyxy[first:last], tall)
         xy[first:last], covariance[first:last], valid[first:last] = found
     return xy, covariance, valid
 

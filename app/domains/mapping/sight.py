@@ -46,6 +46,7 @@ TRUST = record_type(
             "box_aspect",
             "person_height_m",
             "height_sigma_m",
+            "posture_sigma_m",
             "sigma_head",
             "most_hidden",
         )
@@ -57,7 +58,7 @@ Trust = np.record  # of type TRUST
 
 @njit(cache=True, error_model="numpy")
 def stand(
-    sight: Sight, trust: Trust, habit: FloatArray, ends: FloatArray, xyxy: BoxArray
+    sight: Sight, trust: Trust, habit: FloatArray, ends: FloatArray, xyxy: BoxArray, stature: FloatArray
 ) -> tuple[FloatArray, FloatArray, BoolArray]:
     """Find where (N, 4) boxes stand.
 
@@ -67,6 +68,7 @@ def stand(
         habit: (3,) how far the camera's image is shifted, and how often a nearer box hides feet; see `habits`.
         ends: (GY, GX) how often something else does, by the cell of the image in which a box ends.
         xyxy: pixels.
+        stature: (N, 2) how tall the people are, metres, and the variance of that; NaN where it is not known.
 
     Returns:
         (N, 2) metres and (N, 2, 2) square metres, NaN where nothing is known; and (N,) whether something is.
@@ -76,10 +78,11 @@ def stand(
     slope, jacobian = np.empty((2, 2)), np.empty((2, 2))
     for i in range(len(xyxy)):
         left, top, right, bottom = xyxy[i]
-        u, v, sigma_u, sigma_v = _foot(sight, trust, left, top, right, bottom)
-        x, y = _to_ideal(sight, u - habit[0], v - habit[1], slope)
-        hidden = _hidden_prior(sight, habit, ends, xyxy, i)
-        x, y, sigma_v, seen = _ask_head(sight, trust, habit, left + right - u, top, bottom, x, y, sigma_v, hidden)
+        u, v, sigma_u, sigma_v = foot_of(sight, trust, left, top, right, bottom)
+        x, y = to_ideal(sight, u - habit[0], v - habit[1], slope)
+        hidden = hidden_prior(sight, habit, ends, xyxy, i)
+        tall = _tall(trust, stature[i])
+        x, y, sigma_v, seen = _ask_head(sight, trust, habit, left + right - u, top, bottom, x, y, sigma_v, hidden, tall)
         weight = row_times(sight.to_floor, 2, x, y)
         if not seen or not weight > 0.0:
             continue
@@ -142,7 +145,7 @@ def feet_below(sight: Sight, x: float, y: float, height_m: float) -> tuple[float
 
 
 @njit(cache=True, error_model="numpy")
-def _foot(
+def foot_of(
     sight: Sight, trust: Trust, left: float, top: float, right: float, bottom: float
 ) -> tuple[float, float, float, float]:
     """Return the foot point of a box and its standard deviations, sideways and upright; pixels."""
@@ -156,7 +159,7 @@ def _foot(
 
 
 @njit(cache=True, error_model="numpy")
-def _hidden_prior(sight: Sight, habit: FloatArray, ends: FloatArray, xyxy: BoxArray, i: int) -> float:
+def hidden_prior(sight: Sight, habit: FloatArray, ends: FloatArray, xyxy: BoxArray, i: int) -> float:
     """Return the probability that a box ends above the feet, by where it ends and who stands before it."""
     row, column = cell_of(sight, ends.shape, xyxy[i])
     alone = float(ends[row, column])
@@ -214,6 +217,7 @@ def _ask_head(  # noqa: PLR0913 - compiled functions take plain numbers
     y: float,
     sigma: float,
     hidden: float,
+    tall: tuple[float, float],
 ) -> tuple[float, float, float, bool]:
     """Measure a foot a second time, by the head above it, and weigh whether the first is a foot at all.
 
@@ -231,6 +235,7 @@ def _ask_head(  # noqa: PLR0913 - compiled functions take plain numbers
         y: of the foot.
         sigma: pixels, its upright standard deviation.
         hidden: probability that the foot is hidden, before the head is asked.
+        tall: how tall the person is, metres, and the variance of that.
 
     Returns:
         The foot in the ideal plane, its deviation in pixels, and whether it could be had at all.
@@ -239,10 +244,8 @@ def _ask_head(  # noqa: PLR0913 - compiled functions take plain numbers
     if not trust.height_sigma_m > 0.0 or np.isnan(sight.rise[0]) or not top > trust.edge_px:
         return x, y, sigma, not cut
     height = bottom - top
-    head_x, head_y = _to_ideal(sight, head_u - habit[0], top - habit[1], np.empty((2, 2)))
-    told_x, told_y, by_row, by_height = feet_below(sight, head_x, head_y, trust.person_height_m)
-    head_sigma = max(trust.min_sigma_px, trust.sigma_head * height)
-    variance = (by_row * head_sigma) ** 2 + (by_height * sight.focal[1] * trust.height_sigma_m) ** 2
+    told_x, told_y, of_head, by_height = below_head(sight, trust, habit, head_u, top, bottom, tall[0])
+    variance = of_head + (by_height * sight.focal[1]) ** 2 * tall[1]
     below = (told_y - y) * sight.focal[1]  # pixels
     if not np.isfinite(below + variance):
         return x, y, sigma, not cut
@@ -257,6 +260,30 @@ def _ask_head(  # noqa: PLR0913 - compiled functions take plain numbers
     spread = weight * variance + (1.0 - weight) * (1.0 - share) * sigma**2
     spread += weight * (1.0 - weight) * ((1.0 - share) * below) ** 2
     return x + way * (told_x - x), y + way * (told_y - y), np.sqrt(spread), True
+
+
+@njit(cache=True, error_model="numpy")
+def _tall(trust: Trust, stature: FloatArray) -> tuple[float, float]:
+    """Return how tall somebody is, as far as is known (2,), and the variance of how high the head is held."""
+    if np.isnan(stature[0]):
+        return trust.person_height_m, trust.height_sigma_m**2
+    return stature[0], min(stature[1] + trust.posture_sigma_m**2, trust.height_sigma_m**2)
+
+
+@njit(cache=True, error_model="numpy")
+def below_head(  # noqa: PLR0913 - compiled functions take plain numbers
+    sight: Sight, trust: Trust, habit: FloatArray, head_u: float, top: float, bottom: float, height_m: float
+) -> tuple[float, float, float, float]:
+    """Find the feet of a person of some height whose head is at the upper edge of a box.
+
+    Returns:
+        x and y in the ideal plane; the variance that the edge gives their row, square pixels; and how far they move
+        down, in ideal units, for each metre of height.
+    """
+    head_x, head_y = to_ideal(sight, head_u - habit[0], top - habit[1], np.empty((2, 2)))
+    told_x, told_y, by_row, by_height = feet_below(sight, head_x, head_y, height_m)
+    head_sigma = max(trust.min_sigma_px, trust.sigma_head * (bottom - top))
+    return told_x, told_y, (by_row * head_sigma) ** 2, by_height
 
 
 @njit(cache=True, error_model="numpy")
@@ -284,7 +311,7 @@ def compare_feet(  # noqa: PLR0913 - compiled functions take plain arrays
         for axis in range(2):
             moved_u, moved_v = to_pixel(sight, xy[i, 0] + step * (1 - axis), xy[i, 1] + step * axis, 0.0)
             to_pixels[0, axis], to_pixels[1, axis] = (moved_u - foot_u) / step, (moved_v - foot_v) / step
-        u, v, sigma_u, sigma_v = _foot(sight, trust, left, top, right, bottom)
+        u, v, sigma_u, sigma_v = foot_of(sight, trust, left, top, right, bottom)
         height, whole = bottom - top, foot_v - head_v
         variance = sigma_v**2 + max(trust.min_sigma_px, trust.sigma_head * height) ** 2
         variance += (whole / trust.person_height_m * trust.height_sigma_m) ** 2
@@ -295,7 +322,7 @@ def compare_feet(  # noqa: PLR0913 - compiled functions take plain arrays
             a, b = to_pixels[axis]
             of_place = a * a * spread[i, 0, 0] + 2.0 * a * b * spread[i, 0, 1] + b * b * spread[i, 1, 1]
             result[i, 2 + axis] = sigma**2 + of_place
-        prior = _hidden_prior(sight, habit, ends, xyxy, i)
+        prior = hidden_prior(sight, habit, ends, xyxy, i)
         result[i, 4] = hidden_posterior(prior, whole - height, variance, trust.most_hidden * height)
         result[i, 5] = covered_feet(xyxy, i)
     return result
@@ -305,7 +332,7 @@ def compare_feet(  # noqa: PLR0913 - compiled functions take plain arrays
 def on_floor(sight: Sight, xy: FloatArray, shift: FloatArray) -> FloatArray:
     """Return how far (2,) metres a shift of (2,) pixels moves what stands at (2,) metres; NaN out of view."""
     u, v = to_pixel(sight, xy[0], xy[1], 0.0)
-    x, y = _to_ideal(sight, u + shift[0], v + shift[1], np.empty((2, 2)))
+    x, y = to_ideal(sight, u + shift[0], v + shift[1], np.empty((2, 2)))
     weight = row_times(sight.to_floor, 2, x, y)
     place = np.array([row_times(sight.to_floor, 0, x, y) / weight, row_times(sight.to_floor, 1, x, y) / weight])
     return place - xy if weight > 0.0 else np.full(2, np.nan)
@@ -320,7 +347,7 @@ def in_image(sight: Sight, xy: FloatArray, way: FloatArray) -> FloatArray:
 
 
 @njit(cache=True, error_model="numpy")
-def _to_ideal(sight: Sight, u: float, v: float, slope: FloatArray) -> tuple[float, float]:
+def to_ideal(sight: Sight, u: float, v: float, slope: FloatArray) -> tuple[float, float]:
     """Map a pixel to the ideal plane, NaN where the lens cannot be inverted; fills (2, 2) ideal units per pixel.
 
     The lens's derivative is taken by differences over one pixel of the way back, which proves the way there, too.

@@ -27,6 +27,7 @@ class TargetTable(NamedTuple):
         confirmed: (M,) bool.
         track_id: (M, C) int64, the track of each camera that last had a point of it; NO_ID for none.
         track_at: (M, C) seconds, when.
+        stature: (M, 2) how tall the person is, metres, and the variance of that; NaN where it is not known.
     """
 
     target_id: IntArray
@@ -37,10 +38,11 @@ class TargetTable(NamedTuple):
     confirmed: BoolArray
     track_id: IntArray
     track_at: FloatArray
+    stature: FloatArray
 
 
 # the columns of a TargetTable, with room for one target more for each point
-Columns = tuple[IntArray, FloatArray, FloatArray, FloatArray, FloatArray, BoolArray, IntArray, FloatArray]
+Columns = tuple[IntArray, FloatArray, FloatArray, FloatArray, FloatArray, BoolArray, IntArray, FloatArray, FloatArray]
 # the fields of FloorTargets
 Living = tuple[IntArray, FloatArray, FloatArray, FloatArray, BoolArray, FloatArray, FloatArray, BoolArray]
 
@@ -115,13 +117,14 @@ def room_for(targets: int, cameras: int) -> Columns:
         np.zeros(targets, np.bool_),
         np.full((targets, cameras), NO_ID, np.int64),
         np.full((targets, cameras), -np.inf),
+        np.full((targets, 2), np.nan),
     )
 
 
 @njit(cache=True, error_model="numpy")
 def first_rows(columns: Columns, targets: int) -> TargetTable:
     """Return the first rows of a table, as views."""
-    target_id, mean, covariance, log_odds, seen, confirmed, track_id, track_at = columns
+    target_id, mean, covariance, log_odds, seen, confirmed, track_id, track_at, stature = columns
     return TargetTable(
         target_id[:targets],
         mean[:targets],
@@ -131,6 +134,7 @@ def first_rows(columns: Columns, targets: int) -> TargetTable:
         confirmed[:targets],
         track_id[:targets],
         track_at[:targets],
+        stature[:targets],
     )
 
 
@@ -295,7 +299,7 @@ def start(  # noqa: PLR0913 - compiled functions take plain arrays
         table.mean[count, :2], table.covariance[count, :2, :2] = xy[birth], covariance[birth]
         for axis in range(2, 4):
             table.covariance[count, axis, axis] = limit.initial_speed**2
-        table.track_id[count], table.track_at[count] = NO_ID, -np.inf
+        table.track_id[count], table.track_at[count], table.stature[count] = NO_ID, -np.inf, np.nan
         count, next_id = count + 1, next_id + 1
     return count
 
@@ -374,3 +378,4 @@ def _move(table: TargetTable, target: int, to: int) -> None:
     table.mean[to], table.covariance[to] = table.mean[target], table.covariance[target]
     table.seen[to], table.confirmed[to] = table.seen[target], table.confirmed[target]
     table.track_id[to], table.track_at[to] = table.track_id[target], table.track_at[target]
+    table.stature[to] = table.stature[target]

@@ -44,6 +44,7 @@ class ViewConfig:
     )
     person_height_m: float = 1.75  # of the people whose boxes come
     height_sigma_m: float = 0.1  # metres: its standard deviation, shoes and posture included; 0 asks no head
+    posture_sigma_m: float = 0.03  # metres: how far a head is from where its known height has it
     sigma_head: float = 0.05  # share of the box height: standard deviation of the box's top edge from the head
     hidden_share: float = 0.02  # of boxes that end above the feet, where no nearer box covers their end
     covered_hidden: float = 0.2  # and where one does; both are only the beginning, see habits
@@ -54,7 +55,8 @@ class ViewConfig:
         for name in ("min_sigma_px", "max_range_m", "body_width_m", "box_aspect", "person_height_m"):
             if not getattr(self, name) > 0.0:
                 raise ValueError(f"{name} must be positive, got {getattr(self, name)}")
-        for name in ("sigma_u", "sigma_v", "floor_sigma_m", "edge_px", "height_sigma_m", "sigma_head"):
+        sigmas = "sigma_u", "sigma_v", "floor_sigma_m", "height_sigma_m", "posture_sigma_m", "sigma_head"
+        for name in (*sigmas, "edge_px"):
             if not getattr(self, name) >= 0.0:
                 raise ValueError(f"{name} must not be negative, got {getattr(self, name)}")
 
@@ -135,8 +137,8 @@ class CameraView:
         n = len(xyxy)
         if self.sight is None or n == 0:
             return FloorPoints(self.camera_id, np.full((n, 2), np.nan), np.full((n, 2, 2), np.nan), np.zeros(n, bool))
-        habit = self.usual if habit is None else habit
-        return FloorPoints(self.camera_id, *stand(self.sight, self.trust, habit.general, habit.ends, xyxy))
+        habit, unknown = self.usual if habit is None else habit, np.full((n, 2), np.nan)
+        return FloorPoints(self.camera_id, *stand(self.sight, self.trust, habit.general, habit.ends, xyxy, unknown))
 
     def boxes(self, xy: FloatArray, height_m: float) -> tuple[BoxArray, BoolArray]:
         """Predict the boxes of upright people, as a detector would draw them if nothing stood before them.
