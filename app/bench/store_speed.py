@@ -25,7 +25,7 @@ from app.infrastructure.sql_schema import POINTS
 SCRATCH = POINTS.to_metadata(MetaData(naming_convention=POINTS.metadata.naming_convention), name="bench_points")
 WRITES = 10  # batches in a row
 OURS, BARE, PEER = "SpotOn", "bare", "SQLAlchemy insert()"
-Contender = Callable[[Connection, int], object]  # writes the batch of that number
+Contender = Callable[[int, Connection], object]  # writes the batch of that number
 
 
 def measure(quick: bool, address: str | None, say: Say) -> Section:
@@ -73,7 +73,7 @@ def _rates(database: Database, rounds: int) -> dict[str, float]:
             with _scratch(database):
                 begun = time.perf_counter()
                 for number in range(WRITES):
-                    database.write(partial(contender, number=number))
+                    database.write(partial(contender, number))
                 rates[name].append(WRITES * rows / (time.perf_counter() - begun))
     return {name: float(np.median(values[1:])) for name, values in rates.items()}
 
@@ -84,10 +84,10 @@ def _contenders(batches: Sequence[Columns]) -> dict[str, Contender]:
     ready = [list(_rows(columns)) for columns in batches]
     blocks = [copy_block(SCRATCH, columns) for columns in batches]
 
-    def ours(connection: Connection, number: int) -> None:
+    def ours(number: int, connection: Connection) -> None:
         insert_columns(connection, SCRATCH, batches[number])
 
-    def bare(connection: Connection, number: int) -> None:
+    def bare(number: int, connection: Connection) -> None:
         raw = connection.connection.dbapi_connection
         if raw is None:
             raise ValueError("the connection is closed")
@@ -99,7 +99,7 @@ def _contenders(batches: Sequence[Columns]) -> dict[str, Contender]:
             source = io.BytesIO(blocks[number])
             raw.run_async(lambda d: d.copy_to_table("bench_points", source=source, columns=names, format="binary"))
 
-    def peer(connection: Connection, number: int) -> None:
+    def peer(number: int, connection: Connection) -> None:
         connection.execute(insert(SCRATCH), [dict(zip(names, row, strict=True)) for row in _rows(batches[number])])
 
     return {OURS: ours, BARE: bare, PEER: peer}
