@@ -5,8 +5,9 @@ All contenders write the same rows into the same kind of table, in turns, so tha
 
 import io
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -24,7 +25,7 @@ from app.infrastructure.sql_schema import POINTS
 SCRATCH = POINTS.to_metadata(MetaData(naming_convention=POINTS.metadata.naming_convention), name="bench_points")
 WRITES = 10  # batches in a row
 OURS, BARE, PEER = "SpotOn", "bare", "SQLAlchemy insert()"
-Contender = Callable[[Connection], object]
+Contender = Callable[[int, Connection], object]  # writes the batch of that number
 
 
 def measure(quick: bool, address: str | None, say: Say) -> Section:
@@ -50,7 +51,8 @@ def measure(quick: bool, address: str | None, say: Say) -> Section:
             tables.append(_table(kind, facts[kind]))
     notes = [
         f"Batches of {PEOPLE * CAMERAS * FPS * BATCH_S:,.0f} boxes, a transaction each, into a table with one index.",
-        "bare: the driver alone, with bytes or tuples ready before the clock starts. Medians; contenders take turns.",
+        "Each is later than the one before. SpotOn and insert() begin with arrays, insert() makes dicts of them; bare:",
+        "the driver alone, with bytes or tuples ready before the clock starts. Medians; contenders take turns.",
         f"core: what {PEOPLE} people in each of {CAMERAS} cameras at {FPS} frames/s take, batches made and written;",
         f"with {ZONES} zones also stays, events and sums: people walk through all of them.",
     ]
@@ -61,41 +63,50 @@ def measure(quick: bool, address: str | None, say: Say) -> Section:
 
 def _rates(database: Database, rounds: int) -> dict[str, float]:
     """Return rows a second of each contender: the median over rounds."""
-    columns = _columns(int(PEOPLE * CAMERAS * FPS * BATCH_S))
-    contenders = list(_contenders(columns).items())
+    rows = int(PEOPLE * CAMERAS * FPS * BATCH_S)
+    batches = [_columns(rows, number * rows) for number in range(WRITES)]
+    contenders = list(_contenders(batches).items())
     rates: dict[str, list[float]] = {name: [] for name, _ in contenders}
     for turn in range(rounds + 1):  # the first warms up
         first = turn % len(contenders)
         for name, contender in contenders[first:] + contenders[:first]:
             with _scratch(database):
                 begun = time.perf_counter()
-                for _ in range(WRITES):
-                    database.write(contender)
-                rates[name].append(WRITES * len(columns["at"]) / (time.perf_counter() - begun))
+                for number in range(WRITES):
+                    database.write(partial(contender, number))
+                rates[name].append(WRITES * rows / (time.perf_counter() - begun))
     return {name: float(np.median(values[1:])) for name, values in rates.items()}
 
 
-def _contenders(columns: Columns) -> dict[str, Contender]:
+def _contenders(batches: Sequence[Columns]) -> dict[str, Contender]:
     """Return who writes the rows, SpotOn first."""
-    names = list(columns)
-    ready = list(zip(*(column.tolist() for column in columns.values()), strict=True))
-    block = copy_block(SCRATCH, columns)
+    names = list(batches[0])
+    ready = [list(_rows(columns)) for columns in batches]
+    blocks = [copy_block(SCRATCH, columns) for columns in batches]
 
-    def bare(connection: Connection) -> None:
+    def ours(number: int, connection: Connection) -> None:
+        insert_columns(connection, SCRATCH, batches[number])
+
+    def bare(number: int, connection: Connection) -> None:
         raw = connection.connection.dbapi_connection
         if raw is None:
             raise ValueError("the connection is closed")
         if connection.dialect.name == "sqlite":
             marks = ", ".join("?" * len(names))
-            raw.cursor().executemany(f"INSERT INTO bench_points ({', '.join(names)}) VALUES ({marks})", ready)
+            statement = f"INSERT INTO bench_points ({', '.join(names)}) VALUES ({marks})"
+            raw.cursor().executemany(statement, ready[number])
         else:
-            source = io.BytesIO(block)
+            source = io.BytesIO(blocks[number])
             raw.run_async(lambda d: d.copy_to_table("bench_points", source=source, columns=names, format="binary"))
 
-    def peer(connection: Connection) -> None:
-        connection.execute(insert(SCRATCH), [dict(zip(names, row, strict=True)) for row in ready])
+    def peer(number: int, connection: Connection) -> None:
+        connection.execute(insert(SCRATCH), [dict(zip(names, row, strict=True)) for row in _rows(batches[number])])
 
-    return {OURS: lambda connection: insert_columns(connection, SCRATCH, columns), BARE: bare, PEER: peer}
+    return {OURS: ours, BARE: bare, PEER: peer}
+
+
+def _rows(columns: Columns) -> Iterator[tuple[Any, ...]]:
+    return zip(*(column.tolist() for column in columns.values()), strict=True)
 
 
 @contextmanager
@@ -107,15 +118,16 @@ def _scratch(database: Database) -> Iterator[None]:
         database.write(lambda connection: SCRATCH.metadata.drop_all(connection))
 
 
-def _columns(n: int) -> Columns:
-    rng = np.random.default_rng(0)
-    people = np.arange(n) % PEOPLE + 1
+def _columns(n: int, first: int) -> Columns:
+    """Return rows as the store gets them, so many from the `first` on."""
+    rng, number = np.random.default_rng(first), first + np.arange(n)
+    people = number % PEOPLE + 1
     values = rng.random((9, n)).astype(np.float32)
     floats = dict(
         zip(("x_min", "y_min", "x_max", "y_max", "confidence", "certainty", "x", "y", "sigma"), values, strict=True)
     )
-    at = T0 + np.arange(n) // (PEOPLE * CAMERAS) / FPS
-    camera = (np.arange(n) // PEOPLE % CAMERAS).astype(np.int32)
+    at = T0 + number // (PEOPLE * CAMERAS) / FPS
+    camera = (number // PEOPLE % CAMERAS).astype(np.int32)
     return {"at": at, "run_id": np.ones(n, np.int32), "camera_id": camera, "track": people, "person": people, **floats}
 
 
