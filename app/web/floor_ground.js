@@ -160,5 +160,5 @@ function drawScaleBar(ctx, view, colour, labels) {
   ctx.lineTo(14.5 + length, y);
   ctx.lineTo(14.5 + length, y - 4);
   ctx.stroke();
-  labels.add({ text: `${metres} m`, x: 14.5 + length / 2, y: y - 5, ink: colour["ink-2"], rank: 3 });
+  labels.add({ text: `${metres} m`, x: 14.5 + length + 18, y: y + 1, ink: colour["ink-2"], rank: 3 });
 }
