@@ -42,7 +42,8 @@ def test_without_a_card_the_cpu_decodes_and_the_user_is_told(tmp_path):
 
 @NO_CARD
 def test_a_card_that_ffmpeg_cannot_use_leaves_the_decoding_to_the_cpu(tmp_path, monkeypatch):
-    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)  # torch would see a card, and FFmpeg finds none
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    monkeypatch.setattr(torch_device, "_refuse_unusable", lambda _device: None)  # torch would use it; FFmpeg finds none
     codecs = build_codecs(site(tmp_path, decode="card"))
     (note,) = codecs.notes
     assert note.startswith("decode: on the CPU; device cuda:0: FFmpeg cannot decode on it (")

@@ -13,7 +13,7 @@ from enum import StrEnum
 import numpy as np
 
 from app.domains.vocabulary import CameraId, Frame
-from app.errors import CameraUnavailable, ConfigError, FrameCorrupt, SpotOnError
+from app.errors import CameraUnavailable, ConfigError, DeviceError, FrameCorrupt, SpotOnError
 from app.orchestration.clock import SteadyClock
 from app.orchestration.latest import Drop, LatestBatcher
 from app.orchestration.ports import FrameSource
@@ -84,7 +84,7 @@ class CameraReader:
         feed: where the frames come from.
         batcher: takes them.
         clock: of capture times.
-        report: called with what no SpotOnError explains, and the camera's id; logs it.
+        report: called with the camera's id and what no SpotOnError explains, or a lost device, which ends the reading.
         config: patience.
     """
 
@@ -161,6 +161,10 @@ class CameraReader:
                 self.wrong, self._reason = error, error.problem
                 self._batcher.absent(self.camera_id)
                 return  # trying again mends no setting
+            except DeviceError as error:
+                self._reason = error.problem
+                self._report(self.camera_id, error)
+                return  # nothing that this process does brings the device back
             except SpotOnError as error:
                 self._reason = getattr(error, "problem", str(error))
             except Exception as error:  # noqa: BLE001 - one camera's fault must not stop the others; it is reported

@@ -124,7 +124,8 @@ class Runtime:
         self._lost: Counter[str] = Counter()
         self._got_over: Callable[[], Mapping[str, int]] = dict
         self.lost: DeviceError | None = None  # what ended the frame path for good
-        self.on_loss: Callable[[], None] = self.ask_to_stop  # called by the inference thread then
+        self.on_loss: Callable[[], None] = self.ask_to_stop  # called by the thread that finds out
+        self._ending = threading.Lock()
 
     def start(self) -> None:
         """Begin to read every camera."""
@@ -200,7 +201,8 @@ class Runtime:
 
     def tracking(self) -> bool:
         """Say whether the frame path runs."""
-        return self._inference is not None and self._inference.is_alive() and self._fault is None
+        lives = self._inference is not None and self._inference.is_alive()
+        return lives and self._fault is None and self.lost is None
 
     def status(self) -> RuntimeStatus:
         """Return how the site does now."""
@@ -209,7 +211,8 @@ class Runtime:
         since = time.monotonic() - RATE_S
         rate = sum(at > since for at in list(self._steps)) / RATE_S
         stages, faults = self.stages.milliseconds(), {**self._got_over(), **self._lost}
-        return RuntimeStatus(self.clock.now(), cameras, stages, rate, self._failures, self._fault, faults)
+        fault = self._fault if self.lost is None else str(self.lost)
+        return RuntimeStatus(self.clock.now(), cameras, stages, rate, self._failures, fault, faults)
 
     def ask_to_stop(self) -> None:
         """Ask all threads to end; does not wait."""
@@ -236,7 +239,7 @@ class Runtime:
         return stuck
 
     def _run(self, pipeline: Pipeline) -> None:
-        while not self._stop.is_set():
+        while not self._stop.is_set() and self.lost is None:
             batch = self._batcher.next(IDLE_S)
             try:
                 if not self._stop.is_set():
@@ -244,12 +247,7 @@ class Runtime:
                 if batch is not None:
                     self._step(pipeline, batch)
             except DeviceError as error:
-                self._failures += 1
-                self._fault = str(error)
-                self.lost = error
-                self._lost[f"{error.device} lost"] += 1
-                self._log.error("the frame path has lost its device and ends", reason=str(error))
-                self.on_loss()
+                self._end(error)
                 break
             except Exception as error:  # noqa: BLE001 - a fault in one step must not end the site; it is logged and shown
                 self._failures += 1
@@ -293,4 +291,18 @@ class Runtime:
                 answer.set_result(found)
 
     def _report_reader(self, camera_id: CameraId, error: Exception) -> None:
-        self._log.error("reading a camera failed", camera=camera_id, exc_info=error)
+        if isinstance(error, DeviceError):  # that decodes for all cameras: without them no step would find out
+            self._end(error)
+        else:
+            self._log.error("reading a camera failed", camera=camera_id, exc_info=error)
+
+    def _end(self, error: DeviceError) -> None:
+        """End the frame path for good, the first time that a device is found lost."""
+        with self._ending:
+            if self.lost is not None:
+                return
+            self.lost = error
+        self._failures += 1
+        self._lost[f"{error.device} lost"] += 1
+        self._log.error("the frame path has lost its device and ends", reason=str(error))
+        self.on_loss()

@@ -46,16 +46,18 @@ class WorldDetector(FakeDetector):
 
 
 class TickingSource:
-    """A camera that gives a frame at every tick of the wall clock, and dies when told to."""
+    """A camera that gives a frame at every tick of the wall clock, and dies when told to, or finds its decoder lost."""
 
-    def __init__(self, camera_id, clock, stop, dead):
+    def __init__(self, camera_id, clock, stop, dead, undecoded):
         self.camera_id, self.fps, self.frame_count = camera_id, FPS, None
-        self._clock, self._stop, self._dead = clock, stop, dead
+        self._clock, self._stop, self._dead, self._undecoded = clock, stop, dead, undecoded
         self._tick = int(clock.now() * FPS)
 
     def read(self):
         if self.camera_id in self._dead:
             raise CameraUnavailable(self.camera_id, "unplugged")
+        for fault in self._undecoded:
+            raise fault
         self._tick = max(self._tick + 1, int(self._clock.now() * FPS))
         if self._stop.wait(max(0.0, self._tick / FPS - self._clock.now())):
             return None
@@ -68,10 +70,12 @@ class TickingSource:
 class Site:
     def __init__(self):
         self.world = World([person(1, [(0, 4, 4), (9, 8, 4)]), person(2, [(0, 8, 2), (9, 4, 3)])], corner_cameras())
-        self.clock, self.dead, self.seen = SteadyClock(), set(), []
+        self.clock, self.dead, self.undecoded, self.seen = SteadyClock(), set(), [], []
         self.detector = WorldDetector(self.world)
         feeds = [
-            CameraFeed(c.name, lambda stop, name=c.name: TickingSource(name, self.clock, stop, self.dead))
+            CameraFeed(
+                c.name, lambda stop, name=c.name: TickingSource(name, self.clock, stop, self.dead, self.undecoded)
+            )
             for c in self.world.cameras
         ]
         config = RuntimeConfig(reader=ReaderConfig(late_s=0.2, lost_s=1.0, first_retry_s=0.05), retry_s=0.02)
@@ -188,6 +192,19 @@ def test_a_lost_device_ends_the_frame_path_at_once_and_says_why(site):
     assert site.runtime.status().fault == "device cuda:0: lost (CUDA error: launch failure)"
     assert site.runtime.status().failures == 1, "another try could not succeed"
     assert site.runtime.status().device_faults == {"cuda:0 out of memory": 2, "cuda:0 lost": 1}
+
+
+def test_a_device_that_is_lost_while_it_decodes_ends_the_frame_path_too(site):
+    ended = []
+    site.runtime.on_loss = lambda: ended.append(site.runtime.lost)
+    site.track()
+    await_dots(site, 2)
+    site.undecoded.append(DeviceError("cuda:0", "lost (CUDA error: launch failure)"))
+    site.until(lambda: ended)
+    time.sleep(0.2)
+    assert ended == site.undecoded, "once, whichever camera finds out"
+    assert not site.runtime.tracking()
+    assert site.runtime.status().device_faults["cuda:0 lost"] == 1
 
 
 def test_when_steps_are_slow_frames_are_dropped_and_stay_fresh(site):
