@@ -143,4 +143,4 @@ def _write_floor_truth(path: Path, floor: FloorVisibility, config: SiteConfig) -
     time_s = start_s_of(config) + np.repeat(np.arange(len(counts)) / config.fps, counts)
     visibility: FloatArray = np.concatenate(floor.visibility)
     columns = (time_s, np.concatenate(floor.ids), np.concatenate(floor.xy), visibility, visibility >= LEAST_VISIBLE)
-    np.savetxt(path, np.column_stack(columns), "%.4f,%d,%.4f,%.4f,%.3f,%d", header=FLOOR_TRUTH_HEADER, comments="")
+    np.savetxt(path, np.column_stack(columns), "%.6f,%d,%.4f,%.4f,%.3f,%d", header=FLOOR_TRUTH_HEADER, comments="")

@@ -208,8 +208,7 @@ def read_floor_truth(path: Path) -> FloorTruth:
     times = np.unique(time_s)
     if len(times) < 2:
         raise ConfigError(path, "time_s", "has fewer than two instants")
-    steps = np.diff(times)
-    period_s = float((times[-1] - times[0]) / np.round(steps / np.median(steps)).sum())  # written times are rounded
+    period_s = float(np.median(np.diff(times)))
     frame = np.round((time_s - times[0]) / period_s)
     if np.abs(time_s - times[0] - frame * period_s).max() > LEAST_PERIOD_SHARE * period_s:
         raise ConfigError(path, "time_s", "instants must be equally far apart")

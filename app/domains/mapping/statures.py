@@ -61,7 +61,7 @@ def learn_statures(  # noqa: PLR0913 - compiled functions take plain arrays
     every_s, doubt_m = rates
     general, ends = habits
     table, frames = first_rows(columns, count), Points(*points).frames
-    for f in range(len(frames)):
+    for f in np.argsort(frames[:, 0]):  # in whatever order frames came
         camera, first, last = frames[f]
         if now - learnt_at[camera] < every_s:
             continue
