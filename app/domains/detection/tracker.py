@@ -190,8 +190,9 @@ class CameraTrackers:
             raise ValueError(f"appearance of {len(appearance)} frames for {len(detections)}")
         dimension = appearance[0].shape[1]
         for frame, d in enumerate(detections):  # a strict zip takes 0.5 us to begin
-            if len(appearance[frame]) != len(d.xyxy) or appearance[frame].shape[1] != dimension:
-                rows = "{} appearance rows of {} numbers".format(*appearance[frame].shape)
+            looks = appearance[frame]
+            if len(looks) != len(d.xyxy) or looks.shape[1] != dimension:
+                rows = "{} appearance rows of {} numbers".format(*looks.shape)
                 raise ValueError(f"{rows} for {len(d)} detections of camera {d.camera_id}")
         asked, self._asked = self._asked, None
         if asked is not None and not asked.about(detections):
@@ -283,7 +284,7 @@ class CameraTrackers:
     ) -> list[Tracks]:
         """Return each frame's tracks, which stand on the sheet from there on."""
         sheet, snapshots = self._sheet, []
-        end = self._end[: len(detections)].tolist()
+        end = [sheet.used] if len(detections) == 1 else self._end[: len(detections)].tolist()
         for frame, d in enumerate(detections):
             mine, looks = slice(first, end[frame]), appearance[frame]
             row = sheet.row[mine]
