@@ -81,7 +81,7 @@ def stand(
         u, v, sigma_u, sigma_v = foot_of(sight, trust, left, top, right, bottom)
         x, y = to_ideal(sight, u - habit[0], v - habit[1], slope)
         hidden = hidden_prior(sight, habit, ends, xyxy, i)
-        tall = _tall(trust, stature[i])
+        tall = _tall(trust, stature[i], bottom >= sight.image[1] - trust.edge_px)
         x, y, sigma_v, seen = _ask_head(sight, trust, habit, left + right - u, top, bottom, x, y, sigma_v, hidden, tall)
         weight = row_times(sight.to_floor, 2, x, y)
         if not seen or not weight > 0.0:
@@ -263,9 +263,13 @@ def _ask_head(  # noqa: PLR0913 - compiled functions take plain numbers
 
 
 @njit(cache=True, error_model="numpy")
-def _tall(trust: Trust, stature: FloatArray) -> tuple[float, float]:
-    """Return how tall somebody is, as far as is known (2,), and the variance of how high the head is held."""
-    if np.isnan(stature[0]):
+def _tall(trust: Trust, stature: FloatArray, cut: bool) -> tuple[float, float]:
+    """Return how tall somebody is, as far as is known (2,), and the variance of how high the head is held.
+
+    What is known is asked only where the image's edge cuts the box: behind shelves, feet that seem to be seen make
+    people seem short, and a height learnt there would hold the next boxes to that error.
+    """
+    if np.isnan(stature[0]) or not cut:
         return trust.person_height_m, trust.height_sigma_m**2
     return stature[0], min(stature[1] + trust.posture_sigma_m**2, trust.height_sigma_m**2)
 
