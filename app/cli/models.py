@@ -33,7 +33,8 @@ def list_command(models_dir: ModelsOption = None) -> None:
     present = present_models(models_dir)
     table = Table("name", "task", "runs on", "licence", "checksum", "here")
     for model in CATALOGUE:
-        pinned = "known" if all(file.sha256 for file in model.files) else "of the first pull"
+        sums = [file.sha256 is not None for file in model.files]
+        pinned = "known" if all(sums) else "of the weights" if sums[-1] else "of the first pull"
         here = "yes" if model.name in present else ""
         table.add_row(model.name, model.task, model.runs_on, model.licence, pinned, here)
     out().print(table)

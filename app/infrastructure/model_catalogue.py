@@ -1,10 +1,11 @@
 """Weights that SpotOn knows by name: where their makers publish them, under which licence, and their checksums.
 
 A checksum is given where these very bytes are known to work here, or where unrelated projects that pin the maker's file
-give the same one (Ultralytics' weights). Of the others the first pull records what came, and later ones are held to
-that. Fetches nothing.
+give the same one (Ultralytics' weights, and those of Hugging Face's revisions below). Of the others the first pull
+records what came, and later ones are held to that. Fetches nothing.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 RELEASE = "https://github.com/ultralytics/assets/releases/download/v8.4.0"
@@ -56,13 +57,22 @@ def _ultralytics(name: str, sha256: str | None) -> PublishedModel:
     return PublishedModel(name, "detector", "AGPL-3.0", "gpu", (file,))
 
 
-def _hub(name: str, task: str, licence: str, repository: str, *files: str) -> PublishedModel:
-    published = (PublishedFile(file, f"{HUGGING_FACE}/{repository}/resolve/main/{file}") for file in files)
-    return PublishedModel(name, task, licence, "gpu", tuple(published))
+def _hub(name: str, repository: str, revision: str, sums: Mapping[str, str | None]) -> PublishedModel:
+    address = f"{HUGGING_FACE}/{repository}/resolve/{revision}"
+    published = tuple(PublishedFile(file, f"{address}/{file}", sha256) for file, sha256 in sums.items())
+    task, licence = ("embedder, text", "MIT") if "open_clip_config.json" in sums else ("detector", "Apache-2.0")
+    return PublishedModel(name, task, licence, "gpu", published)
 
 
-DETR_FILES = ("config.json", "preprocessor_config.json", "model.safetensors")
-CLIP_FILES = ("open_clip_config.json", "open_clip_model.safetensors")
+def _detr(config: str | None, preprocessor: str | None, weights: str | None) -> dict[str, str | None]:
+    return {"config.json": config, "preprocessor_config.json": preprocessor, "model.safetensors": weights}
+
+
+def _clip(weights: str | None) -> dict[str, str | None]:
+    return {"open_clip_config.json": None, "open_clip_model.safetensors": weights}
+
+
+RTDETR_PREPROCESSOR = "ffb4b9461a1dad746be8f0f9c8330ed7743a1ba5fba4f75c232cd281b3d4c64a"
 
 ULTRALYTICS = {
     "yolov8n": "f59b3d833e2ff32e194b5bb8e08d211dc7c5bdf144b90d2c8412c47ccfc83b36",
@@ -104,11 +114,30 @@ CATALOGUE = (
         "8811b3db2f6ebacbf2c05510593783316026ff779d9b048b6ca2581f17baf86c",
     ),
     *(_ultralytics(name, sha256) for name, sha256 in ULTRALYTICS.items()),
-    _hub("rtdetr_r18vd", "detector", "Apache-2.0", "PekingU/rtdetr_r18vd", *DETR_FILES),
-    _hub("rtdetr_r50vd", "detector", "Apache-2.0", "PekingU/rtdetr_r50vd", *DETR_FILES),
-    _hub("rtdetr_v2_r18vd", "detector", "Apache-2.0", "PekingU/rtdetr_v2_r18vd", *DETR_FILES),
-    _hub("clip-vit-b-32", "embedder, text", "MIT", "laion/CLIP-ViT-B-32-laion2B-s34B-b79K", *CLIP_FILES),
-    _hub("clip-vit-b-16", "embedder, text", "MIT", "laion/CLIP-ViT-B-16-laion2B-s34B-b88K", *CLIP_FILES),
+    _hub(
+        "rtdetr_r18vd",
+        "PekingU/rtdetr_r18vd",
+        "ac77a11ff0170a41b771c03264987f8ce2b0d753",
+        _detr(
+            "8493be71f51a1c0a741f8f71ec151039227579379de7bcba047c0470d9320c3c",
+            RTDETR_PREPROCESSOR,
+            "fe87a5a30f5daf298d10794c7682a63b6107986f97d6a770ba948d89e4340093",
+        ),
+    ),
+    _hub(
+        "rtdetr_r50vd",
+        "PekingU/rtdetr_r50vd",
+        "df939e661d8c52e80608d1ec566561aabd25a4e7",
+        _detr(None, RTDETR_PREPROCESSOR, "5263d5521eff3e356f6cd8a371fd5dfb891725beda5f713674f79669115cdc64"),
+    ),
+    _hub("rtdetr_v2_r18vd", "PekingU/rtdetr_v2_r18vd", "main", _detr(None, None, None)),
+    _hub(
+        "clip-vit-b-32",
+        "laion/CLIP-ViT-B-32-laion2B-s34B-b79K",
+        "1a25a446712ba5ee05982a381eed697ef9b435cf",
+        _clip("ac4f8c4b88af6d963118cbf40ad93176d092abbedfcb752601ae1866352656e6"),
+    ),
+    _hub("clip-vit-b-16", "laion/CLIP-ViT-B-16-laion2B-s34B-b88K", "main", _clip(None)),
 )
 
 
