@@ -49,7 +49,7 @@ class _MadeUp:
 
 
 def rehearse(site: Site, views: Mapping[CameraId, CameraView], prepare: Prepare) -> None:
-    """Run a few made-up steps with the site's settings and views: about a minute on the first start, then a second.
+    """Run a few made-up steps with the site's settings and views: a minute or two on the first start, then a second.
 
     The site's networks see nothing of them; `prepare` lets those compile that do.
 

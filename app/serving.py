@@ -233,7 +233,7 @@ def _serve_site(
             say(note)
         say(f"waiting for {len(feeds)} {'camera' if len(feeds) == 1 else 'cameras'}")
         views = _views(site_file, runtime, folder, say)
-        say("getting ready; the first start on a machine compiles for about a minute")
+        say("getting ready; the first start on a machine compiles for a minute or two")
         rehearse(site_file.site, views, networks.prepare)
         scene = _Scene(site_file, views, build_plan(site_file, views) if has_floor(site_file) else None)
         start, keeping = _start(scene, pace.clock.now()), StoreConfig(keep=options.keep)
