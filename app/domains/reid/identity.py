@@ -246,7 +246,8 @@ class IdentityResolver:
 
     def _let_go(self, now: float, tracks: Sequence[Tracks], rows: _Rows) -> None:
         """Forget which targets and tracks those had who have left, and note which rows are at edges."""
-        self._people.let_go({i for i, p in self._people.remembered.items() if self._evidence.has_left(p.where, now)})
+        people, evidence = self._people, self._evidence
+        people.let_go({i for i in people.followed() if evidence.has_left(people[i].where, now)})
         edges = [at_edge(t, self._sizes[t.camera_id]) for t in tracks]
         rows.at_edge.update(np.flatnonzero(np.concatenate(edges)).tolist() if edges else ())
 
@@ -365,13 +366,10 @@ class IdentityResolver:
         if not present.get(identity, set()).isdisjoint(newcomer.cameras):
             return False
         if newcomer.xy is None:  # one camera's track: the person may be seen by others meanwhile, not by this one
-            person = self._people[identity]
-            return person.cameras.get(newcomer.cameras[0], -np.inf) < now and not self._evidence.has_left(
-                person.where, now
-            )
-        if identity in self._supported:
-            return False
-        return self._evidence.within_reach(newcomer.xy, self._people[identity].where, now)
+            free = self._people[identity].cameras.get(newcomer.cameras[0], -np.inf) < now
+        else:
+            free = identity not in self._supported
+        return free and self._evidence.within_reach(newcomer.xy, self._people[identity].where, now)
 
     def _log_odds(self, now: float, newcomer: Newcomer, identities: list[GlobalId], absent: float) -> FloatArray:
         """Return (M,) the log-odds that the newcomer is each of these people rather than a stranger."""

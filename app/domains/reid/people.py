@@ -181,12 +181,16 @@ class People:
     def forget(self, now: float, tracks_after_s: float) -> None:
         """Drop tracks that have not been seen for so long, and identities that the gallery has forgotten."""
         self.of_track = {key: entry for key, entry in self.of_track.items() if now - entry[1] <= tracks_after_s}
-        for identity in {*self.of_target.values(), *(identity for identity, _ in self.of_track.values())}:
+        for identity in self.followed():
             self._gallery.see(identity, now)  # somebody who still has a target or a track is not forgotten
         for identity in self._gallery.expire(now):
             del self.remembered[identity]
             self.claims.pop(identity, None)
             self.told_apart = {pair for pair in self.told_apart if identity not in pair}
+
+    def followed(self) -> set[GlobalId]:
+        """Return the identities that have a target or a track."""
+        return {*self.of_target.values(), *(identity for identity, _ in self.of_track.values())}
 
     def let_go(self, gone: set[GlobalId]) -> None:
         """Take their targets and tracks from people; whoever comes there is a newcomer."""
