@@ -42,9 +42,9 @@ class FakeIndex:
     def __init__(self) -> None:
         self.stored: dict[int, np.ndarray] = {}
 
-    def add(self, keys: IntArray, vectors: np.ndarray) -> None:
-        if len(keys) != len(vectors) or len(set(keys.tolist())) < len(keys) or self.stored.keys() & keys.tolist():
-            raise ValueError(f"keys {keys.tolist()}: one new key per vector")
+    def put(self, keys: IntArray, vectors: np.ndarray) -> None:
+        if len(keys) != len(vectors) or len(set(keys.tolist())) < len(keys):
+            raise ValueError(f"keys {keys.tolist()}: one per vector, and none twice")
         self.stored |= dict(zip(keys.tolist(), vectors.copy(), strict=True))
 
     def remove(self, keys: IntArray) -> None:

@@ -31,7 +31,7 @@ CHURN = 200  # batches that go and come back while searches go on
 class Gallery(Protocol):
     """What is compared."""
 
-    def add(self, keys: IntArray, vectors: VectorArray) -> None:
+    def put(self, keys: IntArray, vectors: VectorArray) -> None:
         """Store vectors under keys."""
         ...
 
@@ -70,7 +70,7 @@ class _Product:
     def __init__(self, size: int) -> None:
         self._vectors = np.zeros((size, DIMENSION), np.float32)
 
-    def add(self, keys: IntArray, vectors: VectorArray) -> None:
+    def put(self, keys: IntArray, vectors: VectorArray) -> None:
         self._vectors[keys] = vectors
 
     def remove(self, keys: IntArray) -> None:
@@ -89,7 +89,7 @@ class _Cells:
         self._index.nprobe = visited
         self._waiting: list[tuple[IntArray, VectorArray]] = []
 
-    def add(self, keys: IntArray, vectors: VectorArray) -> None:
+    def put(self, keys: IntArray, vectors: VectorArray) -> None:
         if self._index.is_trained:
             self._index.add_with_ids(vectors, keys)
             return
@@ -113,7 +113,7 @@ class _Flat:
     def __init__(self) -> None:
         self._index = faiss.IndexIDMap2(faiss.IndexFlatIP(DIMENSION))
 
-    def add(self, keys: IntArray, vectors: VectorArray) -> None:
+    def put(self, keys: IntArray, vectors: VectorArray) -> None:
         self._index.add_with_ids(vectors, keys)
 
     def remove(self, keys: IntArray) -> None:
@@ -153,7 +153,7 @@ def _measure(identities: int, prototypes: int) -> list[GalleryTimes]:
     results = []
     for name, build in contenders:
         gallery = build()
-        filling = [timed(gallery.add, keys, stored[keys])[0] for keys in _batches(len(stored))]
+        filling = [timed(gallery.put, keys, stored[keys])[0] for keys in _batches(len(stored))]
         searches, recall = [], {}
         for query, asked in queries.items():
             answers = [timed(gallery.search, asked[rows], 1) for rows in _batches(QUERIES)]
@@ -181,7 +181,7 @@ def _change(gallery: Gallery, stored: VectorArray, rng: np.random.Generator) -> 
     for _ in range(CHURN):
         keys = rng.choice(len(stored), BATCH, replace=False)
         gone, _ = timed(gallery.remove, keys)
-        back, _ = timed(gallery.add, keys, stored[keys])
+        back, _ = timed(gallery.put, keys, stored[keys])
         searched, _ = timed(gallery.search, stored[keys], 1)
         changes.append(gone + back)
         used += [gone, back, searched]

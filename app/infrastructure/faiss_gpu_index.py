@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from app.domains.vocabulary import FloatArray, IntArray, VectorArray
 from app.infrastructure.torch_device import told_of_loss
-from app.infrastructure.vector_keys import check_new_keys, check_vectors, nothing_found
+from app.infrastructure.vector_keys import check_keys, check_vectors, nothing_found
 
 ROWS = 1024  # that get memory at first; then it doubles
 SCRATCH = 64 << 20  # bytes of the card for a search; faiss would keep up to 1.5 GB, and takes more where it needs it
@@ -41,21 +41,25 @@ class FaissGpuIndex:
     def __len__(self) -> int:
         return len(self._row_of)
 
-    def add(self, keys: IntArray, vectors: NDArray[np.float32]) -> None:
-        """Store (N, D) unit vectors under (N,) keys.
+    def put(self, keys: IntArray, vectors: NDArray[np.float32]) -> None:
+        """Store (N, D) unit vectors under (N,) keys, in place of what was there under keys in use.
 
         Raises:
-            ValueError: a key is in use, given twice or negative, or a shape is wrong; nothing is stored then.
+            ValueError: a key is given twice or negative, or a shape is wrong; nothing is stored then.
         """
         check_vectors(vectors, self.dimension)
-        check_new_keys(keys, vectors, self._row_of)
-        begin, end = len(self), len(self) + len(keys)
+        asked, end = check_keys(keys, vectors), len(self)
+        rows = np.empty(len(asked), np.int64)
+        for i, key in enumerate(asked):
+            rows[i] = self._row_of.get(key, end)
+            end += rows[i] == end
         with told_of_loss(self._device):
             if end > len(self._matrix):
                 self._grow(max(end, 2 * len(self._matrix)))
-            self._matrix[begin:end] = torch.from_numpy(np.array(vectors, np.float32)).to(self._device)
-        self._key_of[begin:end] = keys
-        self._row_of.update(zip(keys.tolist(), range(begin, end), strict=True))
+            stored = torch.from_numpy(np.array(vectors, np.float32)).to(self._device)
+            self._matrix[torch.from_numpy(rows).to(self._device)] = stored
+        self._key_of[rows] = keys
+        self._row_of.update(zip(asked, rows.tolist(), strict=True))
 
     def remove(self, keys: IntArray) -> None:
         """Delete the vectors of these keys; unknown keys are ignored."""

@@ -15,7 +15,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from app.domains.vocabulary import FloatArray, IntArray, VectorArray
-from app.infrastructure.vector_keys import check_new_keys, check_vectors, nothing_found
+from app.infrastructure.vector_keys import check_keys, check_vectors, nothing_found
 from app.infrastructure.vector_rotation import RandomRotation
 
 EXACT = 1024  # up to so many vectors, comparing all takes no longer than looking at codes first
@@ -50,22 +50,29 @@ class FaissIndex:
     def __len__(self) -> int:
         return len(self._slot_of)
 
-    def add(self, keys: IntArray, vectors: NDArray[np.float32]) -> None:
-        """Store (N, D) unit vectors under (N,) keys.
+    def put(self, keys: IntArray, vectors: NDArray[np.float32]) -> None:
+        """Store (N, D) unit vectors under (N,) keys, in place of what was there under keys in use.
 
         Raises:
-            ValueError: a key is in use, given twice or negative, or a shape is wrong; nothing is stored then.
+            ValueError: a key is given twice or negative, or a shape is wrong; nothing is stored then.
         """
         check_vectors(vectors, self.dimension)
-        check_new_keys(keys, vectors, self._slot_of)
-        new = keys.tolist()
-        slots = self._take_slots(len(new))
-        for slot, vector in zip(slots, vectors, strict=True):
-            self._blocks[slot // BLOCK][slot % BLOCK] = vector
+        asked = check_keys(keys, vectors)
+        if not asked:
+            return
+        known = [self._slot_of[key] for key in asked if key in self._slot_of]
+        if len(known) < len(asked):
+            new = [key for key in asked if key not in self._slot_of]
+            self._slot_of.update(zip(new, self._take_slots(len(new)), strict=True))
+        slots = np.array([self._slot_of[key] for key in asked])
         self._key_of[slots] = keys
-        self._slot_of.update(zip(new, slots, strict=True))
+        for number, block in enumerate(self._blocks):
+            mine = slots // BLOCK == number
+            block[slots[mine] - BLOCK * number] = vectors[mine]
         if self._coded:
-            self._codes.add(np.array(slots, np.int64), vectors)
+            if known:
+                self._codes.remove(np.array(known, np.int64))
+            self._codes.add(slots, vectors)
         elif len(self) > EXACT:
             every = np.flatnonzero(self._key_of >= 0)
             self._codes.add(every, self._vectors(every))

@@ -147,15 +147,12 @@ class Pipeline:
 
     def _due(self, detections: Sequence[Detections]) -> Crops:
         """Choose the boxes whose appearance is worth the time; none without an embedder."""
-        due = [np.empty(0, dtype=np.int64)] * len(detections)
-        if self.embedder is not None:
-            due = [np.flatnonzero(mask) for mask in self.trackers.due_for_embedding(detections)]
-        boxes = [d.xyxy[rows] for d, rows in zip(detections, due, strict=True)]
-        return Crops(
-            frame=np.repeat(np.arange(len(due)), [len(rows) for rows in due]),
-            row=np.concatenate([np.empty(0, np.int64), *due]),
-            xyxy=np.concatenate([np.empty((0, 4), np.float32), *boxes]),
-        )
+        if self.embedder is None or not detections:
+            return Crops(np.empty(0, np.int64), np.empty(0, np.int64), np.empty((0, 4), np.float32))
+        due = np.flatnonzero(np.concatenate(self.trackers.due_for_embedding(detections)))
+        begin = np.cumsum([0, *(len(d) for d in detections)])
+        frame = np.searchsorted(begin, due, side="right") - 1
+        return Crops(frame, due - begin[frame], np.concatenate([d.xyxy for d in detections])[due])
 
     def _take_appearance(self, batch: FrameBatch, detections: Sequence[Detections], crops: Crops) -> list[VectorArray]:
         """Embed the crops in one call; returns (N, D) per frame, zeros where none was taken."""

@@ -33,7 +33,7 @@ def keys(*values: int) -> np.ndarray:
 
 def test_the_nearest_come_best_first_with_their_keys(index):
     stored, queries = unit(20), unit(5, seed=1)
-    index.add(np.arange(100, 120), stored)
+    index.put(np.arange(100, 120), stored)
     cosine, key = index.search(queries, 4)
     expected = np.argsort(-(queries @ stored.T), axis=1)[:, :4]
     np.testing.assert_array_equal(key, expected + 100)
@@ -42,7 +42,7 @@ def test_the_nearest_come_best_first_with_their_keys(index):
 
 
 def test_fewer_than_asked_are_filled_up(index):
-    index.add(keys(7), unit(1))
+    index.put(keys(7), unit(1))
     cosine, key = index.search(unit(2, seed=1), 3)
     assert key.tolist() == [[7, -1, -1]] * 2
     assert (cosine[:, 1:] == -np.inf).all()
@@ -57,26 +57,36 @@ def test_an_empty_index_finds_nothing(index):
 
 def test_what_is_removed_is_gone_and_its_key_is_free(index):
     stored = unit(3)
-    index.add(keys(1, 2, 3), stored)
+    index.put(keys(1, 2, 3), stored)
     index.remove(keys(2, 99))
     index.remove(keys())
     assert set(index.search(stored[1:2], 3)[1][0].tolist()) == {1, 3, -1}
-    index.add(keys(2), unit(1, seed=4))
+    index.put(keys(2), unit(1, seed=4))
     cosine, key = index.search(unit(1, seed=4), 1)
     assert key.tolist() == [[2]]
     assert cosine[0, 0] == pytest.approx(1.0, abs=1e-6)
 
 
-@pytest.mark.parametrize("bad", [keys(1), keys(5, 5)], ids=["a key in use", "a key twice"])
-def test_a_key_stands_for_one_vector(index, bad):
-    index.add(keys(1), unit(1))
+def test_a_key_stands_for_one_vector(index):
+    index.put(keys(1), unit(1))
     with pytest.raises(ValueError, match="key"):
-        index.add(bad, unit(len(bad), seed=2))
+        index.put(keys(5, 5), unit(2, seed=2))
     assert index.search(unit(1), 2)[1].tolist() == [[1, -1]]
+
+
+def test_a_vector_takes_the_place_of_the_one_under_its_key(index):
+    old, new = unit(4), unit(3, seed=3)
+    index.put(keys(1, 2, 3, 4), old)
+    index.put(keys(9, 3, 1), new)
+    cosine, key = index.search(np.concatenate([new, old]), 1)
+    assert key[[0, 1, 2, 4, 6], 0].tolist() == [9, 3, 1, 2, 4]
+    np.testing.assert_allclose(cosine[[0, 1, 2, 4, 6], 0], 1.0, atol=1e-6)
+    assert (cosine[[3, 5], 0] < 0.999).all()
+    assert sorted(index.search(old[:1], 9)[1][0].tolist()) == [-1, -1, -1, -1, 1, 2, 3, 4, 9]
 
 
 def test_vectors_may_be_changed_by_their_owner_afterwards(index):
     vectors = unit(1)
-    index.add(keys(1), vectors)
+    index.put(keys(1), vectors)
     vectors[:] = 0.0
     assert index.search(unit(1), 1)[0][0, 0] == pytest.approx(1.0, abs=1e-6)

@@ -26,7 +26,7 @@ def test_both_indexes_give_the_same_as_comparing_all_while_vectors_come_and_go()
         expected = queries @ np.stack(list(stored.values())).T
         order = np.argsort(-expected, axis=1)[:, :5]
         for index in (on_device, on_cpu):
-            index.add(keys, vectors)
+            index.put(keys, vectors)
             index.remove(gone)
             assert len(index) == len(stored)
             if index is on_device or len(stored) <= EXACT:  # beyond it the CPU compares a shortlist

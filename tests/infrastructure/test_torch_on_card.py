@@ -207,9 +207,9 @@ def test_looks_are_found_on_the_card_as_on_the_cpu(number):
     answers = []
     for device in (f"cuda:{number}", "cpu"):
         index = FaissGpuIndex(64, torch.device(device))
-        index.add(np.arange(3000), vectors)
+        index.put(np.arange(3000), vectors)
         index.remove(np.arange(0, 3000, 7))
-        index.add(np.arange(5000, 5100), vectors[:100])
+        index.put(np.arange(5000, 5100), vectors[:100])
         answers.append(index.search(vectors[:50] + np.float32(0.01), 5))
     np.testing.assert_allclose(answers[0][0], answers[1][0], atol=1e-3)
     assert (answers[0][1] == answers[1][1]).mean() > 0.99  # of equal cosines either may come first

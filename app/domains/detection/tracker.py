@@ -10,6 +10,7 @@ hardly more than one for each.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import ClassVar, NamedTuple
 
 import numpy as np
@@ -169,7 +170,8 @@ class CameraTrackers:
         seen = self._see(detections)
         pairs = self._look_ahead(detections, seen)
         self._asked = _Asked(tuple(detections), seen, pairs)
-        return np.split(due(self._room, seen, pairs), self._frames[2][1 : len(detections)])
+        found, ends = due(self._room, seen, pairs), self._frames[2][: len(detections) + 1].tolist()
+        return [found[begin:end] for begin, end in pairwise(ends)]
 
     def update(self, detections: Sequence[Detections], appearance: Sequence[VectorArray]) -> list[Tracks]:
         """Advance each camera to its frame's time and associate the boxes.

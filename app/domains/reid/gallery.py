@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 import numpy as np
+from numba import njit
 
 from app.domains.reid.ports import VectorIndex
-from app.domains.vocabulary import CameraId, FloatArray, GlobalId, VectorArray
+from app.domains.vocabulary import CameraId, FloatArray, GlobalId, IntArray, VectorArray
 
 Looks = dict[CameraId, tuple[VectorArray, int]]  # per camera the mean of the embeddings (D,), and how many they are
 
@@ -188,7 +189,7 @@ class Gallery:
         """Return the cosine (N, M) of each vector to each identity's prototype; NaN where either has none."""
         self._update_prototypes()
         result = np.full((len(vectors), len(identities)), np.nan)
-        rows = np.nonzero(vectors.any(axis=1))[0]
+        rows = rows_with_looks(vectors)
         prototypes = [self._entries[identity].prototype for identity in identities]
         known = [prototype for prototype in prototypes if prototype is not None]
         if len(rows) and known:
@@ -267,8 +268,7 @@ class Gallery:
         self._unindexed.clear()
         if known:
             keys = np.array([identity for identity, _ in known], dtype=np.int64)
-            self._index.remove(keys)
-            self._index.add(keys, _stacked([prototype for _, prototype in known]))
+            self._index.put(keys, _stacked([prototype for _, prototype in known]))
 
     def _drop(self, identity: GlobalId) -> GalleryEntry:
         self._forget_prototype(identity)
@@ -278,6 +278,19 @@ class Gallery:
         self._changed.discard(identity)
         self._unindexed.discard(identity)
         self._index.remove(np.array([identity], dtype=np.int64))
+
+
+@njit(cache=True)
+def rows_with_looks(vectors: VectorArray) -> IntArray:
+    """Return which rows of vectors (N, D) are looks: not all zeros. A look's first number tells, most often."""
+    found, count = np.empty(len(vectors), np.int64), 0
+    for row in range(len(vectors)):
+        for number in vectors[row]:
+            if number != 0.0:
+                found[count] = row
+                count += 1
+                break
+    return found[:count]
 
 
 def _direction(looks: Looks) -> VectorArray | None:

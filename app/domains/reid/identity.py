@@ -14,7 +14,7 @@ import numpy as np
 
 from app.domains.assignment import assign
 from app.domains.reid.evidence import Evidence, IdentityConfig, share
-from app.domains.reid.gallery import Gallery
+from app.domains.reid.gallery import Gallery, rows_with_looks
 from app.domains.reid.likelihood import CosineLikelihood
 from app.domains.reid.orders import follow, take_back
 from app.domains.reid.people import People
@@ -111,7 +111,7 @@ def _stack(tracks: Sequence[Tracks], target_of: Sequence[IntArray]) -> _Rows:
     rows.target.extend(np.concatenate(target_of).tolist())
     rows.confirmed.extend((np.concatenate([t.state for t in tracks]) == CONFIRMED).tolist())
     looks = np.concatenate([t.appearance for t in tracks])
-    looked = np.flatnonzero(looks.any(axis=1))
+    looked = rows_with_looks(looks)
     rows.looks.update(zip(looked.tolist(), looks[looked], strict=True))
     return rows
 
@@ -167,7 +167,7 @@ class IdentityResolver:
             return np.zeros((0, len(target_id)))
         vectors = np.concatenate([t.appearance for t in tracks])
         result = np.zeros((len(vectors), len(target_id)))
-        rows = np.nonzero(vectors.any(axis=1))[0]
+        rows = rows_with_looks(vectors)
         named = [m for m, target in enumerate(target_id.tolist()) if target in self._people.of_target]
         if len(rows) and named:
             identities = [self._people.of_target[target] for target in target_id[named].tolist()]
@@ -218,11 +218,11 @@ class IdentityResolver:
         if reviewed:
             ids, of_target = self._name_rows(now, rows), self._identities_of(targets)
         of_row, certainty = np.array(ids, dtype=np.int64), self._certainty_of(ids)
-        cuts = rows.ends[:-1]
+        frames = [slice(frame.start, frame.stop) for frame in rows.frames()]
         corrections, self._ordered = (*self._ordered, *reviewed), []
         return Resolution(
-            of_row=np.split(of_row, cuts) if tracks else [],
-            row_certainty=np.split(certainty, cuts) if tracks else [],
+            of_row=[of_row[its] for its in frames],
+            row_certainty=[certainty[its] for its in frames],
             of_target=of_target,
             target_certainty=self._certainty_of(of_target.tolist()),
             corrections=corrections,
@@ -397,20 +397,20 @@ class IdentityResolver:
     def _note(self, now: float, rows: _Rows, ids: list[int], targets: FloorTargets, of_target: IntArray) -> None:
         """Remember where everybody is, which track is whom, and how they look."""
         people, claims, of_track = self._people.remembered, self._people.claims, self._people.of_track
-        everybody: set[GlobalId] = set()
-        leaving = rows.leaving(ids)
-        for frame in rows.frames():
-            its = [(row, GlobalId(ids[row])) for row in frame if ids[row] != NO_ID]
-            for row, identity in its:
-                camera_id = rows.camera[row]
-                of_track[camera_id, rows.track[row]] = (identity, now)
+        for camera_id, track, identity in zip(rows.camera, rows.track, map(GlobalId, ids), strict=True):
+            if identity != NO_ID:
+                of_track[camera_id, track] = identity, now
                 people[identity].cameras[camera_id] = now
-                if row in rows.looks:
-                    self._gallery.refresh(identity, camera_id, rows.looks[row])
-            seen = {identity for _, identity in its}
-            everybody |= seen
-            for identity in claims.keys() & seen:
-                claims[identity].beside |= seen
+        for row, look in rows.looks.items():
+            if ids[row] != NO_ID:
+                self._gallery.refresh(GlobalId(ids[row]), rows.camera[row], look)
+        everybody = set(map(GlobalId, ids)) - {GlobalId(NO_ID)}
+        if claims.keys() & everybody:
+            for frame in rows.frames():
+                seen = set(map(GlobalId, ids[frame.start : frame.stop])) - {GlobalId(NO_ID)}
+                for identity in claims.keys() & seen:
+                    claims[identity].beside |= seen
+        leaving = rows.leaving(ids)
         for m in ((of_target != NO_ID) & (targets.unseen_s == 0.0)).nonzero()[0].tolist():
             identity = GlobalId(int(of_target[m]))
             person = people[identity]

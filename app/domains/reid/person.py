@@ -4,6 +4,7 @@ Plain data with the arithmetic of stays. Knows no gallery, and not who else ther
 """
 
 from dataclasses import dataclass, field
+from typing import Final
 
 import numpy as np
 
@@ -16,7 +17,7 @@ OCTAVES = 12  # of seconds of absence: up to an hour
 MOST_STAYS = 100  # that are remembered of a person
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Whereabouts:
     """Where somebody was last.
 
@@ -28,11 +29,11 @@ class Whereabouts:
         at_edge: whether every box of that last sighting was at an edge of its image.
     """
 
-    last_seen: float
-    xy: FloatArray | None = None
-    velocity: FloatArray | None = None
-    placed_at: float = -np.inf
-    at_edge: bool = False
+    last_seen: Final[float]
+    xy: Final[FloatArray | None] = None
+    velocity: Final[FloatArray | None] = None
+    placed_at: Final[float] = -np.inf
+    at_edge: Final[bool] = False
 
 
 @dataclass(slots=True)
@@ -99,9 +100,11 @@ class Person:
 
     def is_seen(self, now: float, gap_s: float) -> None:
         """Note that the person is there; a gap that is longer begins another stay."""
-        begin = self.stays.pop()[0] if self.stays and now - self.stays[-1][1] <= gap_s else now
-        self.stays.append((begin, now))
-        del self.stays[:-MOST_STAYS]
+        if self.stays and now - self.stays[-1][1] <= gap_s:
+            self.stays[-1] = self.stays[-1][0], now
+        else:
+            self.stays.append((now, now))
+            del self.stays[:-MOST_STAYS]
 
     def seen_s(self) -> float:
         """Return for how many seconds the person was there in all."""

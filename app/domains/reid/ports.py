@@ -19,8 +19,8 @@ class Embedder(Protocol):
 class VectorIndex(Protocol):
     """Finds the stored vectors nearest to a query. Keys are the caller's; deletion is real."""
 
-    def add(self, keys: IntArray, vectors: NDArray[np.float32]) -> None:
-        """Store (N, D) unit vectors under (N,) keys that are not in use."""
+    def put(self, keys: IntArray, vectors: NDArray[np.float32]) -> None:
+        """Store (N, D) unit vectors under (N,) keys, in place of what was there under keys in use."""
         ...
 
     def remove(self, keys: IntArray) -> None:
