@@ -8,32 +8,26 @@ import numpy as np
 
 from app.domains.analytics.watched import DotRows, OccupancyRows, Watched
 from app.domains.vocabulary import (
-    NO_ID,
     CameraId,
     Correction,
     FloatArray,
     IntArray,
     Merge,
-    Sightings,
     TrackingUpdate,
-    TrackState,
 )
 from app.infrastructure.result_files import largest_sigma
 from app.infrastructure.sql_batch import (
-    APPEARANCES,
     DOT_DECIMALS,
     DOTS,
     FOOTAGE,
     HEAT,
-    LOAD,
     OCCUPANCY,
-    POINTS,
     STAYS,
-    VISIT_GAP_S,
     Batch,
     Columns,
     StateChange,
 )
+from app.infrastructure.sql_boxes import Visits, moment, stack
 from app.orchestration.floor_record import CameraTurn, FloorRecord, Found, Piece
 
 FOOTAGE_GAP_S = 2.0  # a camera that gave no frame for longer does not run
@@ -53,7 +47,7 @@ class Batches:
         self._run_id, self._cameras, self._floor = run_id, cameras, floor
         self._names = {number: name for name, number in cameras.items()}
         self._number, self._until = 0, -np.inf  # capture time of the latest update
-        self._visits: dict[tuple[int, int], list[float]] = {}  # begin and end, by person and camera
+        self._visits = Visits()
         self._footage: dict[CameraId, list[float]] = {}  # begin and end of the latest
 
     def join(
@@ -78,9 +72,7 @@ class Batches:
     ) -> Batch:
         self._number += 1
         until = moment(updates[-1].captured_at) if updates else max((change.at for change in states), default=now)
-        tracks = [
-            self._points(sightings) for update in updates for sightings in update.sightings if len(sightings.tracks)
-        ]
+        boxes = stack(updates, self._cameras)
         dots = _joined([self._dots(update) for update in updates if len(update.floor)], DOTS)
         dots |= {name: dots[name].round(DOT_DECIMALS) for name in ("x", "y", "sigma", "certainty")}
         instants = np.array([moment(update.captured_at) for update in updates], np.float64)
@@ -95,13 +87,13 @@ class Batches:
             number=self._number,
             until=until,
             updates=len(updates),
-            points=_joined(tracks, POINTS),
+            points=boxes.points(self._run_id),
             dots=dots,
-            seen=_seen(updates),
-            appearances=self._appearances(updates, until),
+            seen=boxes.seen(updates),
+            appearances=self._visits.lengthen(boxes, until),
             instants={"at": instants},
             footage=footage,
-            load=self._load(updates),
+            load=boxes.load(),
             **rows_of(found.watched),
             corrections=corrections,
             states=tuple(states),
@@ -120,39 +112,10 @@ class Batches:
             self._floor.tell(CameraTurn(change.at, self._names[change.camera_id], change.state))
         return self._floor.advance(piece, now)
 
-    def _points(self, sightings: Sightings) -> Columns:
-        """Return the rows of a frame: boxes that somebody has been seen in, or a track that is no mere attempt."""
-        tracks, floor = sightings.tracks, sightings.floor
-        kept = np.flatnonzero((sightings.global_id != NO_ID) | (tracks.state != TrackState.TENTATIVE))
-        n, xyxy = len(kept), tracks.xyxy[kept]
-        valid = floor.valid[kept]
-        xy = np.where(valid[:, None], floor.xy[kept], np.nan)
-        sigma = np.full(n, np.nan)
-        sigma[valid] = largest_sigma(floor.covariance[kept][valid])
-        values = (moment(tracks.captured_at), self._run_id, self._cameras[tracks.camera_id])
-        per_box = (sightings.global_id[kept], *xyxy.T, tracks.confidence[kept], sightings.certainty[kept], *xy.T, sigma)
-        columns = [np.full(n, value) for value in values] + [tracks.track_id[kept], *per_box]
-        return dict(zip(POINTS, columns, strict=True))
-
     def _dots(self, update: TrackingUpdate) -> Columns:
         floor, n = update.floor, len(update.floor)
         columns = (np.full(n, moment(update.captured_at)), np.full(n, self._run_id), floor.global_id, *floor.xy.T)
         return dict(zip(DOTS, (*columns, largest_sigma(floor.covariance), floor.certainty), strict=True))
-
-    def _appearances(self, updates: Iterable[TrackingUpdate], until: float) -> Columns:
-        """Lengthen the visits by what was seen, and return those that it concerns."""
-        rows: dict[tuple[int, int, float], float] = {}
-        for update in updates:
-            for sightings in update.sightings:
-                camera, at = self._cameras[sightings.tracks.camera_id], moment(sightings.tracks.captured_at)
-                for person in sightings.global_id[sightings.global_id != NO_ID].tolist():
-                    visit = self._visits.get((person, camera))
-                    if visit is None or at - visit[1] > VISIT_GAP_S:
-                        visit = self._visits[person, camera] = [at, at]
-                    visit[1] = at
-                    rows[person, camera, visit[0]] = at
-        self._visits = {key: visit for key, visit in self._visits.items() if until - visit[1] <= VISIT_GAP_S}
-        return _columns([(*key, ended) for key, ended in rows.items()], APPEARANCES)
 
     def _run(self, updates: Iterable[TrackingUpdate]) -> tuple[Columns, list[frozenset[CameraId]]]:
         """Lengthen the cameras' footage by the frames of updates.
@@ -173,25 +136,6 @@ class Batches:
             running.append(frozenset(c for c, (_, last) in self._footage.items() if at - last <= FOOTAGE_GAP_S))
         lengthened = [(self._cameras[camera], begun, ended) for (camera, begun), ended in rows.items()]
         return _columns(lengthened, FOOTAGE), running
-
-    def _load(self, updates: Iterable[TrackingUpdate]) -> Columns:
-        """Add up frames and detected boxes by camera and minute."""
-        sums: dict[tuple[int, float], list[float]] = {}
-        for update in updates:
-            for sightings in update.sightings:
-                tracks = sightings.tracks
-                detected = tracks.row != NO_ID
-                minute = tracks.captured_at - tracks.captured_at % MINUTE_S
-                load = sums.setdefault((self._cameras[tracks.camera_id], minute), [0, 0, 0.0])
-                load[0] += 1
-                load[1] += np.count_nonzero(detected)
-                load[2] += float(tracks.confidence[detected].sum(dtype=np.float64))
-        return _columns([(*key, *load) for key, load in sums.items()], LOAD)
-
-
-def moment(captured_at: float) -> float:
-    """Return a capture time as the database keeps it: to the microsecond, so that it compares alike everywhere."""
-    return round(captured_at, 6)
 
 
 def dot_rows(dots: Columns) -> DotRows:
@@ -263,15 +207,3 @@ def _joined(parts: Sequence[Columns], like: Columns) -> Columns:
         name: np.concatenate([part[name] for part in parts]).astype(empty.dtype) if parts else empty
         for name, empty in like.items()
     }
-
-
-def _seen(updates: Iterable[TrackingUpdate]) -> Columns:
-    """Return for each person of the updates the capture times of the first and the last that has them."""
-    spans: dict[int, tuple[float, float]] = {}
-    for update in updates:
-        columns = [update.floor.global_id, *(sightings.global_id for sightings in update.sightings)]
-        for person in np.unique(np.concatenate(columns)).tolist():
-            if person != NO_ID:
-                spans[person] = (spans.get(person, (update.captured_at,))[0], update.captured_at)
-    times = np.array(list(spans.values()), dtype=np.float64).reshape(-1, 2)
-    return {"person": np.array(list(spans), np.int64), "first_seen": times[:, 0], "last_seen": times[:, 1]}

@@ -22,8 +22,9 @@ from app.domains.analytics.watch import FloorWatch
 from app.domains.vocabulary import CameraId, TrackingUpdate
 from app.errors import StoreError, StoreRefused
 from app.infrastructure.sql_batch import Batch, StateChange
+from app.infrastructure.sql_boxes import moment
 from app.infrastructure.sql_database import Database
-from app.infrastructure.sql_join import Batches, moment
+from app.infrastructure.sql_join import Batches
 from app.infrastructure.sql_read import read_counts
 from app.infrastructure.sql_retention import Retention, tidy
 from app.infrastructure.sql_spool import Spool

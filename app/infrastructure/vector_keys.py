@@ -20,7 +20,7 @@ def check_keys(keys: IntArray, vectors: NDArray[np.float32]) -> list[int]:
     """
     if keys.shape != (len(vectors),):
         raise ValueError(f"keys has shape {keys.shape}, expected {(len(vectors),)}")
-    new = keys.tolist()
+    new: list[int] = keys.tolist()
     if len(set(new)) < len(new):
         raise ValueError(f"keys: {len(new) - len(set(new))} given twice")
     if new and min(new) < 0:

@@ -26,6 +26,7 @@ class GalleryConfig:
     __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
 
     memory: int = 50  # embeddings of one camera after which older ones fade
+    growth: float = 0.1  # a prototype is computed anew when its embeddings have become more by this share
     forget_s: float = 3600.0  # an identity not seen for longer is dropped
 
 
@@ -39,6 +40,8 @@ class GalleryEntry:
         before: what `means` was when somebody was taken for this identity, while that may still turn out wrong.
         fresh: what came since, `means` itself where nothing was before; None when there is no such doubt.
         earlier: what `means` was when the doubt before this one began.
+        news: how many embeddings came since the prototype was computed.
+        patience: how many come until it is computed anew.
     """
 
     last_seen: float
@@ -47,6 +50,8 @@ class GalleryEntry:
     before: Looks = field(default_factory=dict)
     fresh: Looks | None = None
     earlier: Looks = field(default_factory=dict)
+    news: int = 0
+    patience: int = 1
 
 
 class Gallery:
@@ -62,7 +67,7 @@ class Gallery:
         self.config = config
         self._index = index
         self._entries: dict[GlobalId, GalleryEntry] = {}
-        self._changed: set[GlobalId] = set()  # identities whose means are newer than their prototype
+        self._changed: set[GlobalId] = set()  # identities whose prototype is out of date
         self._unindexed: set[GlobalId] = set()  # identities whose prototype the index does not have yet
         self._next_id = last_id + 1
         self._none_before = -np.inf  # nobody was seen last before this time
@@ -88,10 +93,12 @@ class Gallery:
     def refresh(self, identity: GlobalId, camera_id: CameraId, vector: VectorArray) -> None:
         """Add one unit vector (D,), taken by one camera, to what is remembered of the identity."""
         entry = self._entries[identity]
+        entry.news += entry.patience if camera_id not in entry.means else 1
         self._blend(entry.means, camera_id, vector, 1)
         if entry.fresh is not None and entry.fresh is not entry.means:
             self._blend(entry.fresh, camera_id, vector, 1)
-        self._changed.add(identity)
+        if entry.news >= entry.patience:
+            self._changed.add(identity)
 
     def doubt(self, identity: GlobalId) -> None:
         """Keep apart from now on what is added to the identity, so that it can be taken away again."""
@@ -256,7 +263,9 @@ class Gallery:
         directions = _unit(_stacked(means))
         prototypes = _unit(np.add.reduceat(directions, np.cumsum([0, *counts[:-1]])))
         for identity, prototype in zip(changed, prototypes, strict=True):
-            self._entries[identity].prototype = prototype
+            entry = self._entries[identity]
+            entry.prototype, entry.news = prototype, 0
+            entry.patience = 1 + int(self.config.growth * self.crops(identity))
         self._unindexed |= self._changed
         self._changed.clear()
 

@@ -396,20 +396,10 @@ class IdentityResolver:
 
     def _note(self, now: float, rows: _Rows, ids: list[int], targets: FloorTargets, of_target: IntArray) -> None:
         """Remember where everybody is, which track is whom, and how they look."""
-        people, claims, of_track = self._people.remembered, self._people.claims, self._people.of_track
-        for camera_id, track, identity in zip(rows.camera, rows.track, map(GlobalId, ids), strict=True):
-            if identity != NO_ID:
-                of_track[camera_id, track] = identity, now
-                people[identity].cameras[camera_id] = now
-        for row, look in rows.looks.items():
-            if ids[row] != NO_ID:
-                self._gallery.refresh(GlobalId(ids[row]), rows.camera[row], look)
+        people = self._people.remembered
         everybody = set(map(GlobalId, ids)) - {GlobalId(NO_ID)}
-        if claims.keys() & everybody:
-            for frame in rows.frames():
-                seen = set(map(GlobalId, ids[frame.start : frame.stop])) - {GlobalId(NO_ID)}
-                for identity in claims.keys() & seen:
-                    claims[identity].beside |= seen
+        self._note_rows(now, rows, ids)
+        self._note_neighbours(rows, ids, everybody)
         leaving = rows.leaving(ids)
         for m in ((of_target != NO_ID) & (targets.unseen_s == 0.0)).nonzero()[0].tolist():
             identity = GlobalId(int(of_target[m]))
@@ -425,6 +415,27 @@ class IdentityResolver:
             named = zip(ids, rows.target, strict=True)
             for identity in {GlobalId(i) for i, t in named if t == NO_CALIBRATION and i != NO_ID}:
                 people[identity].is_seen(now, self.config.split_s)
+
+    def _note_rows(self, now: float, rows: _Rows, ids: list[int]) -> None:
+        """Remember which track is whom, who is in which camera, and how they look."""
+        people, of_track = self._people.remembered, self._people.of_track
+        for camera_id, track, identity in zip(rows.camera, rows.track, map(GlobalId, ids), strict=True):
+            if identity != NO_ID:
+                of_track[camera_id, track] = identity, now
+                people[identity].cameras[camera_id] = now
+        for row, look in rows.looks.items():
+            if ids[row] != NO_ID:
+                self._gallery.refresh(GlobalId(ids[row]), rows.camera[row], look)
+
+    def _note_neighbours(self, rows: _Rows, ids: list[int], everybody: set[GlobalId]) -> None:
+        """Remember of those whose identity is young whom one camera sees beside them: nobody is there twice."""
+        claims = self._people.claims
+        if claims.keys().isdisjoint(everybody):
+            return
+        for frame in rows.frames():
+            seen = set(map(GlobalId, ids[frame.start : frame.stop])) - {GlobalId(NO_ID)}
+            for identity in claims.keys() & seen:
+                claims[identity].beside |= seen
 
     def _learn(self, now: float, rows: _Rows, ids: list[int]) -> None:
         """Learn what cosines are worth from the crops of this instant: who is whom is known by geometry.
