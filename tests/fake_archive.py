@@ -72,8 +72,8 @@ class FakeArchive:
     def _newest(self, place):
         return max((v.version for v in self.versions if v.place_id == place), default=0)
 
-    async def occupancy(self, place, period, bucket_s):
-        self._ask("occupancy", place, period, bucket_s)
+    async def occupancy(self, place, period, bucket_s, without=()):
+        self._ask("occupancy", place, period, bucket_s, *without)
         at = np.arange(period.since, period.until, bucket_s)
         observed = np.where((at >= NOON) & (at < NOON + 3600.0), 1.0, 0.0)
         people = np.where(observed > 0, 2.0, np.nan)
@@ -121,8 +121,8 @@ class FakeArchive:
         place, who, begun, ended, ending = zip(*rows, strict=True) if rows else ((),) * 5
         return Stays(place, np.array(who, np.int64), np.array(begun, float), np.array(ended, float), ending)
 
-    async def heat(self, period, cell_m, identity=None):
-        self._ask("heat", period, cell_m, identity)
+    async def heat(self, period, cell_m, identity=None, without=()):
+        self._ask("heat", period, cell_m, identity, *without)
         return HeatMap((1.0, 2.0), cell_m, np.array([[1.0, 2.5, 0.0], [0.0, 0.0, 7.123]]), QUALITY)
 
     async def events(self, which, page):

@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+from collections.abc import Collection
 from typing import Annotated
 
 import numpy as np
@@ -34,7 +35,7 @@ from app.api.figures import (
 )
 from app.api.floor_hub import FloorHub
 from app.api.permissions import permission
-from app.api.places import is_line, known_place, known_places
+from app.api.places import check_without, is_line, known_place, known_places
 from app.api.route import Route
 from app.api.schemas import CountsAnswer, counts_answer
 from app.api.site import LiveSite
@@ -49,6 +50,7 @@ BUCKETS_S = (60, 300, 900, 3600, 86_400)
 LONGEST_CORRECTED_S = 86_400.0  # of which every stay is looked at beside the sums
 MOST_BUCKETS, USUAL_BUCKETS = 5_000, 500
 LONGEST_HEAT_S = 366 * 86_400.0
+LONGEST_HEAT_WITHOUT_S = 31 * 86_400.0  # every step of those who do not count is looked at
 COARSEST_CELLS = 40  # the coarsest cell of a heat map has a side of so many finest ones: 10 m
 
 router = APIRouter(prefix="/api/v1/sites", tags=["analytics"], route_class=Route)
@@ -71,17 +73,22 @@ async def occupancy(
     bucket_s: Annotated[
         int | None, Query(description=f"One of {', '.join(map(str, BUCKETS_S))}; chosen to suit the period without it.")
     ] = None,
+    without: Without = None,
 ) -> OccupancyAnswer:
-    """Return how many people were at a place in buckets of equal length, and how much of each was observed."""
+    """Return how many people were at a place in buckets of equal length, and how much of each was observed.
+
+    With `without` who came and went follows corrections, and speed is null.
+    """
     step_s = _bucket(period, bucket_s)
     whole = Period(math.floor(period.since / step_s) * step_s, math.ceil(period.until / step_s) * step_s)
     if whole.seconds > MOST_BUCKETS * step_s:
         raise WrongField("bucket_s", f"makes more than {MOST_BUCKETS} buckets; take a longer one or a shorter period")
     where = await known_place(site.archive, place)
-    series = await site.archive.occupancy(where, whole, float(step_s))
+    await check_without(site.archive, where, without or ())
+    series = await site.archive.occupancy(where, whole, float(step_s), without or ())
     corrected = None
     if whole.seconds <= LONGEST_CORRECTED_S and series.quality.watched_s > 0.0:
-        corrected = await _passages(site, where, whole, [])
+        corrected = await _passages(site, where, whole, without or [])
     return occupancy_answer(where, whole, series, await areas(site, where, series.at + series.bucket_s), corrected)
 
 
@@ -155,8 +162,7 @@ async def _passages(
     versions = [version for version in await site.archive.places() if version.place_id == place]
     if not any(isinstance(version.place, Line) for version in versions):
         return (await site.archive.stays((place,), period, without=without)).passages(period)
-    if without:
-        raise WrongField("without", "does not go with a line: who crosses is not told apart by tags")
+    await check_without(site.archive, place, without)
     series = [await site.archive.occupancy(place, part, step) for part, step in _parts(period)]
     entered, left = ([total(getattr(part, name)) for part in series] for name in ("entered", "left"))
     return _sum(entered), _sum(left)
@@ -183,9 +189,13 @@ CellSide = Annotated[
 
 
 @router.get("/{site}/heatmap", summary="Where people were", dependencies=READ)
-async def heatmap(site: NamedSite, period: AskedPeriod, cell_m: CellSide = 0.5) -> HeatMapAnswer:
+async def heatmap(
+    site: NamedSite, period: AskedPeriod, cell_m: CellSide = 0.5, without: Without = None
+) -> HeatMapAnswer:
     """Return for how long people were in each cell of the floor, in person-seconds."""
-    return await _heat(site, period, cell_m, None)
+    if without and period.seconds > LONGEST_HEAT_WITHOUT_S:
+        raise WrongField("since", "lies more than 31 days before until, which is the most of a heat map without some")
+    return await _heat(site, period, cell_m, None, without or ())
 
 
 @router.get(
@@ -198,13 +208,15 @@ async def heatmap_of_one(site: NamedSite, identity: int, period: AskedPeriod, ce
     return await _heat(site, period, cell_m, await known_identity(site, identity))
 
 
-async def _heat(site: LiveSite, period: Period, cell_m: float, identity: GlobalId | None) -> HeatMapAnswer:
+async def _heat(
+    site: LiveSite, period: Period, cell_m: float, identity: GlobalId | None, without: Collection[str] = ()
+) -> HeatMapAnswer:
     cells = round(cell_m / CELL_M)
     if cells < 1 or not math.isclose(cells * CELL_M, cell_m):
         raise WrongField("cell_m", f"is no multiple of {CELL_M}")
     if period.seconds > LONGEST_HEAT_S:
         raise WrongField("since", "lies more than a year before until, which is the most of a heat map")
-    return heat_answer(period, await site.archive.heat(period, cells * CELL_M, identity))
+    return heat_answer(period, await site.archive.heat(period, cells * CELL_M, identity, without))
 
 
 async def asked_events(

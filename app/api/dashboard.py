@@ -35,7 +35,7 @@ from app.api.figures import (
     share_running,
 )
 from app.api.floor_hub import FloorHub
-from app.api.places import in_use, is_line, known_place
+from app.api.places import check_without, in_use, known_place
 from app.api.route import PRIVATE, Route, tag
 from app.api.schemas import timestamp
 from app.api.site import LiveSite
@@ -207,8 +207,7 @@ async def dashboard(
         if period.seconds > LONGEST_S:
             raise WrongField("since", "lies more than a year before until, which is the most of a dashboard")
         where = await known_place(site.archive, place)
-        if tags and await is_line(site.archive, where):
-            raise WrongField("without", "does not go with a line: who crosses is not told apart by tags")
+        await check_without(site.archive, where, tags)
         found, now, begin = await asyncio.gather(
             site.archive.dashboard(where, period, tags), _now(site, hub.people_now), site.archive.begin()
         )

@@ -1,6 +1,6 @@
 """REST: zones and lines, as users draw them. Every change is a new version, in force from then on."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -145,6 +145,12 @@ async def is_line(archive: Archive, place: PlaceId) -> bool:
     """Tell whether a place has only ever been a line, which people cross and at which nobody is."""
     drawn = [v.place for v in await archive.places() if v.place_id == place and v.place is not None]
     return bool(drawn) and all(isinstance(shape, Line) for shape in drawn)
+
+
+async def check_without(archive: Archive, place: PlaceId, without: Collection[str]) -> None:
+    """Raise WrongField where people are to be left out of the figures of a line."""
+    if without and await is_line(archive, place):
+        raise WrongField("without", "does not go with a line: who crosses is not told apart by tags")
 
 
 @router.get("/{site}/zones", summary="The zones and lines in use", dependencies=[permission("places:read")])

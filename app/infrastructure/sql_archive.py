@@ -68,9 +68,12 @@ class SQLArchive:
         """Take a place out of use; returns whether it was in use."""
         return await self._change(partial(sql_places.erase, place_id=place, at=at)) is not None
 
-    async def occupancy(self, place: PlaceId, period: Period, bucket_s: float) -> OccupancySeries:
+    async def occupancy(
+        self, place: PlaceId, period: Period, bucket_s: float, without: Collection[str] = ()
+    ) -> OccupancySeries:
         """Return how many people were at a place."""
-        return await self._read(partial(read_series, place=place, period=period, bucket_s=bucket_s))
+        wanted = partial(read_series, place=place, period=period, bucket_s=bucket_s, without=without)
+        return await self._read(wanted)
 
     async def dashboard(
         self, place: PlaceId, period: Period, without: Collection[str] = (), events: int = 10
@@ -97,15 +100,18 @@ class SQLArchive:
         wanted = partial(read_stays, places=places, period=period, identity=identity, without=without)
         return await self._read(wanted)
 
-    async def heat(self, period: Period, cell_m: float, identity: GlobalId | None = None) -> HeatMap:
+    async def heat(
+        self, period: Period, cell_m: float, identity: GlobalId | None = None, without: Collection[str] = ()
+    ) -> HeatMap:
         """Return where people were."""
 
         def read(connection: Connection, site_id: int) -> HeatMap:
             if identity is None:
-                cells = read_cells(connection, site_id, period)
+                cells = read_cells(connection, site_id, period, without)
             else:
                 cells = read_cells_of(connection, site_id, period, identity)
             origin, seconds = heat.draw(cells[0].astype(np.int32), cells[1], cell_m)
+            seconds = np.maximum(seconds, 0.0)  # what some were there for is counted anew, not to the microsecond
             return HeatMap(origin, cell_m, seconds, read_quality(connection, site_id, FLOOR, period))
 
         return await self._read(read)

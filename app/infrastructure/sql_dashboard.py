@@ -7,7 +7,8 @@ from sqlalchemy import Connection, func, select
 
 from app.domains.analytics.figures import Ending, OccupancySeries, Period, Quality
 from app.domains.analytics.places import PlaceId
-from app.domains.vocabulary import CameraId
+from app.domains.analytics.presence import presence
+from app.domains.vocabulary import CameraId, FloatArray
 from app.infrastructure.sql_corrections import of_site
 from app.infrastructure.sql_events import read_events
 from app.infrastructure.sql_occupancy import (
@@ -16,10 +17,11 @@ from app.infrastructure.sql_occupancy import (
     read_totals,
     series_of,
 )
+from app.infrastructure.sql_people import read_tagged
 from app.infrastructure.sql_places import is_crossed
 from app.infrastructure.sql_rollup import HOUR_S
 from app.infrastructure.sql_schema import CAMERA_STATES, CAMERAS, DOTS
-from app.infrastructure.sql_stays import read_stays, read_visitors
+from app.infrastructure.sql_stays import read_pieces, read_stays, read_visitors
 from app.infrastructure.sql_uptime import read_uptime
 from app.orchestration.archive import CameraUptime, Dashboard, EventFilter, Page
 
@@ -40,10 +42,15 @@ def read_quality(connection: Connection, site_id: int, place: PlaceId, period: P
 
 
 def read_series(
-    connection: Connection, site_id: int, place: PlaceId, period: Period, bucket_s: float
+    connection: Connection,
+    site_id: int,
+    place: PlaceId,
+    period: Period,
+    bucket_s: float,
+    without: Collection[str] = (),
 ) -> OccupancySeries:
     """Return how many people were at a place."""
-    sums = read_occupancy(connection, site_id, place, period, bucket_s)
+    sums = _sums(connection, site_id, place, period, bucket_s, without)
     quality, crossed = read_quality(connection, site_id, place, period), is_crossed(connection, site_id, place)
     return series_of(sums, period, bucket_s, quality, crossed=crossed)
 
@@ -57,7 +64,7 @@ def read_dashboard(
     quality = quality_of(totals, period, _out(cameras))
     hours = Period(np.floor(period.since / HOUR_S) * HOUR_S, np.ceil(period.until / HOUR_S) * HOUR_S)
     crossed = is_crossed(connection, site_id, place)
-    sums = read_occupancy(connection, site_id, place, hours, HOUR_S)
+    sums = _sums(connection, site_id, place, hours, HOUR_S, without)
     series = series_of(sums, hours, HOUR_S, quality, crossed=crossed)
     stays = read_stays(connection, site_id, [place], period, without=without)
     ended = np.array([ending != Ending.HERE for ending in stays.ending], dtype=np.bool_)
@@ -78,6 +85,31 @@ def read_dashboard(
         events=read_events(connection, site_id, EventFilter(period), Page(events)),
         quality=quality,
     )
+
+
+def _sums(
+    connection: Connection, site_id: int, place: PlaceId, period: Period, bucket_s: float, without: Collection[str]
+) -> dict[str, FloatArray]:
+    """Return the sums of each bucket; where some do not count, of the others by their share of the stays.
+
+    How far some people walked and not others is in no sum.
+    """
+    sums = read_occupancy(connection, site_id, place, period, bucket_s)
+    if not without:
+        return sums
+    stays = read_pieces(connection, site_id, [place], period)
+    counted = ~np.isin(stays.identity, read_tagged(connection, site_id, without))
+    everybody = presence(stays, period, bucket_s, np.ones(len(stays), np.bool_))
+    others = presence(stays, period, bucket_s, counted)
+    share = np.divide(others.person_s, everybody.person_s, out=np.ones_like(others.peak), where=everybody.person_s > 0)
+    return {
+        **sums,
+        "person_s": sums["person_s"] * share,
+        "distance_m": np.full(len(share), np.nan),
+        "peak": np.minimum(sums["peak"], others.peak),
+        "entered": others.entered,
+        "gone": others.gone,
+    }
 
 
 def _out(cameras: tuple[CameraUptime, ...]) -> tuple[tuple[CameraId, float], ...]:

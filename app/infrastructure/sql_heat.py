@@ -3,7 +3,7 @@
 Runs on SQLite and on PostgreSQL.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 
 import numpy as np
@@ -16,6 +16,7 @@ from app.domains.vocabulary import FloatArray, GlobalId, IntArray
 from app.infrastructure.sql_columns import Seconds, fetch, floats, integers
 from app.infrastructure.sql_corrections import runs_of
 from app.infrastructure.sql_dots import read_dots, read_dots_of
+from app.infrastructure.sql_people import present_with
 from app.infrastructure.sql_rollup import HOUR_S, MINUTE_S, unpack_cells, unpack_minutes
 from app.infrastructure.sql_schema import HEAT, HEAT_CELLS, HEAT_MINUTES, INSTANTS
 from app.orchestration.archive import Dots
@@ -25,8 +26,17 @@ Cells = tuple[IntArray, FloatArray]
 Read = Callable[[Period], tuple[Dots, float | None]]
 
 
-def read_cells(connection: Connection, site_id: int, period: Period) -> Cells:
-    """Return cells, each as often as it comes, and the person-seconds that everybody was there within a period."""
+def read_cells(connection: Connection, site_id: int, period: Period, without: Collection[str] = ()) -> Cells:
+    """Return cells, each as often as it comes, and the person-seconds that people were there within a period.
+
+    The time of those with one of the tags `without` is taken off again: their seconds are below 0.
+    """
+    left_out = present_with(connection, site_id, period, without) if without else []
+    theirs = [read_cells_of(connection, site_id, period, identity) for identity in left_out]
+    return _joined([_of_everybody(connection, site_id, period), *((cell, -seconds) for cell, seconds in theirs)])
+
+
+def _of_everybody(connection: Connection, site_id: int, period: Period) -> Cells:
     begin, end = np.ceil(period.since / HOUR_S) * HOUR_S, np.floor(period.until / HOUR_S) * HOUR_S
     if begin > end:
         return _ragged(connection, site_id, period)

@@ -26,9 +26,9 @@ from sqlalchemy import (
 
 from app.domains.analytics.figures import Period
 from app.domains.corrections import CorrectedHistory, Span
-from app.domains.vocabulary import CameraId, GlobalId
+from app.domains.vocabulary import CameraId, GlobalId, IntArray
 from app.infrastructure.sql_batch import VISIT_GAP_S
-from app.infrastructure.sql_columns import Seconds, fetch, floats
+from app.infrastructure.sql_columns import Seconds, fetch, floats, integers
 from app.infrastructure.sql_corrections import of_site, runs_of
 from app.infrastructure.sql_schema import APPEARANCES, CAMERAS, RUNS, SPANS, TAGS
 from app.orchestration.archive import IdentitySummary, Page
@@ -145,6 +145,20 @@ def tagged(site_id: int, tags: Collection[str]) -> Select[tuple[int]]:
     """Return the query for the people that have one of some tags."""
     holders = _holders(site_id).subquery()
     return select(holders.c.identity).where(holders.c.tag.in_(tags))
+
+
+def read_tagged(connection: Connection, site_id: int, tags: Collection[str]) -> IntArray:
+    """Return the people (N,) that have one of some tags."""
+    return integers(fetch(connection, tagged(site_id, tags))[0])
+
+
+def present_with(connection: Connection, site_id: int, period: Period, tags: Collection[str]) -> list[GlobalId]:
+    """Return who has one of some tags and was there within a period."""
+    spans = SPANS.c
+    seen = spans.first_seen < period.until, spans.last_seen >= period.since
+    mine = of_site(spans.run_id, site_id), spans.identity.in_(tagged(site_id, tags))
+    query = select(spans.identity).where(*mine, *seen).distinct().order_by(spans.identity)
+    return [GlobalId(row.identity) for row in connection.execute(query)]
 
 
 def set_tags(connection: Connection, site_id: int, asked: GlobalId, tags: Collection[str]) -> IdentitySummary | None:

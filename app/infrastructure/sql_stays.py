@@ -1,10 +1,10 @@
 """Who was at which place from when to when, corrections followed. Runs on SQLite and on PostgreSQL."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import numpy as np
-from sqlalchemy import ColumnElement, Connection, Select, Table, and_, distinct, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Table, and_, distinct, func, or_, select
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
@@ -48,28 +48,44 @@ def read_stays(
     without: Collection[str] = (),
 ) -> Stays:
     """Return the stays that overlap a period; at no places means at all that are drawn."""
+    which = _counted(site_id, without)
+    if identity is not None:
+        which.append(SPANS.c.identity == identity)
+    pieces = read_pieces(connection, site_id, places, period, which)
+    _, number = np.unique(np.array(pieces.place, dtype=np.str_), return_inverse=True)
+    first, last = _joined(number, pieces.identity, pieces.begun, pieces.ended)
+    order = np.lexsort((number[first], pieces.identity[first], pieces.begun[first]))
+    first, last = first[order], last[order]
+    return Stays(
+        place=tuple(pieces.place[row] for row in first.tolist()),
+        identity=pieces.identity[first],
+        begun=pieces.begun[first],
+        ended=pieces.ended[last],
+        ending=tuple(pieces.ending[row] for row in last.tolist()),
+    )
+
+
+def read_pieces(
+    connection: Connection,
+    site_id: int,
+    places: Collection[PlaceId],
+    period: Period,
+    which: Sequence[ColumnElement[bool]] = (),
+) -> Stays:
+    """Return the stays that overlap a period as they were added up: not joined, and in no order."""
     stays, spans = STAYS.c, SPANS.c
     times = Seconds(stays.begun), Seconds(stays.ended), Seconds(spans.since), Seconds(spans.until)
     query = select(stays.place, spans.identity, *times, stays.ending).join(SPANS, _same(STAYS))
-    query = query.where(*_overlapping(site_id, period))
+    query = query.where(*_overlapping(site_id, period), *which)
     query = query.where(stays.place.in_(places) if places else stays.place != FLOOR)
-    if identity is not None:
-        query = query.where(spans.identity == identity)
-    place, who, begun, ended, since, until, ending = fetch(connection, _without(query, site_id, without))
-    names, number = np.unique(np.array(place, dtype=np.str_), return_inverse=True)
-    begin, end = np.maximum(floats(begun), floats(since)), np.minimum(floats(ended), floats(until))
+    place, who, begun, ended, since, until, ending = fetch(connection, query)
     cut = floats(ended) > floats(until)  # the rest was somebody else
-    how = np.where(cut, str(Ending.LOST), np.array(ending, dtype=np.str_))
-    people = integers(who)
-    first, last = _joined(number, people, begin, end)
-    order = np.lexsort((number[first], people[first], begin[first]))
-    first, last = first[order], last[order]
     return Stays(
-        place=tuple(PlaceId(str(name)) for name in names[number[first]]),
-        identity=people[first],
-        begun=begin[first],
-        ended=end[last],
-        ending=tuple(Ending(str(one)) for one in how[last]),
+        place=tuple(map(PlaceId, place)),
+        identity=integers(who),
+        begun=np.maximum(floats(begun), floats(since)),
+        ended=np.minimum(floats(ended), floats(until)),
+        ending=tuple(Ending.LOST if lost else Ending(one) for lost, one in zip(cut.tolist(), ending, strict=True)),
     )
 
 
@@ -87,7 +103,7 @@ def read_visitors(
     else:
         query = select(people).select_from(STAYS).join(SPANS, _same(STAYS))
         query = query.where(STAYS.c.place == place, *_overlapping(site_id, period))
-    return int(connection.execute(_without(query, site_id, without)).scalar_one())
+    return int(connection.execute(query.where(*_counted(site_id, without))).scalar_one())
 
 
 def _same(table: Table) -> ColumnElement[bool]:
@@ -107,8 +123,9 @@ def _overlapping(site_id: int, period: Period) -> tuple[ColumnElement[bool], ...
     return mine, *still, STAYS.c.begun < period.until, SPANS.c.since < period.until
 
 
-def _without(query: Select[Any], site_id: int, tags: Collection[str]) -> Select[Any]:
-    return query.where(SPANS.c.identity.not_in(tagged(site_id, tags))) if tags else query
+def _counted(site_id: int, without: Collection[str]) -> list[ColumnElement[bool]]:
+    """Return the conditions for those who count: people with none of some tags."""
+    return [SPANS.c.identity.not_in(tagged(site_id, without))] if without else []
 
 
 def _joined(place: IntArray, who: IntArray, begin: FloatArray, end: FloatArray) -> tuple[IntArray, IntArray]:

@@ -188,8 +188,13 @@ class Archive(Protocol):
         """Take a place out of use; returns whether it was in use."""
         ...
 
-    async def occupancy(self, place: PlaceId, period: Period, bucket_s: float) -> OccupancySeries:
-        """Return how many people were at a place; `bucket_s` is a multiple of 60, the period's ends of the bucket."""
+    async def occupancy(
+        self, place: PlaceId, period: Period, bucket_s: float, without: Collection[str] = ()
+    ) -> OccupancySeries:
+        """Return how many people were at a place; `bucket_s` is a multiple of 60, the period's ends of the bucket.
+
+        With the tags of people who do not count, who came and went follows corrections, and nothing is known of speed.
+        """
         ...
 
     async def dashboard(
@@ -197,7 +202,7 @@ class Archive(Protocol):
     ) -> Dashboard:
         """Return what is asked most; events are those of the whole site.
 
-        People with one of the tags `without` are left out of visitors, of who came and went, and of the mean stay.
+        People with one of the tags `without` are left out.
         """
         ...
 
@@ -219,8 +224,10 @@ class Archive(Protocol):
         """Return the stays that overlap a period, whole and not cut to it; no places means all that are drawn."""
         ...
 
-    async def heat(self, period: Period, cell_m: float, identity: GlobalId | None = None) -> HeatMap:
-        """Return where people were; `cell_m` is a multiple of 0.25."""
+    async def heat(
+        self, period: Period, cell_m: float, identity: GlobalId | None = None, without: Collection[str] = ()
+    ) -> HeatMap:
+        """Return where people were, one or all but those with one of the tags; `cell_m` is a multiple of 0.25."""
         ...
 
     async def events(self, which: EventFilter, page: Page) -> tuple[Event, ...]:

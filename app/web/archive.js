@@ -91,7 +91,7 @@ export class Archive {
   /** @param {Partial<Period> & {place?: string, without?: string}} asked @param {AbortSignal} [signal] @returns {Promise<Dashboard>} */
   dashboard = (asked, signal) => this.#get("dashboard", asked, signal);
 
-  /** @param {Period & {place?: string, bucket_s: number}} asked @param {AbortSignal} [signal] @returns {Promise<Occupancy>} */
+  /** @param {Period & {place?: string, without?: string, bucket_s: number}} asked @param {AbortSignal} [signal] @returns {Promise<Occupancy>} */
   occupancy = (asked, signal) => this.#get("occupancy", asked, signal);
 
   /** @param {Period & {place: string, without?: string}} asked @param {AbortSignal} [signal] @returns {Promise<Dwell>} */
@@ -100,7 +100,7 @@ export class Archive {
   /** @param {Period & {place: string, without?: string}} asked @param {AbortSignal} [signal] @returns {Promise<Queue>} */
   queue = (asked, signal) => this.#get("queue", asked, signal);
 
-  /** @param {Period & {cell_m?: number}} asked @param {AbortSignal} [signal] @returns {Promise<Heat>} */
+  /** @param {Period & {cell_m?: number, without?: string}} asked of 31 days at most without some @param {AbortSignal} [signal] @returns {Promise<Heat>} */
   heat = (asked, signal) => this.#get("heatmap", asked, signal);
 
   /** @param {Period & {without?: string}} asked @param {AbortSignal} [signal] @returns {Promise<Flows>} */

@@ -84,6 +84,15 @@ def test_density_goes_by_how_a_zone_was_drawn_then(client, archive):
     assert (answer["area_m2"], answer["columns"]["density"]) == (4.0, [2.0, 2.0, 0.5, 0.5])
 
 
+def test_people_can_be_left_out_of_occupancy_and_of_the_heat_map(client, archive):
+    assert client.get(f"{SITE}/occupancy?place=till&{HOUR}&bucket_s=900&without=staff").status_code == 200
+    assert client.get(f"{SITE}/heatmap?{HOUR}&without=staff&without=guard").status_code == 200
+    hour = Period(NOON, NOON + 3600)
+    assert ("occupancy", "till", hour, 900.0, "staff") in archive.asked
+    assert ("stays", ("till",), hour, None, ("staff",)) in archive.asked
+    assert ("heat", hour, 0.5, None, "staff", "guard") in archive.asked
+
+
 @pytest.mark.parametrize(("hours", "bucket_s"), [(1, 60), (9, 300), (100, 900), (24 * 20, 3600), (24 * 60, 86_400)])
 def test_a_bucket_that_suits_the_period_is_chosen(client, hours, bucket_s):
     answer = client.get(f"{SITE}/occupancy?since={NOON - 3600 * hours}&until={NOON}").json()
@@ -225,6 +234,8 @@ def test_uptime_tells_each_cameras_states(client):
         (f"counts?{HOUR}&place=nowhere", "place", "names no zone"),
         (f"counts?{HOUR}&place=door&without=staff", "without", "does not go with a line"),
         (f"counts?{HOUR}&without=%00", "without.0", "should match pattern"),
+        (f"occupancy?{HOUR}&place=door&without=staff", "without", "does not go with a line"),
+        ("heatmap?since=2025-11-01T00:00:00Z&until=2026-01-01T00:00:00Z&without=staff", "since", "more than 31 days"),
         ("identities?tag=%00", "tag", "should match pattern"),
         ("zones/%00/versions", "place", "should match pattern"),
         (f"heatmap?{HOUR}&cell_m=0.3", "cell_m", "no multiple of 0.25"),

@@ -1,5 +1,6 @@
 """What the store finds at places, live, and again from what it has written."""
 
+import asyncio
 import subprocess
 import sys
 from pathlib import Path
@@ -10,11 +11,13 @@ from sqlalchemy import func, select
 from test_sql_store import QUICK, T0, sightings, written
 
 from app.domains.analytics.coverage import Coverage
+from app.domains.analytics.figures import Period
 from app.domains.analytics.heat import cell_of
 from app.domains.analytics.places import FLOOR, Line, PlaceId, Zone
 from app.domains.analytics.watch import FloorWatch
 from app.domains.analytics.watched import DotRows
 from app.domains.vocabulary import CameraId, FloorTracks, GlobalId, Merge, Split, TrackingUpdate
+from app.infrastructure.sql_archive import SQLArchive
 from app.infrastructure.sql_database import open_database
 from app.infrastructure.sql_join import rows_of
 from app.infrastructure.sql_places import draw, in_force, read_places
@@ -251,3 +254,43 @@ while True:
     print(t, flush=True)
     i += 1
 """
+
+
+def test_leaving_people_out_says_what_would_have_been_written_without_them(address, tmp_path):
+    staff, other = (2, 5), f"sqlite:///{tmp_path / 'other.sqlite'}"
+    databases = [open_database(where) for where in (address, other)]
+    archive, without_them = (SQLArchive(database, "shop") for database in databases)
+    for where, hidden in ((address, ()), (other, staff)):
+        store = floored(where, tmp_path / f"{len(hidden)}", places=(TILL, ROOM))
+        rng = np.random.default_rng(7)
+        xy, way = rng.uniform(0, (10, 6), (6, 2)), rng.normal(0, 1, (6, 2))
+        for i in range(700):
+            way += rng.normal(0, 0.3, way.shape)
+            xy = np.clip(xy + way / 5, 0, (10, 6))
+            way[(xy <= 0) | (xy >= (10, 6))] *= -1
+            store.append(update(T0 + i / 5, {p + 1: tuple(xy[p]) for p in range(6) if p + 1 not in hidden}))
+        assert store.close(5.0)
+    for person in staff:
+        asyncio.run(archive.tag(GlobalId(person), ["staff"]))
+    period, tags = Period(T0, T0 + 180.0), ["staff"]
+    for place in (FLOOR, TILL.place_id, ROOM.place_id):
+        found = asyncio.run(archive.occupancy(place, period, 60.0, tags))
+        expected = asyncio.run(without_them.occupancy(place, period, 60.0))
+        np.testing.assert_allclose(found.mean, expected.mean, atol=0.03)
+        for name in ("peak", "entered", "observed"):
+            np.testing.assert_array_equal(getattr(found, name), getattr(expected, name), f"{name} at {place}")
+        assert found.left[:2].tolist() == expected.left[:2].tolist(), "in the third, the program ended with some inside"
+        assert np.isnan(found.speed).all()
+        everybody = asyncio.run(archive.occupancy(place, period, 60.0))
+        assert np.nansum(everybody.mean) > np.nansum(found.mean) > 0.0
+        board, alone = (asyncio.run(a.dashboard(place, period, t)) for a, t in ((archive, tags), (without_them, ())))
+        assert (board.peak, board.visitors, board.entered) == (alone.peak, alone.visitors, alone.entered)
+    found, expected = asyncio.run(archive.heat(period, 0.5, None, tags)), asyncio.run(without_them.heat(period, 0.5))
+    assert expected.seconds.sum() == pytest.approx(4 * 139.8)
+    assert found.seconds.sum() == pytest.approx(expected.seconds.sum(), abs=1e-6)
+    corner = tuple(round((e - f) / 0.5) for e, f in zip(expected.origin, found.origin, strict=True))
+    height, width = expected.seconds.shape
+    same = found.seconds[corner[1] : corner[1] + height, corner[0] : corner[0] + width]
+    np.testing.assert_allclose(same, expected.seconds, atol=1e-6)
+    for database in databases:
+        database.close()

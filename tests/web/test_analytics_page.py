@@ -73,6 +73,8 @@ class TestFigures:
 
     def test_staff_are_left_out_when_asked(self, page):
         before = int(figure(page, "visitors").replace(",", ""))
+        asked = []
+        page.on("request", lambda request: asked.append(request.url))
         page.get_by_label("without staff").check()
         wait_until(
             page,
@@ -80,6 +82,9 @@ class TestFigures:
         )
         assert "without=staff" in page.evaluate("location.hash")
         wait_until(page, "document.querySelectorAll('[data-part=groups] li').length === 2")
+        wait_until(page, READY)
+        told = {url.split("/")[-1].split("?")[0] for url in asked if "without=staff" in url}
+        assert told == {"dashboard", "dwell", "flows", "occupancy", "heatmap", "groups"}
         page.get_by_label("without staff").uncheck()
 
     def test_without_data_no_figure_is_zero(self, page, site):

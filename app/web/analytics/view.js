@@ -139,9 +139,9 @@ export class AnalyticsView {
     part("without").disabled = isLine; // who crosses a line is not told apart by tags
     const about = { ...period, place, without: isLine ? "" : this.choice.without };
     this.#loadFigures(about, isLine, signal);
-    this.#loadOccupancy(period, place, isLine, signal);
-    this.#loadCourse(period, place, isLine, signal);
-    this.#loadFloor(period, signal);
+    this.#loadOccupancy(about, isLine, signal);
+    this.#loadCourse(about, isLine, signal);
+    this.#loadFloor(about, signal);
     this.#loadGroups(about, signal);
     this.exports.list.load();
     this.events.load({ ...period, place }, signal);
@@ -204,10 +204,10 @@ export class AnalyticsView {
     }
   }
 
-  /** @param {Period} period @param {string} place @param {boolean} isLine @param {AbortSignal} signal */
-  #loadOccupancy(period, place, isLine, signal) {
+  /** @param {Period & {place: string, without: string}} about @param {boolean} isLine @param {AbortSignal} signal */
+  #loadOccupancy({ place, without, ...period }, isLine, signal) {
     const bucket_s = bucketOf(period);
-    const answer = this.archive.occupancy({ ...whole(period, bucket_s), place, bucket_s }, signal);
+    const answer = this.archive.occupancy({ ...whole(period, bucket_s), place, without, bucket_s }, signal);
     const show = (/** @type {TimeChart} */ chart, /** @type {Occupancy} */ told, /** @type {Column[]} */ columns, /** @type {string} */ resting) => {
       this.#occupancy = told;
       const { at, entered } = told.columns;
@@ -228,8 +228,8 @@ export class AnalyticsView {
     }, signal);
   }
 
-  /** @param {Period} period @param {string} place @param {boolean} isLine @param {AbortSignal} signal */
-  #loadCourse(period, place, isLine, signal) {
+  /** @param {Period & {place: string, without: string}} about @param {boolean} isLine @param {AbortSignal} signal */
+  #loadCourse({ place, without, ...period }, isLine, signal) {
     if (isLine) {
       this.#panels.rhythm.say(CROSSED);
       this.#panels.week.say(CROSSED);
@@ -239,16 +239,16 @@ export class AnalyticsView {
     const hours = whole({ since, until: Math.max(period.until, since + HOUR_S) }, HOUR_S);
     this.#fill("rhythm", this.archive.rhythm({ ...hours, place }, signal), (rhythm) => this.#showRhythm(rhythm), signal);
     const weeks = whole({ since: this.now() - WEEKS_S, until: this.now() }, HOUR_S);
-    this.#fill("week", this.archive.occupancy({ ...weeks, place, bucket_s: HOUR_S }, signal), (told) => (fillWeek(part("week"), told) ? "" : UNWATCHED), signal);
+    this.#fill("week", this.archive.occupancy({ ...weeks, place, without, bucket_s: HOUR_S }, signal), (told) => (fillWeek(part("week"), told) ? "" : UNWATCHED), signal);
   }
 
-  /** @param {Period} period @param {AbortSignal} signal */
-  #loadFloor(period, signal) {
+  /** @param {Period & {without: string}} about @param {AbortSignal} signal */
+  #loadFloor({ since, until, without }, signal) {
     if (!this.heat) {
       this.#panels.heat.say("This site has no floor map.");
       return;
     }
-    this.#fill("heat", this.archive.heat(period, signal), (heat) => {
+    this.#fill("heat", this.archive.heat({ since, until, without }, signal), (heat) => {
       this.heat?.show(heat, this.#places);
       return heat.rows > 0 ? "" : isObserved(heat.quality) ? "Nobody was seen." : UNWATCHED;
     }, signal);
