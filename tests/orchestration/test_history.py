@@ -90,6 +90,31 @@ def test_a_dot_that_somebody_saw_again_stays():
     assert [list(p) for p in places(settled(update(k / 5, row) for k, row in enumerate(rows)))] == [[7]] * 4
 
 
+@pytest.mark.parametrize(("unseen", "found"), [(6, True), (8, False)])
+def test_who_was_out_of_sight_for_a_moment_has_a_place_in_between(unseen, found):
+    """The live dot goes after 0.8 s."""
+    updates, moved = [], 0.1 * (unseen + 1)
+    for k in range(-5, unseen + 6):
+        x = 0.0 if k < 0 else moved * (k >= unseen)
+        batch, told = update(10.0 + k / 5, [(1, x, 0, 7, int(not 0 <= k < unseen), int(not 4 <= k < unseen))])
+        told.named.targets.unseen_s[:] = 0.2 * (k + 1) if 0 <= k < unseen else 0.0
+        updates.append((batch, told))
+    given = places(settled(updates))[5:-6]
+    hidden = [place.get(7) for place in given[4:]]
+    assert [list(place) for place in given[:4]] == [[7]] * 4
+    if not found:
+        assert hidden == [None] * (unseen - 4)
+        return
+    assert all(0.0 < at < moved for at in hidden), "where the smoother puts it"
+    assert hidden == sorted(hidden)
+
+
+def test_who_is_somewhere_else_meanwhile_is_not_in_between():
+    rows = [[(1, 0.0, 0, 7, seen, seen), (2, 5.0, 0, 7, 1 - seen, 1 - seen)] for seen in (1, 1, 0, 0, 1)]
+    given = places(settled(update(k / 5, row) for k, row in enumerate(rows)))
+    assert given == [{7: 0.0}, {7: 0.0}, {7: 5.0}, {7: 5.0}, {7: 0.0}]
+
+
 @pytest.mark.parametrize(("seconds", "stays"), [(0.4, False), (0.8, True), (6.0, True)])
 def test_a_dot_that_was_seen_for_a_moment_only_is_taken_back(seconds, stays):
     steps = round(seconds / 0.2) + 1
@@ -213,7 +238,7 @@ def test_a_site_without_floor_keeps_its_dots_and_boxes():
     assert boxes([given]) == [{7: (0.0, 1.0)}]
 
 
-@pytest.mark.parametrize("name", ["lag_s", "rhythm_s", "least_s", "fill_s"])
+@pytest.mark.parametrize("name", ["lag_s", "rhythm_s", "least_s", "gap_s", "fill_s"])
 def test_a_negative_time_is_refused(name):
     with pytest.raises(ValueError, match=name):
         HistoryConfig(**{name: -0.1})
