@@ -26,6 +26,7 @@ from app.domains.mapping.targets import (
     PointArrays,
     advance,
     correct,
+    count_looks,
     end,
     fresh_rows,
     remember_tracks,
@@ -72,7 +73,10 @@ class FusionConfig:
     birth_expectation: float = 0.7  # share of the detection probability that a new spot is held to
     birth_separation_m: float = 0.5  # no target starts so near to a living one that a camera of it sees at this instant
     hit_log_odds: float = 3.0  # gain by each camera that sees the target
-    detection_probability: float = 0.8  # of a person in full view, by one camera
+    detection_probability: float = 0.8  # of a person in full view, by one camera, at most: weaker ones are found out
+    least_recall: float = 0.3  # and at least
+    recall_prior: float = 10.0  # looks that it takes to believe half of what they say
+    recall_looks: float = 300.0  # looks after which older ones fade
     correlation_s: float = 0.5  # frames closer together than this are not independent evidence
     max_log_odds: float = 5.0
     confirm_log_odds: float = 1.0
@@ -108,6 +112,7 @@ class FloorFusion:
         self._next_id = 1
         self._looked_at: FloatArray = np.full(len(views), -np.inf)  # when each camera had its last frame
         self._measured_at: FloatArray = np.full(len(views), -np.inf)  # and when its boxes told last how tall people are
+        self._recall = np.full(len(views), config.detection_probability), np.zeros(len(views)), np.zeros(len(views))
         self._columns = room_for(0, len(views))
         self._count = 0
 
@@ -115,6 +120,11 @@ class FloorFusion:
     def target_id(self) -> IntArray:
         """Ids of the living targets, (M,); the columns of `affinity`."""
         return self._columns[0][: self._count].copy()
+
+    @property
+    def recall(self) -> FloatArray:
+        """Share of people in full view that each camera is expected to detect, (C,) in order of `camera_ids`."""
+        return self._recall[0].copy()
 
     def project(self, tracks: Sequence[Tracks]) -> list[FloorPoints]:
         """Find where the boxes of cameras stand, row for row, by what each camera has been found to do."""
@@ -155,7 +165,9 @@ class FloorFusion:
         correct(table, self._count, points, target, limits)
         fresh = fresh_rows(points, target, link, self.config.trusted_link)
         living, new = self._expect(points, fresh)
-        support = weigh(table, self._count, captured_at, points, target, (living, self._looked_at), limits)
+        watching = living, self._looked_at
+        support = weigh(table, self._count, captured_at, points, target, watching, limits)
+        count_looks(table, self._count, captured_at, watching, support, self._recall, limits)
         self._looked_at[points[0][:, 0]] = captured_at
         count = start(table, self._count, self._next_id, captured_at, points, (fresh, new), target, support, limits)
         self._next_id += count - self._count
@@ -242,7 +254,7 @@ class FloorFusion:
         solid[: self._count] = self._columns[3][: self._count] > 0.0
         open_from = config.hidden_open_share, config.clear_open_share
         present = np.zeros(len(self.camera_ids))
-        present[frames[:, 0]] = config.detection_probability
+        present[frames[:, 0]] = self._recall[0][frames[:, 0]]
         expected = clear_shares(self._rig, spots, solid, config.person_height_m, open_from) * present
         return expected[: self._count], expected[self._count :]
 

@@ -95,6 +95,9 @@ class Limits(NamedTuple):
     birth_separation_m: float
     hit_log_odds: float
     detection_probability: float
+    least_recall: float
+    recall_prior: float
+    recall_looks: float
     correlation_s: float
     max_log_odds: float
     confirm_log_odds: float
@@ -237,6 +240,45 @@ def weigh(  # noqa: PLR0913 - compiled functions take plain arrays
             table.log_odds[m] += share * gain
         table.log_odds[m] = min(table.log_odds[m], limit.max_log_odds)
     return support
+
+
+@njit(cache=True, error_model="numpy")
+def count_looks(  # noqa: PLR0913 - compiled functions take plain arrays
+    columns: Columns,
+    count: int,
+    now: float,
+    watching: tuple[FloatArray, FloatArray],
+    support: BoolArray,
+    recall: tuple[FloatArray, FloatArray, FloatArray],
+    limits: LimitValues,
+) -> None:
+    """Learn how often each camera detects those who are rather there than not, and in full view, in place.
+
+    Whoever nobody detects is forgotten, so that the share of a lone camera comes out too high; never below the truth.
+
+    Args:
+        columns: of the table.
+        count: of targets.
+        now: seconds.
+        watching: see `weigh`.
+        support: from `weigh`.
+        recall: (C,) each camera's share so far, and of how many looks it found how many, older ones fading.
+        limits: fields of Limits.
+    """
+    limit, table = Limits(*limits), first_rows(columns, count)
+    expected, looked_at = watching
+    share, looks, found = recall
+    for c in range(len(looked_at)):
+        weight = min(1.0, (now - looked_at[c]) / limit.correlation_s)
+        clear = 0.99 * share[c]
+        for m in range(count):
+            if expected[m, c] >= clear and table.log_odds[m] >= 0.0:
+                looks[c] += weight
+                found[c] += weight * support[m, c]
+        fade = min(1.0, limit.recall_looks / max(looks[c], 1.0))
+        looks[c], found[c] = fade * looks[c], fade * found[c]
+        learnt = (limit.recall_prior * limit.detection_probability + found[c]) / (limit.recall_prior + looks[c])
+        share[c] = min(max(learnt, limit.least_recall), limit.detection_probability)
 
 
 @njit(cache=True, error_model="numpy")

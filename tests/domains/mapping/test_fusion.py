@@ -450,3 +450,30 @@ def test_two_floors_never_affect_each_other():
     for i in range(10):
         step(one, 0.1 * i, {name: [(1, MIDDLE)] for name in ALL})
     assert crowd(ALL)[1] == alone
+
+
+def watched_by(detected: Sequence[bool], steps: int = 60) -> tuple[FloorFusion, float]:
+    """One person, two steps a second, whom camera b always detects and camera a as often as in the pattern."""
+    fusion, time = new_fusion(("a", "b")), 10.0
+    for k in range(steps):
+        a = [(1, MIDDLE)] if detected[k % len(detected)] else []
+        step(fusion, time := time + 0.5, {"a": a, "b": [(1, MIDDLE)], "e": []})
+    return fusion, time
+
+
+def test_a_camera_that_overlooks_people_is_found_out() -> None:
+    fusion, _ = watched_by([True, False])
+    assert fusion.recall.tolist() == pytest.approx(
+        [0.5, CONFIG.detection_probability, CONFIG.detection_probability], abs=0.05
+    )
+    blind, _ = watched_by([False])
+    assert blind.recall[0] == CONFIG.least_recall
+    assert blind.recall[2] == CONFIG.detection_probability, "who looks at nobody overlooks nobody"
+
+
+@pytest.mark.parametrize(("detected", "there"), [([True, False], True), ([True], False)])
+def test_that_a_weak_camera_sees_nobody_says_less(detected: Sequence[bool], there: bool) -> None:
+    fusion, time = watched_by(detected)
+    for _ in range(4):
+        targets, _ = step(fusion, time := time + 0.5, {"a": [], "e": []})
+    assert (targets.existence > 0.5).tolist() == ([True] if there else [False])
