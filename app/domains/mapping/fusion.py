@@ -17,7 +17,7 @@ from typing import ClassVar
 import numpy as np
 
 from app.domains.mapping.habits import CameraHabits, HabitConfig
-from app.domains.mapping.rig import clear_shares, stack_views, stand_in_all
+from app.domains.mapping.rig import clear_shares, stand_in_all
 from app.domains.mapping.statures import learn_statures, statures
 from app.domains.mapping.sweeps import assign, continuity, others_say
 from app.domains.mapping.targets import (
@@ -106,7 +106,7 @@ class FloorFusion:
         ordered = [views[camera] for camera in self.camera_ids]
         self.habits = CameraHabits(ordered, config.habits)
         self._number = {camera: number for number, camera in enumerate(self.camera_ids)}
-        self._rig = stack_views(ordered)
+        self._rig = self.habits.rig
         self._limits = tuple(float(getattr(config, name)) for name in Limits._fields)
         self._now = -np.inf
         self._next_id = 1

@@ -90,6 +90,25 @@ def test_what_moves_everybody_alike_is_no_shift():
     assert shifts[0] > 15
 
 
+@pytest.mark.parametrize(("sideways", "upright"), [(1.0, 1.0), (0.3, 0.5), (2.0, 1.0), (1.0, 2.0), (9.0, 9.0)])
+def test_how_rough_boxes_are_is_learnt_for_the_site(sideways, upright):
+    """Deviations of boxes as multiples of what the view's config has; what is finer counts as usual."""
+    habits, random = CameraHabits(views(), HabitConfig()), np.random.default_rng(5)
+    for camera in range(3):
+        boxes, xy = seen(views()[camera], crowd(camera))
+        height = boxes[:, 3] - boxes[:, 1]
+        share = np.stack([sideways * CONFIG.sigma_u, upright * CONFIG.sigma_v])
+        moved = np.maximum(share[:, None] * height, CONFIG.min_sigma_px) * random.normal(size=(2, len(boxes)))
+        taught(habits, camera, boxes + np.tile(moved.T, 2).astype(np.float32), xy)
+    habits.anchor(50.0)
+    most = HabitConfig().roughest
+    expected = [min(max(times, 1.0), most) for times in (sideways, upright)]
+    assert habits.roughness.tolist() == pytest.approx(expected, rel=0.35)
+    trust = habits.rig["trust"]
+    assert trust["sigma_u"][3] == pytest.approx(CONFIG.sigma_u * habits.roughness[0]), "one detector serves all cameras"
+    assert trust["sigma_head"][0] == pytest.approx(CONFIG.sigma_head * habits.roughness[1])
+
+
 def test_feet_that_end_behind_furniture_are_learnt_by_place():
     """Whoever stands far off is hidden up to the hips, by a row of shelves."""
     habits, view = CameraHabits(views(), HabitConfig()), views()[0]
