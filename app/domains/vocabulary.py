@@ -115,6 +115,8 @@ class Detections:
 class Tracks:
     """The tracks of one camera that have a detection in this frame, ordered by detection row.
 
+    Nothing is checked here: a tracker makes one for each camera in each step, and checks cost as much as all the rest.
+
     Attributes:
         track_id: (N,) int64, unique within the camera's tracker.
         state: (N,) int64 of TrackState: TENTATIVE or CONFIRMED; LOST for boxes filled in.
@@ -136,17 +138,6 @@ class Tracks:
     confidence: Final[BoxArray]
     appearance: Final[VectorArray]
     certainty: Final[FloatArray]
-
-    def __post_init__(self) -> None:
-        n, whole = len(self.track_id), len(self.state) == len(self.row) == len(self.confidence) == len(self.certainty)
-        if whole and len(self.row) == len(self.appearance) == n and self.xyxy.shape == (n, 4):
-            return  # one comparison instead of six calls, for each camera in each step
-        check_shape("certainty", self.certainty, (n,))
-        check_shape("appearance", self.appearance, (n, self.appearance.shape[1]))
-        check_shape("state", self.state, (n,))
-        check_shape("row", self.row, (n,))
-        check_shape("xyxy", self.xyxy, (n, 4))
-        check_shape("confidence", self.confidence, (n,))
 
     def __len__(self) -> int:
         return len(self.track_id)
