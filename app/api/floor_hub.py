@@ -124,7 +124,7 @@ class FloorHub:
                 counts = None
             status = self._site.runtime.status()
             latency = self._site.runtime.latency.quantiles("publish", (0.5, 0.95))
-            self._send(state_json(status, latency, counts, self.people_now, self._site.store.waiting()))
+            self._send(state_json(status, latency, counts, self.people_now, self._site.store))
             await asyncio.sleep(STATE_EVERY_S)
 
     async def _send_scores(self) -> None:

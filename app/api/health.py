@@ -4,7 +4,7 @@ from fastapi import APIRouter, Request, Response
 
 from app.api.permissions import permission
 from app.api.route import Route
-from app.api.schemas import Health, Readiness
+from app.api.schemas import SECONDS, Health, Readiness
 from app.api.site import LiveSite
 
 router = APIRouter(tags=["health"], route_class=Route)
@@ -22,9 +22,9 @@ async def readyz(request: Request, response: Response) -> Readiness:
     """Say whether the frame path runs; 503 when it does not."""
     live: LiveSite = request.app.state.site
     status = live.runtime.status()
-    faults = dict(status.device_faults)
+    faults, lag_s = dict(status.device_faults), round(live.store.lag_s(), SECONDS)
     if live.runtime.tracking():
-        return Readiness(status="ok", device_faults=faults)
+        return Readiness(status="ok", device_faults=faults, history_lag_s=lag_s)
     response.status_code = 503
     reason = status.fault or "the frame path does not run"
-    return Readiness(status="not ready", reason=reason, device_faults=faults)
+    return Readiness(status="not ready", reason=reason, device_faults=faults, history_lag_s=lag_s)

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from app.api.site import CameraPlace, LiveSite
 from app.domains.vocabulary import Correction, FloatArray, IntArray, Merge, TrackingUpdate
-from app.orchestration.ports import Counts
+from app.orchestration.ports import Counts, TrackStore
 from app.orchestration.reader import CameraStatus
 from app.orchestration.runtime import RuntimeStatus
 
@@ -89,11 +89,14 @@ class Health(BaseModel):
 
 
 class Readiness(Health):
-    """Whether the program tracks, and what its graphics cards went through."""
+    """Whether the program tracks, what its graphics cards went through, and how far the history is behind."""
 
     device_faults: Annotated[
         dict[str, int],
         Field(description="How often something was wrong with a graphics card since the start, by card and fault."),
+    ]
+    history_lag_s: Annotated[
+        float, Field(description="By how many seconds what the history holds is behind what has come.")
     ]
 
 
@@ -225,7 +228,7 @@ def truth_json(captured_at: float, person: IntArray, xy: FloatArray) -> dict[str
 
 
 def state_json(
-    status: RuntimeStatus, latency_ms: Sequence[float | None], counts: Counts | None, now: int, waiting: int
+    status: RuntimeStatus, latency_ms: Sequence[float | None], counts: Counts | None, now: int, store: TrackStore
 ) -> dict[str, Any]:
     """Describe how the site does; counts are null while the history cannot be read."""
     return {
@@ -237,7 +240,8 @@ def state_json(
         "steps_per_s": status.steps_per_s,
         "fault": status.fault,
         "device_faults": dict(status.device_faults),
-        "history_waiting": waiting,
+        "history_waiting": store.waiting(),
+        "history_lag_s": round(store.lag_s(), SECONDS),
         "counts": None if counts is None else counts_answer(counts, now).model_dump(),
     }
 

@@ -93,6 +93,7 @@ class SQLStore:
         self._batches = Batches(self._run, self._cameras, self._floor)
         self._observed_since: float | None = None
         self._fresh: deque[TrackingUpdate] = deque()
+        self._taken_until = self._written_until = -np.inf  # capture times
         self._joining = self._lost = 0
         self._state: dict[CameraId, str] = {}
         self._tidied_at = start.begun
@@ -114,6 +115,7 @@ class SQLStore:
         """Take in an update and return at once."""
         if self._observed_since is None:
             self._observed_since = update.captured_at
+        self._taken_until = update.captured_at
         self._fresh.append(update)
         if len(self._fresh) > self.config.memory:
             self._fresh.popleft()
@@ -136,6 +138,11 @@ class SQLStore:
     def waiting(self) -> int:
         """Return how many updates are not in the database yet."""
         return len(self._fresh) + self._joining + self._spool.updates()
+
+    def lag_s(self) -> float:
+        """Return by how many seconds of capture time what is written is behind what has come."""
+        since = self._observed_since if self._written_until == -np.inf else self._written_until
+        return 0.0 if since is None or not self.waiting() else max(self._taken_until - since, 0.0)
 
     def close(self, timeout_s: float) -> bool:
         """Write what waits and end, `timeout_s` at most; what is left goes to disk, for the next start.
@@ -219,6 +226,7 @@ class SQLStore:
                     return
                 self._log.warning("the history is not written, and tried again", error=str(error))
             else:
+                self._written_until = max(self._written_until, batch.until)
                 self._spool.done(batch)
 
     def _tidy(self, now: float) -> None:

@@ -96,6 +96,10 @@ class TrackStore(Protocol):
         """Return how many updates have not been written yet."""
         ...
 
+    def lag_s(self) -> float:
+        """Return by how many seconds of capture time what is written is behind what has come."""
+        ...
+
     async def counts(self, now: float) -> Counts:
         """Count the people of the hour before `now`, a capture time."""
         ...

@@ -98,6 +98,9 @@ class StagedStore:
     def waiting(self):
         return 3
 
+    def lag_s(self):
+        return 0.75
+
     async def counts(self, _now):
         self._check()
         return Counts(1, 2, 3, 1_767_261_600.25)

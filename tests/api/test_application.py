@@ -40,7 +40,12 @@ def client(shared):
 
 def test_it_answers_and_says_whether_it_tracks(client, stage):
     assert client.get("/healthz").json() == {"status": "ok", "reason": None}
-    assert client.get("/readyz").json() == {"status": "ok", "reason": None, "device_faults": {}}
+    assert client.get("/readyz").json() == {
+        "status": "ok",
+        "reason": None,
+        "device_faults": {},
+        "history_lag_s": 0.75,
+    }
     stage.runtime.device_faults = {"cuda:0 out of memory": 2}
     assert client.get("/readyz").json()["device_faults"] == {"cuda:0 out of memory": 2}
     stage.runtime.fault = "RuntimeError: the log says more"

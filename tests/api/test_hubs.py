@@ -112,6 +112,7 @@ async def test_the_state_comes_every_second_with_counts(stage):
     }
     assert state["device_faults"] == {"cuda:0 out of memory": 2}
     assert (state["steps_per_s"], state["history_waiting"], state["stages_ms"]) == (5.0, 3, {"detect": 12.0})
+    assert state["history_lag_s"] == 0.75
 
 
 async def test_a_history_that_cannot_be_read_leaves_the_map_alone(stage):

@@ -346,11 +346,12 @@ def test_nothing_is_lost_while_another_program_locks_the_file(tmp_path, path):
     assert time.monotonic() - begun < 0.5, "taking in an update never waits for the file"
     time.sleep(0.3)
     assert store.waiting() == 501
+    assert store.lag_s() == pytest.approx(100.0)
     other.execute("ROLLBACK")
     other.close()
     written(store)
     assert rows(f"sqlite:///{path}", "SELECT count(*) FROM dots") == [(501,)]
-    assert store.lost == 0
+    assert (store.lost, store.lag_s()) == (0, 0.0)
     store.close(3.0)
 
 
