@@ -217,7 +217,7 @@ def _serve_site(
     """Put a site together, serve it, take it down; enters the names of threads that do not end in `stuck`."""
     with ExitStack() as stack:
         folder = stack.enter_context(DataFolder(options.data))
-        listening = stack.enter_context(_listen(options.host, options.port))
+        listening = stack.enter_context(listen(options.host, options.port))
         database = _open_history(options, say)
         recordings, pace, codecs = open_recordings(site_file), Pace(SteadyClock()), build_codecs(site_file)
         footage = LiveFootage(recordings, open_worlds(site_file), pace, codecs)
@@ -414,12 +414,13 @@ def _plan_picture(site_file: SiteFile) -> PlanPicture | None:
 
 
 @contextmanager
-def _listen(host: str, port: int) -> Iterator[socket.socket]:
+def listen(host: str, port: int) -> Iterator[socket.socket]:
     """Take the port at once, so that a taken one is known before networks are loaded."""
     with ExitStack() as stack:
         try:
             family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-            listening = stack.enter_context(socket.socket(family, socket.SOCK_STREAM))
+            # named, or asyncio lets the kernel hold small answers back until the ones before are acknowledged: 40 ms
+            listening = stack.enter_context(socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP))
             listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
             listening.bind((host, port))

@@ -1,5 +1,6 @@
 """`spoton serve` as its users run it: a process of its own, whose cameras replay recorded boxes."""
 
+import asyncio
 import json
 import os
 import re
@@ -23,7 +24,7 @@ from app.api.frame_message import decode
 from app.cli import serve as cli
 from app.errors import ConfigError, SpotOnError
 from app.infrastructure.data_folder import DataFolder
-from app.serving import serve
+from app.serving import listen, serve
 from app.settings import load_site
 from app.simulated import SiteConfig, demo_site_file
 from app.simulation.world import WorldConfig
@@ -233,6 +234,25 @@ def test_others_are_let_in_only_with_a_flag_that_says_what_that_means(tmp_path, 
 
 def options_of(host="127.0.0.1", *, port, data, without_accounts=False):
     return cli.options_of(host, port, data, None, without_accounts=without_accounts)
+
+
+def test_small_answers_are_sent_at_once():
+    """Nagle's algorithm would hold back the second half of each answer until the viewer has acknowledged the first."""
+    undelayed = []
+
+    async def answer(_reader, writer):
+        undelayed.append(writer.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+        writer.close()
+
+    async def ask(listening):
+        async with await asyncio.start_server(answer, sock=listening):
+            reader, writer = await asyncio.open_connection(*listening.getsockname())
+            await reader.read()
+            writer.close()
+
+    with listen("127.0.0.1", 0) as listening:
+        asyncio.run(ask(listening))
+    assert undelayed == [1]
 
 
 def test_it_stops_in_time_with_viewers_there_and_keeps_what_it_saw(site, tmp_path):
