@@ -35,7 +35,7 @@ from app.api.figures import (
 )
 from app.api.floor_hub import FloorHub
 from app.api.permissions import permission
-from app.api.places import check_without, is_line, known_place, known_places
+from app.api.places import check_without, crossed_by_all, is_line, known_place, known_places
 from app.api.route import Route
 from app.api.schemas import CountsAnswer, counts_answer
 from app.api.site import LiveSite
@@ -162,7 +162,8 @@ async def _passages(
     versions = [version for version in await site.archive.places() if version.place_id == place]
     if not any(isinstance(version.place, Line) for version in versions):
         return (await site.archive.stays((place,), period, without=without)).passages(period)
-    await check_without(site.archive, place, without)
+    if without:
+        raise crossed_by_all()
     series = [await site.archive.occupancy(place, part, step) for part, step in _parts(period)]
     entered, left = ([total(getattr(part, name)) for part in series] for name in ("entered", "left"))
     return _sum(entered), _sum(left)

@@ -150,7 +150,12 @@ async def is_line(archive: Archive, place: PlaceId) -> bool:
 async def check_without(archive: Archive, place: PlaceId, without: Collection[str]) -> None:
     """Raise WrongField where people are to be left out of the figures of a line."""
     if without and await is_line(archive, place):
-        raise WrongField("without", "does not go with a line: who crosses is not told apart by tags")
+        raise crossed_by_all()
+
+
+def crossed_by_all() -> WrongField:
+    """Return what is wrong with leaving people out where a line is crossed."""
+    return WrongField("without", "does not go with a line: who crosses is not told apart by tags")
 
 
 @router.get("/{site}/zones", summary="The zones and lines in use", dependencies=[permission("places:read")])

@@ -5,7 +5,7 @@ import json
 from dataclasses import replace
 
 import pytest
-from fake_archive import NOON, TILL
+from fake_archive import DOOR, NOON, TILL
 from stage import Stage, served
 
 from app.api.application import build_api
@@ -91,6 +91,15 @@ def test_people_can_be_left_out_of_occupancy_and_of_the_heat_map(client, archive
     assert ("occupancy", "till", hour, 900.0, "staff") in archive.asked
     assert ("stays", ("till",), hour, None, ("staff",)) in archive.asked
     assert ("heat", hour, 0.5, None, "staff", "guard") in archive.asked
+
+
+def test_nobody_is_left_out_of_a_place_that_was_a_zone_and_is_a_line(client, archive):
+    archive.versions.append(PlaceVersion(TILL.place_id, 2, NOON + 1800.0, replace(DOOR, place_id=TILL.place_id)))
+    try:
+        answer = client.get(f"{SITE}/counts?place=till&{HOUR}&without=staff")
+    finally:
+        archive.versions.pop()
+    assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "without")
 
 
 @pytest.mark.parametrize(("hours", "bucket_s"), [(1, 60), (9, 300), (100, 900), (24 * 20, 3600), (24 * 60, 86_400)])
