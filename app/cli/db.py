@@ -71,7 +71,7 @@ def prune_command(
     database: DatabaseOption = None,
 ) -> None:
     """Remove old rows now; a running site does so by itself, once a minute."""
-    from app.infrastructure.sql_retention import prune
+    from app.infrastructure.sql_retention import DAYS, prune
     from app.infrastructure.sql_revision import check
     from app.settings import Keep
 
@@ -79,7 +79,8 @@ def prune_command(
     with _opened(data, database) as opened:
         check(opened, _mend(data, database), make=False)
         removed = opened.write(partial(prune, before=before))
-        gone = ", ".join(f"{rows:,} of {table}" for table, rows in removed.items() if rows)
+        days = removed.pop(DAYS, 0)
+        gone = ", ".join([f"{days:,} {DAYS}"] * bool(days) + [f"{n:,} of {table}" for table, n in removed.items() if n])
         say(f"{opened.name}: removed {gone or 'nothing'}")
 
 

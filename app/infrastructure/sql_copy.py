@@ -4,9 +4,8 @@ SQLite takes tuples by `executemany`; PostgreSQL takes its binary COPY format, w
 of memory (https://www.postgresql.org/docs/current/sql-copy.html, "Binary Format").
 """
 
-import io
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Literal, cast
 
 import numpy as np
@@ -44,7 +43,7 @@ def insert_columns(connection: Connection, table: Table, columns: Columns) -> No
         statement = f"INSERT INTO {table.name} ({', '.join(columns)}) VALUES ({marks})"
         cast("sqlite3.Connection", raw).executemany(statement, zip(*map(_values, columns.values()), strict=True))
         return
-    block = io.BytesIO(copy_block(table, columns))
+    block = copy_block(table, columns)
     raw.run_async(lambda driver: driver.copy_to_table(table.name, source=block, columns=list(columns), format="binary"))
 
 
@@ -83,46 +82,50 @@ def upsert_columns(connection: Connection, table: Table, columns: Columns, merge
     raw.run_async(lambda driver: driver.execute(statement, *values))
 
 
-def copy_block(table: Table, columns: Columns) -> bytes:
+def copy_block(table: Table, columns: Columns) -> bytearray:
     """Return rows in PostgreSQL's binary COPY format.
 
     Rows with NULLs in the same places have fields of the same lengths, so each such group is one array of records;
-    groups follow each other, and rows keep their order within a group.
+    groups follow each other, and rows keep their order within a group. Records are written where they lie in the
+    block, first what all of them share, then column by column.
     """
-    wire = {name: _wire(table, name, column) for name, column in columns.items()}
-    gaps = [_missing(column) if table.c[name].nullable else None for name, column in columns.items()]
-    holes = [missing for missing in gaps if missing is not None and missing.any()]
-    if not holes:
-        return b"".join((SIGNATURE, _records(wire, frozenset(), slice(None)), TRAILER))
-    pattern = sum((missing.astype(np.int64) << bit for bit, missing in enumerate(holes)), np.zeros(1, np.int64))
-    blocks = []
-    for value in np.unique(pattern):
-        rows = np.flatnonzero(pattern == value)
-        absent = {name for name, gap in zip(columns, gaps, strict=True) if gap is not None and gap[rows[0]]}
-        blocks.append(_records(wire, frozenset(absent), rows))
-    return b"".join((SIGNATURE, *blocks, TRAILER))
+    instants = {name for name in columns if isinstance(table.c[name].type, Instant)}
+    wire = {name: np.rint((c - EPOCH_S) * 1e6) if name in instants else c for name, c in columns.items()}
+    gaps = {name: _missing(column) for name, column in columns.items() if table.c[name].nullable}
+    holes = {name: missing for name, missing in gaps.items() if missing.any()}
+    bits = sum((missing.astype(np.int64) << bit for bit, missing in enumerate(holes.values())), np.zeros(1, np.int64))
+    groups: list[tuple[NDArray[Any], slice | NDArray[np.int64], int]] = []
+    for pattern in np.unique(bits).tolist():
+        absent = {name for bit, name in enumerate(holes) if pattern >> bit & 1}
+        types = {name: np.dtype(np.int64) if name in instants else column.dtype for name, column in wire.items()}
+        rows = np.flatnonzero(bits == pattern) if holes else slice(None)
+        number = len(rows) if isinstance(rows, np.ndarray) else len(next(iter(wire.values())))
+        groups.append((_record(types, absent), rows, number))
+    size = sum(record.itemsize * number for record, _, number in groups)
+    block = bytearray(len(SIGNATURE) + size + len(TRAILER))
+    block[: len(SIGNATURE)], block[-len(TRAILER) :] = SIGNATURE, TRAILER
+    begin = len(SIGNATURE)
+    for record, rows, number in groups:
+        records = np.frombuffer(block, record.dtype, number, begin)
+        raw = np.dtype((np.void, record.itemsize))  # copied byte by byte, not field by field
+        records.view(raw)[:] = record.view(raw)
+        for name in wire.keys() & set(record.dtype.names or ()):
+            records[name] = wire[name][rows]
+        begin += records.nbytes
+    return block
 
 
-def _records(wire: Columns, absent: frozenset[str], rows: NDArray[np.int64] | slice) -> bytes:
-    """Return records of one layout: the number of fields, then each one's length and value."""
+def _record(types: Mapping[str, np.dtype[Any]], absent: Collection[str]) -> NDArray[Any]:
+    """Return a record without values: the number of fields, then of each its length, and room where it is not NULL."""
     layout: list[tuple[str, Any]] = [("fields", ">i2")]
-    for name, column in wire.items():
+    for name, kind in types.items():
         layout.append((f"length {name}", ">i4"))
-        layout += [] if name in absent else [(name, column.dtype)]
-    records = np.empty(len(next(iter(wire.values()))[rows]), np.dtype(layout))
-    records["fields"] = len(wire)
-    for name, column in wire.items():
-        records[f"length {name}"] = NULL if name in absent else column.dtype.itemsize
-        if name not in absent:
-            records[name] = column[rows]
-    return records.tobytes()
-
-
-def _wire(table: Table, name: str, column: NDArray[Any]) -> NDArray[Any]:
-    """Return a column as PostgreSQL's own type of it, big-endian."""
-    if isinstance(table.c[name].type, Instant):
-        column = np.rint((column - EPOCH_S) * 1e6).astype(np.int64)
-    return column.astype(column.dtype.newbyteorder(">"))
+        layout += [] if name in absent else [(name, kind.newbyteorder(">"))]
+    record = np.zeros(1, np.dtype(layout))
+    record["fields"] = len(types)
+    for name, kind in types.items():
+        record[f"length {name}"] = NULL if name in absent else kind.itemsize
+    return record
 
 
 def _missing(column: NDArray[Any]) -> NDArray[np.bool_]:

@@ -21,6 +21,7 @@ from app.orchestration.archive import Boxes, Dots
 
 PART = 50_000  # rows of a part at most, but for those of its last instant
 PART_S = 4 * 3600.0  # that a part of one person lasts: 28,800 rows at 2 a second
+LOOK_S = 60.0  # in which boxes are looked for at first: PostgreSQL has to sort them
 TICK_S = 1e-6  # instants are kept to the microsecond
 
 
@@ -29,7 +30,7 @@ def read_dots(connection: Connection, site_id: int, period: Period) -> tuple[Dot
     dots = DOTS.c
     query = select(Seconds(dots.at), dots.person, dots.x, dots.y, dots.sigma, dots.certainty)
     query = query.where(of_site(dots.run_id, site_id))
-    columns, after = _part(connection, query, dots.at, period)
+    columns, after = _part(connection, query, dots.at, period, period.seconds)
     at, sigma = floats(columns[0]), floats(columns[4])
     read = Period(period.since, period.until if after is None else after)
     history = corrections_within(connection, site_id, read)
@@ -70,7 +71,7 @@ def read_boxes(
     who = points.camera_id, points.track, func.coalesce(points.person, NO_ID)
     query = select(Seconds(points.at), *who, *box, points.confidence, points.x, points.y, points.certainty)
     query = query.where(points.camera_id.in_(names))
-    columns, after = _part(connection, query, points.at, period)
+    columns, after = _part(connection, query, points.at, period, LOOK_S)
     table = np.stack([floats(column) for column in (columns[0], *columns[4:])], axis=1)
     seen_by, track, person = (integers(column) for column in columns[1:4])
     history = corrections_within(connection, site_id, Period(period.since, period.until if after is None else after))
@@ -103,11 +104,19 @@ def _not_packed(connection: Connection, piece: Piece, until: float) -> list[Floa
 
 
 def _part(
-    connection: Connection, query: Select[Any], at: Column[float], period: Period
+    connection: Connection, query: Select[Any], at: Column[float], period: Period, look_s: float
 ) -> tuple[list[Sequence[Any]], float | None]:
-    """Return the columns of a part of whole instants, and where the next begins; the first column is the instant."""
-    within = query.where(at >= period.since, at < period.until).order_by(at)
-    columns = fetch(connection, within.limit(PART))
+    """Return the columns of a part of whole instants, and where the next begins; the first column is the instant.
+
+    What is looked through at once is `look_s` long, and then four times as long each time until enough is found.
+    """
+    columns: list[Sequence[Any]] = [() for _ in query.selected_columns]
+    begin = period.since
+    while begin < period.until and len(columns[0]) < PART:
+        end = min(begin + look_s, period.until)
+        found = fetch(connection, query.where(at >= begin, at < end).order_by(at).limit(PART - len(columns[0])))
+        columns = [(*column, *more) for column, more in zip(columns, found, strict=True)]
+        begin, look_s = end, 4.0 * look_s
     if len(columns[0]) < PART:
         return columns, None
     last = columns[0][-1]

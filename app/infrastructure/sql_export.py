@@ -3,11 +3,13 @@
 import csv
 import json
 from datetime import UTC, datetime
+from itertools import chain
 from typing import Any, Protocol
 
 import numpy as np
 from sqlalchemy import Connection, Table, select
 
+from app.infrastructure.sql_days import pieces
 from app.infrastructure.sql_schema import Instant, time_of
 
 PAGE = 5_000  # rows that are held at once
@@ -37,21 +39,24 @@ def export(connection: Connection, table: Table, since: float, until: float, out
     names = list(table.c.keys())
     instants = [i for i, column in enumerate(table.c) if isinstance(column.type, Instant)]
     at = time_of(table)
-    query = select(table) if at is None else select(table).where(at >= since, at < until).order_by(at)
+    queries = [select(table)]
+    if at is not None:
+        parts = pieces(connection, table, since, until)
+        queries = [select(table).where(at >= begin, at < end).order_by(at) for begin, end in parts]
     rows = csv.writer(output)
     if text == "csv":
         rows.writerow(names)
     written = 0
-    for page in connection.execution_options(yield_per=PAGE).execute(query).partitions():
-        for row in page:
-            values: list[Any] = [value.hex() if isinstance(value, bytes) else value for value in row]
-            for i in instants:
-                values[i] = _utc(values[i])
-            if text == "csv":
-                rows.writerow(values)
-            else:
-                output.write(json.dumps(dict(zip(names, values, strict=True))) + "\n")
-            written += 1
+    streamed = connection.execution_options(yield_per=PAGE)
+    for row in chain.from_iterable(map(streamed.execute, queries)):
+        values: list[Any] = [value.hex() if isinstance(value, bytes) else value for value in row]
+        for i in instants:
+            values[i] = _utc(values[i])
+        if text == "csv":
+            rows.writerow(values)
+        else:
+            output.write(json.dumps(dict(zip(names, values, strict=True))) + "\n")
+        written += 1
     return written
 
 

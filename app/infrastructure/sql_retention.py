@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from sqlalchemy import ColumnElement, Connection, bindparam, delete, exists, func, select, tuple_
 from sqlalchemy.sql.schema import Table
 
+from app.infrastructure.sql_days import DAY_S, prune_days
 from app.infrastructure.sql_rollup import HOUR_S, MINUTE_S, pack_heat
 from app.infrastructure.sql_schema import (
     APPEARANCES,
@@ -29,7 +30,7 @@ from app.infrastructure.sql_schema import (
 from app.infrastructure.sql_timescale import hypertables
 from app.infrastructure.sql_ways import WAY_S, pack_ways
 
-DAY_S = 86_400.0
+DAYS = "whole days of points"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,7 @@ def tidy(connection: Connection, now: float, keep: Retention) -> None:
 def prune(connection: Connection, before: Retention) -> dict[str, int]:
     """Remove what was captured before the instants of each class (capture times); returns how many rows, by table.
 
+    What PostgreSQL keeps by days goes by days, of which it returns how many (DAYS).
     What TimescaleDB keeps in chunks is left to its own policies, which drop whole chunks.
     """
     chunked = hypertables(connection)
@@ -68,6 +70,11 @@ def prune(connection: Connection, before: Retention) -> dict[str, int]:
         if table.name not in chunked:
             rows = connection.execute(delete(table).where(old)).rowcount
             removed[table.name] = removed.get(table.name, 0) + rows
+    by_days = None if POINTS.name in chunked else prune_days(connection, POINTS, before.points_s)
+    if by_days is not None:
+        removed[DAYS], removed[POINTS.name] = by_days
+    elif POINTS.name not in chunked:
+        removed[POINTS.name] = connection.execute(delete(POINTS).where(POINTS.c.at < before.points_s)).rowcount
     return removed
 
 
@@ -81,7 +88,6 @@ def _old_rows(before: Retention) -> Iterator[tuple[Table, ColumnElement[bool]]]:
         .group_by(SPANS.c.run_id, SPANS.c.person)
         .having(func.max(SPANS.c.last_seen) < bindparam("before", before.events_s, SPANS.c.since.type))
     )
-    yield POINTS, POINTS.c.at < before.points_s
     yield DOTS, DOTS.c.at < before.dots_s
     yield WAYS, WAYS.c.at < before.dots_s - WAY_S
     yield INSTANTS, INSTANTS.c.at < before.dots_s

@@ -29,7 +29,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
-HEAD = "0002"  # the newest revision in migrations/versions
+HEAD = "0003"  # the newest revision in migrations/versions
 NEVER, ALWAYS = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)  # stand for -infinity and infinity
 
 
@@ -287,10 +287,10 @@ CAMERA_LOAD = Table(
     sqlite_with_rowid=False,
 )
 # The two that grow: no foreign keys, and no more indices than questions need.
-POINTS = Table(  # tracks of cameras
+POINTS = Table(  # tracks of cameras; PostgreSQL has a partition for each day (`sql_days`), or TimescaleDB's chunks
     "points",
     METADATA,
-    Column("at", Instant, nullable=False, index=True),
+    Column("at", Instant, nullable=False),
     Column("run_id", Integer, nullable=False),
     Column("camera_id", Integer, nullable=False),
     Column("track", BigInteger, nullable=False),
@@ -304,6 +304,8 @@ POINTS = Table(  # tracks of cameras
     Column("x", REAL),  # metres, site frame; NULL where the box has no floor point
     Column("y", REAL),
     Column("sigma", REAL),  # metres: the larger half axis of the one-sigma ellipse
+    Index(None, "at", postgresql_using="brin", postgresql_with={"autosummarize": "on"}),
+    postgresql_partition_by="RANGE (at)",
 )
 DOTS = Table(  # one a person and instant
     "dots",

@@ -60,7 +60,7 @@ def missing(connection: Connection) -> tuple[str, ...]:
         if found is None
         else "is there, but not in this database; as a superuser: CREATE EXTENSION timescaledb; then: spoton db upgrade"
     )
-    return (f"TimescaleDB {how}. Without it history is not compressed, and old rows are deleted one by one.",)
+    return (f"TimescaleDB {how}. Without it history is not compressed.",)
 
 
 def _table(connection: Connection, table: Table) -> TableStatus:

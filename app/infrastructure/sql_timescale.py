@@ -13,6 +13,9 @@ from datetime import timedelta
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
+from app.infrastructure.sql_days import partitions
+from app.infrastructure.sql_schema import METADATA
+
 EXTENSION = text("SELECT installed_version FROM pg_available_extensions WHERE name = 'timescaledb'")
 HYPERTABLES = text("SELECT hypertable_name FROM timescaledb_information.hypertables")
 DROPPED_AFTER = text(
@@ -24,6 +27,7 @@ CHUNKED = {
     "points": ("camera_id", "1 day", "2 days"),
     "dots": ("run_id, person", "7 days", "90 days"),
 }
+PATIENCE_S = 6 * 3600.0
 LOOK_BACK_DAYS = 1  # that aggregates follow late rows; what is dropped sooner would be taken out of them again
 LEAST_S = 86_400.0 * (LOOK_BACK_DAYS + 1)  # so chunks are kept for a day longer, at least
 AGGREGATES = {
@@ -75,8 +79,8 @@ def apply(connection: Connection) -> None:
     for table, (segment, compress_after, drop_after) in CHUNKED.items():
         if table in chunked:
             continue
+        _chunk(connection, table)
         for step in (
-            f"SELECT create_hypertable('{table}', by_range('at', INTERVAL '1 day'), migrate_data => true)",
             f"ALTER TABLE {table} SET (timescaledb.compress, timescaledb.compress_orderby = 'at',"
             f" timescaledb.compress_segmentby = '{segment}')",
             f"SELECT add_compression_policy('{table}', INTERVAL '{compress_after}')",
@@ -84,6 +88,32 @@ def apply(connection: Connection) -> None:
         ):
             connection.execute(text(step))
     _aggregate(connection)
+
+
+def _chunk(connection: Connection, name: str) -> None:
+    """Make a hypertable of a table; of one by days, of which none can be made, by taking its rows over."""
+    chunks = f"SELECT create_hypertable('{name}', by_range('at', INTERVAL '1 day'), migrate_data => true)"
+    if partitions(connection, METADATA.tables[name]) is None:
+        _execute(connection, chunks)
+        return
+    for step in (
+        f"ALTER TABLE {name} RENAME TO {name}_by_days",
+        f"ALTER INDEX {name}_at RENAME TO {name}_by_days_at",
+        f"CREATE TABLE {name} (LIKE {name}_by_days)",
+        f"CREATE INDEX {name}_at ON {name} (at)",
+        chunks,
+        f"INSERT INTO {name} SELECT * FROM {name}_by_days",
+        f"DROP TABLE {name}_by_days",
+    ):
+        _execute(connection, step)
+
+
+def _execute(connection: Connection, statement: str) -> None:
+    """Execute a statement that goes through all rows, which may take hours."""
+    raw = connection.connection.dbapi_connection
+    if raw is None:
+        raise ValueError("the connection is closed")
+    raw.run_async(lambda driver: driver.execute(statement, timeout=PATIENCE_S))
 
 
 def _aggregate(connection: Connection) -> None:

@@ -26,6 +26,7 @@ from app.domains.vocabulary import CameraId, FloatArray
 from app.infrastructure.sql_batch import Batch, Columns, StateChange
 from app.infrastructure.sql_copy import insert_columns, upsert_columns
 from app.infrastructure.sql_corrections import correct
+from app.infrastructure.sql_days import make_days
 from app.infrastructure.sql_places import draw_described, in_force, read_places
 from app.infrastructure.sql_rollup import add_events, add_heat, add_load, add_occupancy, put_stays
 from app.infrastructure.sql_schema import (
@@ -127,6 +128,7 @@ def write(connection: Connection, batch: Batch) -> bool:
         _end_stays(connection, found.site_id, batch.run_id)
     _see(connection, batch.run_id, batch.seen)
     _visit(connection, batch.run_id, batch.appearances)
+    make_days(connection, POINTS, batch.points["at"])
     insert_columns(connection, POINTS, batch.points)
     insert_columns(connection, DOTS, batch.dots)
     if found.ways_until is not None and len(batch.dots["at"]) and batch.dots["at"][0] < found.ways_until:

@@ -41,11 +41,11 @@ def filled(address):
 
 def test_a_database_is_made_upgraded_and_told_about(spoton):
     code, printed, _ = spoton("status")
-    assert (code, "revision nothing, this SpotOn needs 0002" in printed) == (0, True)
+    assert (code, "revision nothing, this SpotOn needs 0003" in printed) == (0, True)
     code, _, said = spoton("upgrade")
-    assert (code, "revision 0002, from nothing" in said) == (0, True)
+    assert (code, "revision 0003, from nothing" in said) == (0, True)
     code, printed, _ = spoton("status")
-    assert "revision 0002, up to date" in printed
+    assert "revision 0003, up to date" in printed
     assert "corrections " in printed
 
 
@@ -95,7 +95,7 @@ def test_a_password_may_stand_in_a_file(spoton, tmp_path, monkeypatch, address):
     place, _, name = address.rpartition("/")
     (tmp_path / "name").write_text(name + "\n")
     monkeypatch.setenv("HISTORY_FILE", str(tmp_path / "name"))
-    assert "revision 0002, from nothing" in spoton("upgrade", database=place + "/{HISTORY}")[2]
+    assert "revision 0003, from nothing" in spoton("upgrade", database=place + "/{HISTORY}")[2]
     assert "up to date" in spoton("status", database=address)[1]
     code, _, said = spoton("status", database="postgresql://spoton:{NO_SUCH_NAME}@127.0.0.1/x")
     assert (code, said.count("\n")) == (2, 1)

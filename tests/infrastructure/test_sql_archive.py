@@ -16,6 +16,7 @@ from app.errors import StoreError
 from app.infrastructure import sql_dots
 from app.infrastructure.sql_archive import SQLArchive
 from app.infrastructure.sql_copy import insert_columns
+from app.infrastructure.sql_days import make_days
 from app.infrastructure.sql_replay import StoredRun, read_piece
 from app.infrastructure.sql_rollup import pack_cells, put_heat
 from app.infrastructure.sql_schema import POINTS
@@ -166,6 +167,7 @@ def test_boxes_come_with_their_camera_and_who_it_was(history):
     columns |= {"at": T0 + np.array([1.0, 0.0, 0.0, 0.0]), "run_id": np.ones(4, np.int32)}
     columns |= {"camera_id": np.array([1, 2, 1, 1], np.int32), "track": np.array([1, 1, 2, 1])}
     columns |= {"person": np.array([1, NO_ID, 2, 1])}
+    history.database.write(lambda connection: make_days(connection, POINTS, columns["at"]))
     history.database.write(lambda connection: insert_columns(connection, POINTS, columns))
     for person in (1, 2):
         history.walked(person, 0.0, 1.0)

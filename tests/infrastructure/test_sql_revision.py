@@ -45,8 +45,8 @@ def test_an_empty_database_is_made_only_where_that_is_meant(database):
 @pytest.mark.parametrize(
     ("version", "problem"),
     [
-        ("0000", r"has tables of revision 0000, this SpotOn needs 0002; run: mend it"),
-        ("0999", r"has tables of revision 0999, this SpotOn knows none after 0002; upgrade SpotOn"),
+        ("0000", r"has tables of revision 0000, this SpotOn needs 0003; run: mend it"),
+        ("0999", r"has tables of revision 0999, this SpotOn knows none after 0003; upgrade SpotOn"),
     ],
     ids=["too old", "too new"],
 )
@@ -58,8 +58,8 @@ def test_tables_of_another_version_are_refused(database, version, problem):
 
 
 def test_upgrading_says_what_it_did_and_refuses_what_is_newer(database):
-    assert mend(database) == "revision 0002, from nothing"
-    assert mend(database) == "revision 0002"
+    assert mend(database) == "revision 0003, from nothing"
+    assert mend(database) == "revision 0003"
     database.write(lambda c: c.exec_driver_sql("UPDATE alembic_version SET version_num = '0999'"))
     with pytest.raises(ConfigError, match="upgrade SpotOn"):
         mend(database)
@@ -78,7 +78,7 @@ def test_a_history_of_the_first_revision_goes_on_with_new_ids(database):
                 connection.exec_driver_sql(f"INSERT INTO identities VALUES ({run}, {person}, {at})")
 
     database.write(make)
-    told = "revision 0002, from 0001; in each of its 2 runs ids of people begin at 1"
+    told = "revision 0003, from 0001; in each of its 2 runs ids of people begin at 1"
     assert mend(database).startswith(told)
     assert database.write(lambda c: begin(c, Start("shop", 1e9, {}))).last_id == 4
 

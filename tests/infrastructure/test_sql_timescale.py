@@ -9,16 +9,20 @@ import subprocess
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pytest
 from sqlalchemy import text
 from test_sql_store import T0, opened, update, written
 
 from app.domains.analytics.figures import Period
 from app.domains.vocabulary import GlobalId
+from app.infrastructure import sql_timescale
 from app.infrastructure.sql_archive import SQLArchive
 from app.infrastructure.sql_database import open_database
+from app.infrastructure.sql_days import make_days, partitions
 from app.infrastructure.sql_retention import Retention, prune
 from app.infrastructure.sql_revision import upgrade
+from app.infrastructure.sql_schema import POINTS
 from app.infrastructure.sql_status import missing
 from app.infrastructure.sql_timescale import follow, hypertables
 from app.infrastructure.sql_ways import pack_ways
@@ -94,6 +98,25 @@ def test_timescale_keeps_chunks_compresses_them_and_keeps_aggregates(timescale):
     assert tuple(counted) == (2000, 1.0, 5998.0)
     assert "dots" not in timescale.write(partial(prune, before=Retention(*[2e9] * 5))), "policies do that"
     assert rows(timescale, "SELECT count(*) FROM dots") == [(6000,)]
+
+
+def test_a_server_that_gets_timescaledb_later_takes_the_days_over(timescale, monkeypatch):
+    with monkeypatch.context() as without:
+        without.setattr(sql_timescale, "apply", lambda _connection: None)
+        timescale.write(upgrade)
+    at = T0 + np.arange(3) * 86_400.0
+    timescale.write(partial(make_days, table=POINTS, at=at))
+    fill = """
+        INSERT INTO points SELECT to_timestamp(:t) + i * interval '1 day', 1, 1, i, i, 0, 0, 1, 1, 1, 1
+        FROM generate_series(0, 2) i"""
+    timescale.write(lambda connection: connection.execute(text(fill), {"t": T0}))
+    for _ in range(2):
+        timescale.write(upgrade)
+        timescale.write(lambda connection: connection.execute(text("UPDATE alembic_version SET version_num = '0002'")))
+        assert timescale.write(hypertables) == {"points", "dots"}
+        assert rows(timescale, "SELECT track FROM points ORDER BY at") == [(0,), (1,), (2,)]
+        assert rows(timescale, "SELECT count(*) FROM show_chunks('points')") == [(3,)]
+        assert timescale.write(partial(partitions, table=POINTS)) is None
 
 
 def retention(database):

@@ -1,0 +1,45 @@
+"""Keep boxes by days where PostgreSQL is without TimescaleDB; elsewhere nothing changes.
+
+What is there becomes the partition of all days up to the last one that it has, so that no row is copied.
+"""
+
+from datetime import UTC, datetime, timedelta
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0003"
+down_revision = "0002"
+branch_labels = None
+depends_on = None
+
+PATIENCE_S = 6 * 3600.0  # for reading all boxes once
+
+
+def upgrade() -> None:
+    """Make the partitioned table around the one that is there."""
+    connection = op.get_bind()
+    if connection.dialect.name != "postgresql" or _in_chunks(connection):
+        return
+    last = connection.execute(sa.text("SELECT max(at) FROM points")).scalar()
+    op.execute("ALTER TABLE points RENAME TO points_before")
+    op.execute("ALTER INDEX points_at RENAME TO points_before_at")
+    op.execute("CREATE TABLE points (LIKE points_before) PARTITION BY RANGE (at)")
+    op.execute("CREATE INDEX points_at ON points USING brin (at) WITH (autosummarize = on)")
+    if last is None:
+        op.execute("DROP TABLE points_before")
+        return
+    end = datetime.combine(last.astimezone(UTC).date() + timedelta(days=1), datetime.min.time(), UTC)
+    name = f"points_until_{end:%Y%m%d}"
+    op.execute(f"ALTER TABLE points_before RENAME TO {name}")
+    attach = f"ALTER TABLE points ATTACH PARTITION {name} FOR VALUES FROM (MINVALUE) TO ('{end.isoformat()}')"
+    driver = connection.connection.dbapi_connection
+    driver.run_async(lambda raw: raw.execute(attach, timeout=PATIENCE_S))
+
+
+def _in_chunks(connection: sa.Connection) -> bool:
+    """Say whether TimescaleDB keeps the boxes."""
+    if connection.execute(sa.text("SELECT to_regclass('timescaledb_information.hypertables')")).scalar() is None:
+        return False
+    asked = "SELECT EXISTS (SELECT FROM timescaledb_information.hypertables WHERE hypertable_name = 'points')"
+    return bool(connection.execute(sa.text(asked)).scalar())
