@@ -137,6 +137,9 @@ class FakeArchive:
         found = [p for p in found if p.last_seen >= period.since and p.first_seen < period.until]
         return _page(found, page, lambda p: (p.last_seen, p.identity))
 
+    async def tagged(self, tags):
+        return np.array([person.identity for person in self.people.values() if set(tags) & set(person.tags)], np.int64)
+
     async def identity(self, identity):
         self._ask("identity", identity)
         return self.people.get(GlobalId(2 if identity == 9 else identity))

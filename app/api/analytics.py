@@ -124,7 +124,7 @@ async def counts(
     """
     if place is None and since is None and until is None and without is None:
         hub: FloorHub = request.app.state.floor_hub
-        return counts_answer(await site.store.counts(site.runtime.clock.now()), hub.people_now)
+        return counts_answer(await site.store.counts(site.runtime.clock.now()), len(hub.here))
     period = await asked_period(site, since, until)
     where = await known_place(site.archive, place)
     visitors, quality, (entered, left) = await asyncio.gather(

@@ -1,7 +1,6 @@
 """REST: how long people stay and wait, where they go from there, and who is together."""
 
 import asyncio
-from collections.abc import Iterable
 from typing import Annotated
 
 import numpy as np
@@ -9,7 +8,7 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
 from app.api.analytics import READ, AskedPlace, Without
-from app.api.asked import DAY_S, LARGEST_PAGE, AskedPeriod
+from app.api.asked import DAY_S, AskedPeriod
 from app.api.errors import WrongField
 from app.api.figures import (
     PEOPLE,
@@ -26,16 +25,12 @@ from app.api.permissions import permission
 from app.api.places import in_use, is_line, known_place
 from app.api.route import Route
 from app.api.schemas import timestamp
-from app.api.site import LiveSite
 from app.api.sites import NamedSite
 from app.domains.analytics.dwell import Dwell, distribution
-from app.domains.analytics.figures import Period
 from app.domains.analytics.flows import flows
 from app.domains.analytics.groups import Company
 from app.domains.analytics.places import FLOOR, Zone
 from app.domains.analytics.queueing import queue
-from app.domains.vocabulary import GlobalId
-from app.orchestration.archive import Page
 
 QUANTILES = (0.1, 0.5, 0.9, 0.95)
 WAITS = (0.5, 0.9)
@@ -189,7 +184,7 @@ async def groups(site: NamedSite, period: AskedPeriod, without: Without = None) 
     """Return people who were near each other for a minute at least, and half of their time; of a day at most."""
     if period.seconds > LONGEST_GROUPS_S:
         raise WrongField("since", "lies more than a day before until, which is the most for groups")
-    company, left_out = Company(), await _tagged(site, period, without or ())
+    company, left_out = Company(), await site.archive.tagged(without or ())
     async for dots in site.archive.dots(period):
         counts = ~np.isin(dots.identity, left_out)
         await asyncio.to_thread(company.add, dots.at[counts], dots.identity[counts], dots.xy[counts])
@@ -204,19 +199,6 @@ async def groups(site: NamedSite, period: AskedPeriod, without: Without = None) 
     ]
     quality = quality_item(await site.archive.quality(FLOOR, period))
     return GroupsAnswer(**period_fields(period), groups=items, quality=quality)
-
-
-async def _tagged(site: LiveSite, period: Period, tags: Iterable[str]) -> list[GlobalId]:
-    """Return who was there within a period and has one of some tags."""
-    found: list[GlobalId] = []
-    for one in tags:
-        page: Page | None = Page(LARGEST_PAGE)
-        while page is not None:
-            people = await site.archive.identities(period, page, one)
-            found += [person.identity for person in people]
-            full = len(people) == LARGEST_PAGE
-            page = Page(LARGEST_PAGE, (people[-1].last_seen, people[-1].identity)) if full else None
-    return found
 
 
 def _quantiles(found: Dwell) -> list[float | None]:

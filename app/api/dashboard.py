@@ -41,6 +41,7 @@ from app.api.schemas import timestamp
 from app.api.site import LiveSite
 from app.api.sites import NamedSite
 from app.domains.analytics.places import FLOOR, Zone, area_m2
+from app.domains.vocabulary import IntArray
 from app.orchestration.archive import CameraUptime, Dashboard
 
 FRESH_S = 0.9  # so that with the time it takes to read, nothing is older than a second
@@ -209,7 +210,7 @@ async def dashboard(
         where = await known_place(site.archive, place)
         await check_without(site.archive, where, tags)
         found, now, begin = await asyncio.gather(
-            site.archive.dashboard(where, period, tags), _now(site, hub.people_now), site.archive.begin()
+            site.archive.dashboard(where, period, tags), _now(site, hub.here, tags), site.archive.begin()
         )
         return dashboard_answer(found, site, now, begin, tags)
 
@@ -218,9 +219,12 @@ async def dashboard(
     return answer.response(request, asyncio.get_running_loop().time())
 
 
-async def _now(site: LiveSite, people: int) -> FloorNow:
-    """Describe who is there now; `people` is how many dots there are."""
-    at_places = {place: there for place, there in site.watch.people_now().items() if place != FLOOR}
+async def _now(site: LiveSite, here: IntArray, without: Sequence[str]) -> FloorNow:
+    """Describe how many are there now, of the people (N,) that have a dot, but for those with one of some tags."""
+    left_out = await site.archive.tagged(without) if without else ()
+    people = int((~np.isin(here, left_out)).sum())
+    watched = site.watch.people_now().items()
+    at_places = {place: int((~np.isin(there, left_out)).sum()) for place, there in watched if place != FLOOR}
     drawn = {version.place_id: version.place for version in in_use(await site.archive.places())}
     places = []
     for place, there in sorted(at_places.items()):

@@ -9,10 +9,12 @@ from collections import deque
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
 from app.api.schemas import floor_json, state_json, truth_json
 from app.api.site import LiveSite
 from app.domains.analytics.prediction import Predictor
-from app.domains.vocabulary import FrameBatch, TrackingUpdate
+from app.domains.vocabulary import FrameBatch, IntArray, TrackingUpdate
 from app.errors import StoreError
 
 BACKLOG = 64  # updates that wait for the event loop, at most
@@ -56,7 +58,7 @@ class FloorHub:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._seq = 0
         self._last: dict[str, str] = {}  # the last message of each kind, for who comes later
-        self.people_now = 0
+        self.here: IntArray = np.empty(0, np.int64)  # the people of the newest update
         self.predictor = Predictor()
 
     def publish(self, _batch: FrameBatch, update: TrackingUpdate) -> None:
@@ -104,7 +106,7 @@ class FloorHub:
     def _send_update(self, update: TrackingUpdate, made_at: float) -> None:
         runtime, truth = self._site.runtime, self._site.truth
         self._seq += 1
-        self.people_now = len(update.floor)
+        self.here = update.floor.global_id
         now = runtime.clock.now()
         runtime.stages.add("deliver", now - made_at)
         runtime.latency.add("publish", now - update.captured_at)
@@ -124,7 +126,7 @@ class FloorHub:
                 counts = None
             status = self._site.runtime.status()
             latency = self._site.runtime.latency.quantiles("publish", (0.5, 0.95))
-            self._send(state_json(status, latency, counts, self.people_now, self._site.store))
+            self._send(state_json(status, latency, counts, len(self.here), self._site.store))
             await asyncio.sleep(STATE_EVERY_S)
 
     async def _send_scores(self) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Protocol
 
 from app.domains.analytics.places import PlaceId, PlaceVersion
-from app.domains.vocabulary import CameraId, FloatArray, TrackingUpdate
+from app.domains.vocabulary import CameraId, FloatArray, IntArray, TrackingUpdate
 from app.orchestration.archive import Archive
 from app.orchestration.exports import Exports
 from app.orchestration.ports import FloorTruth, JpegEncoder, TextEncoder, TrackStore
@@ -33,8 +33,8 @@ class PlaceWatch(Protocol):
         """Go by these places from a capture time on."""
         ...
 
-    def people_now(self) -> Mapping[PlaceId, int]:
-        """Return how many people are at each place."""
+    def people_now(self) -> Mapping[PlaceId, IntArray]:
+        """Return the people (N,) at each place."""
         ...
 
 

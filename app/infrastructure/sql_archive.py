@@ -13,7 +13,7 @@ from sqlalchemy import Connection, select
 from app.domains.analytics import heat
 from app.domains.analytics.figures import Event, HeatMap, OccupancySeries, Period, Quality, Stays
 from app.domains.analytics.places import FLOOR, Place, PlaceId, PlaceVersion
-from app.domains.vocabulary import CameraId, Correction, GlobalId
+from app.domains.vocabulary import CameraId, Correction, GlobalId, IntArray
 from app.errors import StoreError
 from app.infrastructure import sql_operators, sql_places
 from app.infrastructure.sql_dashboard import read_begin, read_dashboard, read_quality, read_series
@@ -21,7 +21,7 @@ from app.infrastructure.sql_database import Database
 from app.infrastructure.sql_dots import read_boxes, read_dots, read_dots_of
 from app.infrastructure.sql_events import read_corrections, read_events
 from app.infrastructure.sql_heat import read_cells, read_cells_of
-from app.infrastructure.sql_people import read_identities, read_identity, read_visits, set_tags
+from app.infrastructure.sql_people import read_identities, read_identity, read_tagged, read_visits, set_tags
 from app.infrastructure.sql_schema import SITES
 from app.infrastructure.sql_stays import read_stays, read_visitors
 from app.infrastructure.sql_uptime import read_uptime
@@ -123,6 +123,10 @@ class SQLArchive:
     async def identities(self, period: Period, page: Page, tag: str | None = None) -> tuple[IdentitySummary, ...]:
         """Return who was there, who was seen last first."""
         return await self._read(partial(read_identities, period=period, page=page, tag=tag))
+
+    async def tagged(self, tags: Collection[str]) -> IntArray:
+        """Return the people (N,) that have one of some tags."""
+        return await self._read(partial(read_tagged, tags=tags))
 
     async def identity(self, identity: GlobalId) -> IdentitySummary | None:
         """Return one person, asked by any id that was reported for them."""

@@ -19,7 +19,7 @@ import structlog
 from app.domains.analytics.coverage import Coverage
 from app.domains.analytics.places import PlaceId, PlaceVersion
 from app.domains.analytics.watch import FloorWatch
-from app.domains.vocabulary import CameraId, TrackingUpdate
+from app.domains.vocabulary import CameraId, IntArray, TrackingUpdate
 from app.errors import StoreError, StoreRefused
 from app.infrastructure.sql_batch import Batch, StateChange
 from app.infrastructure.sql_boxes import moment
@@ -131,8 +131,8 @@ class SQLStore:
         if self._floor is not None:
             self._floor.tell(Redraw(moment(at), tuple(places)))
 
-    def people_now(self) -> Mapping[PlaceId, int]:
-        """Return how many people are at each place, where the record is now: some seconds ago."""
+    def people_now(self) -> Mapping[PlaceId, IntArray]:
+        """Return the people (N,) at each place, where the record is now: some seconds ago."""
         return {} if self._floor is None else self._floor.people()
 
     def waiting(self) -> int:

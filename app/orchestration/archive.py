@@ -238,6 +238,10 @@ class Archive(Protocol):
         """Return who was there, who was seen last first; a page goes on after (last_seen, identity) of the last."""
         ...
 
+    async def tagged(self, tags: Collection[str]) -> IntArray:
+        """Return the people (N,) that have one of some tags."""
+        ...
+
     async def identity(self, identity: GlobalId) -> IdentitySummary | None:
         """Return one person, asked by any id that was reported for them; None for nobody."""
         ...

@@ -14,7 +14,7 @@ from app.domains.analytics.figures import Event
 from app.domains.analytics.places import PlaceId, PlaceVersion
 from app.domains.analytics.watch import FloorWatch
 from app.domains.analytics.watched import DotRows, Watched
-from app.domains.vocabulary import CameraId, Correction, FloatArray
+from app.domains.vocabulary import CameraId, Correction, FloatArray, IntArray
 
 PATIENCE_S = 5.0  # a record that has not come so far by then does not go on: `HistoryConfig.lag_s` is 2 s
 SILENT = frozenset({"lost", "ended"})  # states of a camera
@@ -99,14 +99,14 @@ class FloorRecord:
         self._watch = watch
         self._told: deque[Turn] = deque()
         self._turns: list[Turn] = []  # by time
-        self._people: Mapping[PlaceId, int] = {}
+        self._people: Mapping[PlaceId, IntArray] = {}
 
     def tell(self, turn: Turn) -> None:
         """Have a turn take effect at its instant; any thread may say so."""
         self._told.append(turn)
 
-    def people(self) -> Mapping[PlaceId, int]:
-        """Return how many people are at each place, where the record is now; any thread may ask."""
+    def people(self) -> Mapping[PlaceId, IntArray]:
+        """Return the people (N,) at each place, where the record is now; any thread may ask."""
         return self._people
 
     def overdue(self, now: float) -> bool:
@@ -133,7 +133,7 @@ class FloorRecord:
             begin = max(begin, end)
         if begin < len(piece):
             self._update(found, piece if begin == 0 else piece.cut(begin, len(piece)))
-        self._people = dict(self._watch.now())
+        self._people = self._watch.now()
         return found
 
     def close(self, at: float) -> Found:

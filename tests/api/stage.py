@@ -120,7 +120,7 @@ class StagedWatch:
         self.drawn.append((tuple(version.place_id for version in places), at))
 
     def people_now(self):
-        return {PlaceId(""): 4, PlaceId("till"): 1}
+        return {PlaceId(""): np.array([1, 2, 3, 4]), PlaceId("till"): np.array([3])}
 
 
 class StagedEncoder:

@@ -11,7 +11,8 @@ from stage import Stage, batch, served, update
 
 from app.api.dashboard import FRESH_S, DashboardAnswer, DashboardCache
 
-DASHBOARD = "/api/v1/sites/shop/dashboard"
+SITE = "/api/v1/sites/shop"
+DASHBOARD = f"{SITE}/dashboard"
 HOURS = f"since={NOON - 3600}&until={NOON + 1800}"
 
 
@@ -76,6 +77,16 @@ def test_staff_can_be_left_out_and_that_is_an_answer_of_its_own(client, stage):
     assert (everybody["visitors"], guests["visitors"], guests["without"]) == (5, 3, ["cleaner", "staff"])
     asked = [question[3] for question in stage.archive.asked if question[0] == "dashboard"]
     assert asked == [(), ("cleaner", "staff")]
+
+
+def test_who_is_left_out_does_not_count_among_those_who_are_there_now(client, stage):
+    stage.runtime.publish(batch(5.0), update(5.0, {3: (2.0, 3.0), 4: (1.0, 1.0)}))
+    for person, tag in ((3, "staff"), (7, "guard")):
+        assert client.send("PUT", f"{SITE}/identities/{person}/tags", {"tags": [tag]}).status_code == 200
+    now = client.get(f"{DASHBOARD}?{HOURS}&without=staff").json()["now"]
+    assert now == {"people": 1, "density": 0.02, "places": [{"id": "till", "people": 0, "density": 0.0}]}
+    now = client.get(f"{DASHBOARD}?{HOURS}&without=guard").json()["now"]
+    assert (now["people"], now["places"][0]["people"]) == (2, 1), "who is not there takes nobody away"
 
 
 def test_packed_and_plain_say_the_same(client):

@@ -309,6 +309,7 @@ def test_whoever_wears_a_tag_is_left_out(history):
     assert history.ask("visitors", TILL, EVER, without=["staff"]) == 2
     assert history.ask("stays", (), EVER, without=["staff", "guard"]).identity.tolist() == [1, 3]
     assert [one.identity for one in history.ask("identities", EVER, MANY, tag="night")] == [2]
+    assert [history.ask("tagged", tags).tolist() for tags in (["guard", "staff"], ["guard"], [])] == [[2], [], []]
     merged = history.ask("correct", Merge(GlobalId(2), GlobalId(3)), T0 + 50.0)
     assert history.ask("identity", GlobalId(3)).tags == ("night", "staff"), "a tag follows whom it was given to"
     assert history.ask("visitors", TILL, EVER, without=["staff"]) == 1

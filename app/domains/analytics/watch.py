@@ -190,11 +190,12 @@ class FloorWatch:
         ended = self._standing.empty()
         return Watched((), tally.cut_off(ended, self._names), no_occupancy(), no_heat())
 
-    def now(self) -> Mapping[PlaceId, int]:
-        """Return how many people with a dot within the last `gap_s` are on the floor and in each zone."""
+    def now(self) -> Mapping[PlaceId, IntArray]:
+        """Return the people (N,) with a dot within the last `gap_s` on the floor and in each zone, in order."""
         lately = self._standing.people["seen"] >= self._clock["at"][0] - self.config.gap_s
-        people = self._standing.inside()[lately].sum(axis=0)
-        return dict(zip(self._names.ids, people.tolist(), strict=False))  # lines have no people
+        inside, people = self._standing.inside()[lately], self._standing.people["id"][lately]
+        places = zip(self._names.ids, inside.T, strict=False)  # lines have no people
+        return {place: people[there].astype(np.int64) for place, there in places}
 
     def _draw(self, places: Sequence[PlaceVersion]) -> None:
         """Put the newest versions of the places that are in use into arrays."""
