@@ -17,6 +17,14 @@ GPU_STACK = all(
 # These import torch at their top; ./scripts/test --gpu installs it.
 TORCH_TESTS = ("torch", "ultralytics", "huggingface", "clip", "osnet")
 collect_ignore_glob = [f"{folder}test_{name}_*.py" for folder in ("", "*/") for name in TORCH_TESTS if not GPU_STACK]
+# These run against the clock, with servers and browsers beside them; ./scripts/check lets nothing run beside them.
+CLOCKED = [ROOT / "tests" / folder for folder in ("orchestration", "web")]
+CLOCKED += [ROOT / "tests" / f"test_{name}.py" for name in ("cli", "main", "rehearsal", "serving")]
+CLOCKED += [ROOT / "tests" / "api" / f"test_{name}.py" for name in ("hubs", "looks", "rebuilds_api")]
+CLOCKED += [
+    ROOT / "tests" / "infrastructure" / f"test_{name}.py"
+    for name in ("live_source", "paced_source", "sql_full", "sql_spool", "sql_store")
+]
 
 
 def pytest_report_header() -> str:
@@ -25,6 +33,8 @@ def pytest_report_header() -> str:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
+        if any(item.path.is_relative_to(place) for place in CLOCKED):
+            item.add_marker(pytest.mark.clocked)
         if not GPU_STACK and item.get_closest_marker("gpu_stack"):
             item.add_marker(pytest.mark.skip(reason="needs the extra gpu; ./scripts/test --gpu installs it"))
 

@@ -6,6 +6,7 @@ import shutil
 import socket
 import subprocess
 import tempfile
+import time
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -79,11 +80,14 @@ def server():
 
 
 def _user():
-    try:
-        return pwd.getpwnam(USER)
-    except KeyError:
-        subprocess.run(["useradd", "--system", "--no-create-home", USER], check=True)
-        return pwd.getpwnam(USER)
+    """Return the user that the server runs as; several processes may make it at the same time."""
+    for _ in range(50):
+        try:
+            return pwd.getpwnam(USER)
+        except KeyError:
+            subprocess.run(["useradd", "--system", "--no-create-home", USER], check=False, stderr=subprocess.DEVNULL)
+            time.sleep(0.1)
+    raise RuntimeError(f"useradd makes no user {USER}")
 
 
 def _let_in(folder):

@@ -1,6 +1,7 @@
 """A history on both databases that rows are put into by hand, and that is asked as the product asks it."""
 
 import asyncio
+import uuid
 
 import numpy as np
 import pytest
@@ -26,6 +27,7 @@ class History:
     """A database that rows are put into."""
 
     def __init__(self, address):
+        self.address = address
         self.database = open_database(address)
         self.database.write(upgrade)
 
@@ -98,9 +100,8 @@ class History:
 def made(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp("history")
     sqlite = request.param == "sqlite"
-    made = History(
-        f"sqlite:///{folder / 'h.sqlite'}" if sqlite else request.getfixturevalue("postgres").make("archive")
-    )
+    server = None if sqlite else request.getfixturevalue("postgres")
+    made = History(f"sqlite:///{folder / 'h.sqlite'}" if sqlite else server.make(f"t{uuid.uuid4().hex[:12]}"))
     yield made
     made.database.close()
 

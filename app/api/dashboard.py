@@ -103,7 +103,7 @@ class DashboardAnswer(PeriodAnswer):
     ]
     place: str
     without: Annotated[
-        list[str], Field(description="Tags of those who do not count below; in `now`, hours and peak everybody does.")
+        list[str], Field(description="Tags of those who do not count below; among cameras and events everybody does.")
     ]
     now: FloorNow
     visitors: int | None

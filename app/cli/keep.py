@@ -19,7 +19,9 @@ def _days(flag: str, what: str, usual: str) -> typer.models.OptionInfo:
     return option
 
 
-KeepBoxesOption = Annotated[float | None, _days("--keep-boxes", "boxes of cameras", "2")]
+KeepBoxesOption = Annotated[
+    float | None, _days("--keep-boxes", "boxes of cameras (PostgreSQL: by whole days, in UTC)", "2")
+]
 KeepDotsOption = Annotated[float | None, _days("--keep-dots", "dots on the floor", "90")]
 KeepEventsOption = Annotated[float | None, _days("--keep-events", "visits, stays, people and events", "365")]
 KeepMinutesOption = Annotated[float | None, _days("--keep-minutes", "sums over minutes", "90")]

@@ -5,7 +5,7 @@ of memory (https://www.postgresql.org/docs/current/sql-copy.html, "Binary Format
 """
 
 import sqlite3
-from collections.abc import Collection, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping
 from typing import Any, Literal, cast
 
 import numpy as np
@@ -19,6 +19,7 @@ from app.infrastructure.sql_schema import Instant
 SIGNATURE = b"PGCOPY\n\xff\r\n\0" + bytes(8)  # no flags, no extension of the header
 TRAILER = b"\xff\xff"
 EPOCH_S = 946_684_800  # 2000-01-01, from which PostgreSQL counts microseconds
+MESSAGE = 1 << 24  # bytes
 NULL = -1  # in place of a field's length
 ARRAYS = {"f": "float8[]", "i": "int8[]", "U": "text[]"}  # of PostgreSQL, by the kind of a numpy type
 Merging = Literal["put", "add", "most"]
@@ -28,7 +29,8 @@ def insert_columns(connection: Connection, table: Table, columns: Columns) -> No
     """Add rows to a table, in the connection's transaction.
 
     Args:
-        connection: to SQLite by the standard library, or to PostgreSQL by asyncpg.
+        connection: to SQLite by the standard library, or to PostgreSQL by asyncpg, whose transaction begins with the
+            first thing that is executed in it, which this is not.
         table: the table.
         columns: arrays of one length by the names of the table's columns; NaN and NO_ID become NULL where the column
             may be.
@@ -43,8 +45,8 @@ def insert_columns(connection: Connection, table: Table, columns: Columns) -> No
         statement = f"INSERT INTO {table.name} ({', '.join(columns)}) VALUES ({marks})"
         cast("sqlite3.Connection", raw).executemany(statement, zip(*map(_values, columns.values()), strict=True))
         return
-    block = copy_block(table, columns)
-    raw.run_async(lambda driver: driver.copy_to_table(table.name, source=block, columns=list(columns), format="binary"))
+    sent = _sent(copy_block(table, columns))
+    raw.run_async(lambda driver: driver.copy_to_table(table.name, source=sent, columns=list(columns), format="binary"))
 
 
 def upsert_columns(connection: Connection, table: Table, columns: Columns, merge: Mapping[str, Merging]) -> None:
@@ -113,6 +115,12 @@ def copy_block(table: Table, columns: Columns) -> bytearray:
             records[name] = wire[name][rows]
         begin += records.nbytes
     return block
+
+
+async def _sent(block: bytearray) -> AsyncIterator[memoryview]:
+    """Yield a block in messages of bounded size: PostgreSQL takes none of a gigabyte."""
+    for begin in range(0, len(block), MESSAGE):
+        yield memoryview(block)[begin : begin + MESSAGE]
 
 
 def _record(types: Mapping[str, np.dtype[Any]], absent: Collection[str]) -> NDArray[Any]:

@@ -41,6 +41,7 @@ READING = {"plan_cache_mode": "force_custom_plan", "jit": "off", "statement_time
 DRIVERS = {"sqlite": "sqlite", "postgresql": "postgresql+asyncpg", "postgres": "postgresql+asyncpg"}
 FAILURES = (SQLAlchemyError, sqlite3.Error, asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError)
 REFUSED = (DataError, IntegrityError, ProgrammingError, sqlite3.IntegrityError, asyncpg.DataError)
+MAY_BE_GRANTED = "42501"  # PostgreSQL's name for what the role may not do
 REFUSED_BY_POSTGRESQL = (asyncpg.IntegrityConstraintViolationError, asyncpg.UndefinedTableError)
 
 
@@ -337,6 +338,7 @@ def failure(name: str, error: BaseException) -> StoreError:
     line = str(cause).partition("\n")[0].partition(">: ")
     problem = line[2] or line[0] or type(cause).__name__
     never = isinstance(error, REFUSED) or isinstance(cause, (*REFUSED, *REFUSED_BY_POSTGRESQL))
+    never = never and getattr(cause, "sqlstate", None) != MAY_BE_GRANTED
     return StoreRefused(name, problem) if never else StoreError(name, problem)
 
 

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
 import numpy as np
-from sqlalchemy import Connection, Table, text
+from sqlalchemy import Connection, Table, delete, text
 from sqlalchemy.exc import DBAPIError
 
 from app.domains.vocabulary import FloatArray
@@ -18,7 +18,17 @@ from app.domains.vocabulary import FloatArray
 DAY_S = 86_400.0
 PIECE_S = 600.0  # 10 million boxes of 32 cameras with 50 people each, which are sorted in seconds
 PATIENCE = "500ms"  # that readers may hold up a drop, and that it holds up readers
-LOCKED = "55P03"  # PostgreSQL's own name for a lock that did not come in time
+LOCKED, NEEDED = "55P03", "2BP01"  # PostgreSQL's names for a lock that did not come in time, and for what others need
+RIGHTS = """
+    DO $$ DECLARE given record; BEGIN
+        EXECUTE (SELECT format('ALTER TABLE {new} OWNER TO %I', pg_get_userbyid(relowner))
+                 FROM pg_class WHERE oid = to_regclass('{old}'));
+        FOR given IN SELECT privilege_type AS what,
+                     CASE WHEN is_grantable THEN ' WITH GRANT OPTION' ELSE '' END AS more,
+                     CASE WHEN grantee = 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(grantee)) END AS who
+                     FROM pg_class, aclexplode(relacl) WHERE oid = to_regclass('{old}')
+        LOOP EXECUTE format('GRANT %s ON {new} TO %s%s', given.what, given.who, given.more); END LOOP;
+    END $$"""
 UNTIL = "until_"  # begins the name of what was there before days were told apart, and then the day before which it lies
 PARTITIONS = text(
     "SELECT c.relname FROM pg_partitioned_table p LEFT JOIN pg_inherits i ON i.inhparent = p.partrelid"
@@ -48,7 +58,7 @@ def make_days(connection: Connection, table: Table, at: FloatArray) -> None:
     begins = np.unique(np.floor(at / DAY_S) * DAY_S).tolist()
     if not begins or connection.dialect.name != "postgresql":
         return
-    connection.execute(text(f"LOCK TABLE {table.name} IN ROW EXCLUSIVE MODE"))  # nobody drops them meanwhile
+    connection.execute(text(f"LOCK TABLE ONLY {table.name} IN ROW EXCLUSIVE MODE"))  # nobody drops them meanwhile
     if not _missing(connection, table, begins):
         return
     # who writes for another site makes the same days at the same time
@@ -66,8 +76,8 @@ def prune_days(connection: Connection, table: Table, before: float) -> tuple[int
     """Drop the days that were over before a capture time; returns how many, and how many rows beside them.
 
     The day in which it lies is dropped when all of it is too old. Only where that is the day which is written now, or
-    what was there before days were told apart, are its rows removed one by one. What somebody reads is left until the
-    next time.
+    what was there before days were told apart, are its rows removed one by one; so are those of a day that cannot be
+    dropped now, because somebody reads it, or has made a view of it.
 
     Returns:
         None for a table without partitions.
@@ -75,16 +85,19 @@ def prune_days(connection: Connection, table: Table, before: float) -> tuple[int
     there = partitions(connection, table)
     if there is None:
         return None
-    days = [partition for partition in there if partition.end <= before]
-    if not _drop(connection, days):
-        return 0, 0
+    dropped = _drop(connection, [partition for partition in there if partition.end <= before])
     rows = 0
     for partition in there:
-        if partition.begin < before < partition.end and (partition == there[-1] or partition.begin == -np.inf):
-            rows += connection.execute(
-                text(f"DELETE FROM {partition.name} WHERE at < to_timestamp(:before)"), {"before": before}
-            ).rowcount
-    return len(days), rows
+        long_or_last = partition == there[-1] or partition.begin == -np.inf
+        if partition not in dropped and partition.begin < before and (long_or_last or partition.end <= before):
+            old = table.c.at >= partition.begin, table.c.at < min(before, partition.end)
+            rows += connection.execute(delete(table).where(*old)).rowcount
+    return len(dropped), rows
+
+
+def keep_rights(connection: Connection, old: str, new: str) -> None:
+    """Give a table that takes the place of another its owner, and the rights that others have been granted."""
+    connection.execute(text(RIGHTS.format(old=old, new=new)))
 
 
 def pieces(connection: Connection, table: Table, since: float, until: float) -> Iterator[tuple[float, float]]:
@@ -105,20 +118,24 @@ def _missing(connection: Connection, table: Table, begins: list[float]) -> list[
     return [begin for begin in begins if not any(known.begin <= begin < known.end for known in there)]
 
 
-def _drop(connection: Connection, days: list[Partition]) -> bool:
-    """Drop partitions unless somebody reads them; returns whether they are gone."""
-    if not days:
-        return True
-    try:
-        with connection.begin_nested():
-            connection.execute(text(f"SET LOCAL lock_timeout = '{PATIENCE}'"))
-            connection.execute(text(f"DROP TABLE {', '.join(day.name for day in days)}"))
-            connection.execute(text("SET LOCAL lock_timeout = DEFAULT"))
-    except DBAPIError as error:
-        if getattr(error.orig, "sqlstate", None) != LOCKED:
-            raise
-        return False
-    return True
+def _drop(connection: Connection, days: list[Partition]) -> list[Partition]:
+    """Drop partitions as far as that goes now; returns those that are gone."""
+    dropped = []
+    for day in days:
+        try:
+            with connection.begin_nested():
+                connection.execute(text(f"SET LOCAL lock_timeout = '{PATIENCE}'"))
+                connection.execute(text(f"DROP TABLE IF EXISTS {day.name}"))  # somebody else may prune, too
+                connection.execute(text("SET LOCAL lock_timeout = DEFAULT"))
+        except DBAPIError as error:
+            state = getattr(error.orig, "sqlstate", None)
+            if state not in {LOCKED, NEEDED}:
+                raise
+            if state == LOCKED:
+                break
+        else:
+            dropped.append(day)
+    return dropped
 
 
 def _described(table: Table, name: str) -> Partition:

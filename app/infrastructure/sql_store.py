@@ -234,4 +234,7 @@ class SQLStore:
         if now - self._tidied_at < self.config.tidy_s:
             return
         self._tidied_at = now
-        self._database.write(partial(tidy, now=now, keep=self.config.keep))
+        try:
+            self._database.write(partial(tidy, now=now, keep=self.config.keep))
+        except StoreError as error:
+            self._log.warning("old history is not removed, which is tried again in a minute", error=str(error))

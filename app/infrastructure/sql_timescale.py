@@ -13,7 +13,7 @@ from datetime import timedelta
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
-from app.infrastructure.sql_days import partitions
+from app.infrastructure.sql_days import keep_rights, partitions
 from app.infrastructure.sql_schema import METADATA
 
 EXTENSION = text("SELECT installed_version FROM pg_available_extensions WHERE name = 'timescaledb'")
@@ -103,9 +103,10 @@ def _chunk(connection: Connection, name: str) -> None:
         f"CREATE INDEX {name}_at ON {name} (at)",
         chunks,
         f"INSERT INTO {name} SELECT * FROM {name}_by_days",
-        f"DROP TABLE {name}_by_days",
     ):
         _execute(connection, step)
+    keep_rights(connection, f"{name}_by_days", name)
+    _execute(connection, f"DROP TABLE {name}_by_days")
 
 
 def _execute(connection: Connection, statement: str) -> None:

@@ -8,11 +8,18 @@ from datetime import UTC, datetime, timedelta
 import sqlalchemy as sa
 from alembic import op
 
+from app.errors import ConfigError
+from app.infrastructure.sql_days import keep_rights
+
 revision = "0003"
 down_revision = "0002"
 branch_labels = None
 depends_on = None
 
+VIEWS = """
+    SELECT DISTINCT c.relname
+    FROM pg_depend d JOIN pg_rewrite r ON r.oid = d.objid JOIN pg_class c ON c.oid = r.ev_class
+    WHERE d.classid = CAST('pg_rewrite' AS regclass) AND d.refobjid = CAST('points' AS regclass)"""
 PATIENCE_S = 6 * 3600.0  # for reading all boxes once
 
 
@@ -21,10 +28,15 @@ def upgrade() -> None:
     connection = op.get_bind()
     if connection.dialect.name != "postgresql" or _in_chunks(connection):
         return
+    connection.execute(sa.text("LOCK TABLE points IN ACCESS EXCLUSIVE MODE"))
+    views = connection.execute(sa.text(VIEWS)).scalars().all()
+    if views:
+        raise ConfigError("points", "", f"views read it, which are to be dropped and made anew: {', '.join(views)}")
     last = connection.execute(sa.text("SELECT max(at) FROM points")).scalar()
     op.execute("ALTER TABLE points RENAME TO points_before")
     op.execute("ALTER INDEX points_at RENAME TO points_before_at")
     op.execute("CREATE TABLE points (LIKE points_before) PARTITION BY RANGE (at)")
+    keep_rights(connection, "points_before", "points")
     op.execute("CREATE INDEX points_at ON points USING brin (at) WITH (autosummarize = on)")
     if last is None:
         op.execute("DROP TABLE points_before")

@@ -187,7 +187,9 @@ def test_wrong_embeddings_are_refused(tmp_path, arrays, key, problem):
     assert caught.value.problem.startswith(problem)
 
 
-@pytest.mark.parametrize("damage", [lambda _: b"", lambda _: b"text", lambda d: d[: len(d) // 2]], ids=str)
+@pytest.mark.parametrize(
+    "damage", [lambda _: b"", lambda _: b"text", lambda d: d[: len(d) // 2]], ids=["empty", "text", "half"]
+)
 def test_a_damaged_archive_is_refused(tmp_path, damage):
     recording(tmp_path, vectors=np.eye(3))
     archive = tmp_path / "det.npz"

@@ -15,7 +15,8 @@ from alembic.config import Config
 from sqlalchemy import text
 
 from app.domains.analytics.figures import Period
-from app.infrastructure import sql_dots
+from app.errors import ConfigError, StoreError, StoreRefused
+from app.infrastructure import sql_copy, sql_dots
 from app.infrastructure.sql_archive import SQLArchive
 from app.infrastructure.sql_copy import insert_columns
 from app.infrastructure.sql_database import open_database
@@ -114,21 +115,80 @@ def test_days_go_as_a_whole_once_all_of_them_is_too_old(database):
     assert database.write(days) == []
 
 
-def test_a_day_that_somebody_reads_goes_the_next_time(database, address):
+def test_a_day_that_somebody_reads_is_emptied_and_goes_the_next_time(database, address):
     database.write(partial(put, at=MIDNIGHT + np.array([0.0, 1.0, 2.0]) * DAY_S))
     other = open_database(address)
     with ThreadPoolExecutor(1) as thread:
 
         def read(connection):
             assert len(kept(connection)) == 3
-            return thread.submit(removed, other, 1.5 * DAY_S).result(5.0), thread.submit(
-                other.write, partial(put, at=[MIDNIGHT + 2.5 * DAY_S])
-            ).result(5.0)
+            done = thread.submit(removed, other, 1.5 * DAY_S).result(5.0)
+            thread.submit(other.write, partial(put, at=[MIDNIGHT + 2.5 * DAY_S])).result(5.0)
+            return done
 
-        assert database.write(read)[0] == (0, 0)
+        assert database.write(read) == (0, 1)
     other.close()
+    assert database.write(days)[0] == "points_20260101"
     assert removed(database, 1.5 * DAY_S) == (1, 0)
     assert database.write(kept) == [DAY_S, 2 * DAY_S, 2.5 * DAY_S]
+
+
+def test_a_day_that_others_need_is_emptied(database):
+    database.write(partial(put, at=MIDNIGHT + np.array([0.0, 1.0, 2.0]) * DAY_S))
+    database.write(lambda c: c.execute(text("CREATE VIEW first_day AS SELECT at FROM points_20260101")))
+    assert removed(database, 2 * DAY_S) == (1, 1)
+    assert database.write(days) == ["points_20260101", "points_20260103"]
+
+
+def test_two_who_prune_at_the_same_time_do_not_stop_each_other(database, address):
+    database.write(partial(put, at=MIDNIGHT + np.array([0.0, 1.0]) * DAY_S))
+    other = open_database(address)
+    old = Retention(points_s=MIDNIGHT + DAY_S, dots_s=0, events_s=0, minutes_s=0, hours_s=0)
+
+    def first(connection):
+        prune(connection, old)
+        second = thread.submit(other.write, partial(prune, before=old))
+        time.sleep(0.2)
+        return second
+
+    with ThreadPoolExecutor(1) as thread:
+        assert database.write(first).result(5.0)[DAYS] <= 1
+    other.close()
+    assert database.write(days) == ["points_20260102"]
+
+
+def test_a_write_waits_for_no_one_who_is_busy_with_another_day(database, address):
+    database.write(partial(put, at=MIDNIGHT + np.array([0.0, 1.0]) * DAY_S))
+    other = open_database(address)
+
+    def busy(connection):
+        connection.execute(text("LOCK TABLE points_20260101 IN ACCESS EXCLUSIVE MODE"))  # as VACUUM FULL does
+        thread.submit(other.write, partial(put, at=[MIDNIGHT + 1.5 * DAY_S])).result(5.0)
+
+    with ThreadPoolExecutor(1) as thread:
+        database.write(busy)
+    other.close()
+    assert len(database.write(kept)) == 3
+
+
+def test_what_a_role_may_not_do_yet_is_tried_again(database, postgres, address):
+    """A role that may write but owns nothing cannot make a day; once it may, what waits is written."""
+    name = address.rpartition("/")[2]
+    database.write(lambda c: c.execute(text("CREATE ROLE clerk LOGIN")))
+    database.write(lambda c: c.execute(text("GRANT ALL ON ALL TABLES IN SCHEMA public TO clerk")))
+    clerk = open_database(postgres.url(name).replace("postgres@", "clerk@"))
+    with pytest.raises(StoreError, match="permission denied") as told:
+        clerk.write(partial(put, at=[MIDNIGHT]))
+    assert not isinstance(told.value, StoreRefused)
+    clerk.close()
+    for statement in ("DROP OWNED BY clerk", "DROP ROLE clerk"):
+        database.write(lambda c, statement=statement: c.execute(text(statement)))
+
+
+def test_a_copy_of_any_size_goes_in_messages_that_postgresql_takes(database, monkeypatch):
+    monkeypatch.setattr(sql_copy, "MESSAGE", 100)
+    database.write(partial(put, at=MIDNIGHT + np.arange(50.0)))
+    assert database.write(kept) == np.arange(50.0).tolist()
 
 
 def test_boxes_are_found_by_an_index_that_costs_next_to_nothing(database):
@@ -179,9 +239,7 @@ def test_boxes_of_before_stay_where_they_are(empty):
     """A history of the revision before: one table, which becomes the partition of all days so far."""
 
     def make(connection):
-        config = Config(attributes={"connection": connection})
-        config.set_main_option("script_location", str(folder()))
-        command.upgrade(config, "0002")
+        first_revisions(connection)
         insert_columns(connection, POINTS, boxes(MIDNIGHT + np.array([-3.0, 0.1, 0.5]) * DAY_S))
 
     empty.write(make)
@@ -194,6 +252,55 @@ def test_boxes_of_before_stay_where_they_are(empty):
     assert empty.write(kept) == [0.5 * DAY_S, 0.75 * DAY_S, 1.5 * DAY_S]
     assert removed(empty, DAY_S) == (1, 0)
     assert empty.write(days) == ["points_20260102"]
+
+
+def first_revisions(connection):
+    config = Config(attributes={"connection": connection})
+    config.set_main_option("script_location", str(folder()))
+    command.upgrade(config, "0002")
+
+
+@pytest.mark.parametrize("there", [[], [0.5]], ids=["no boxes", "boxes"])
+def test_an_upgrade_waits_for_rows_that_are_under_way_and_keeps_them(empty, address, there):
+    empty.write(first_revisions)
+    empty.write(lambda connection: insert_columns(connection, POINTS, boxes(MIDNIGHT + np.array(there) * DAY_S)))
+    other = open_database(address)
+    with ThreadPoolExecutor(1) as thread:
+
+        def write(connection):
+            connection.execute(text("SELECT 1"))  # begins the transaction
+            insert_columns(connection, POINTS, boxes([MIDNIGHT + 3 * DAY_S]))
+            upgraded = thread.submit(other.write, upgrade)
+            time.sleep(0.3)
+            assert not upgraded.done()
+            return upgraded
+
+        empty.write(write).result(5.0)
+    other.close()
+    assert empty.write(kept) == [day * DAY_S for day in [*there, 3.0]]
+
+
+def test_an_upgrade_keeps_whose_boxes_they_are_and_who_may_read_them(empty):
+    def asked(question):
+        return empty.write(lambda c: [tuple(row) for row in c.execute(text(question))])
+
+    empty.write(first_revisions)
+    for statement in ("CREATE ROLE keeper", "CREATE ROLE viewer", "ALTER TABLE points OWNER TO keeper"):
+        empty.write(lambda c, statement=statement: c.execute(text(statement)))
+    empty.write(lambda c: c.execute(text("GRANT SELECT ON points TO viewer WITH GRANT OPTION")))
+    before = asked("SELECT pg_get_userbyid(relowner), CAST(relacl AS text) FROM pg_class WHERE relname = 'points'")
+    empty.write(upgrade)
+    after = asked("SELECT pg_get_userbyid(relowner), CAST(relacl AS text) FROM pg_class WHERE relname = 'points'")
+    assert after == before
+    for statement in ("DROP OWNED BY keeper, viewer", "DROP ROLE keeper, viewer"):
+        empty.write(lambda c, statement=statement: c.execute(text(statement)))
+
+
+def test_an_upgrade_names_the_views_that_are_in_its_way(empty):
+    empty.write(first_revisions)
+    empty.write(lambda c: c.execute(text("CREATE VIEW busy AS SELECT camera_id, count(*) FROM points GROUP BY 1")))
+    with pytest.raises(ConfigError, match=r"points: views read it, which are to be dropped and made anew: busy"):
+        mend(empty)
 
 
 def test_a_history_of_before_without_boxes_has_no_partition_yet(empty):

@@ -176,9 +176,9 @@ def test_what_is_unpacked_is_packed_again(history, at):
 
 
 @pytest.mark.parametrize("made", ["postgresql"], indirect=True)
-def test_what_another_program_writes_or_tidies_is_left_to_it(history, postgres):
+def test_what_another_program_writes_or_tidies_is_left_to_it(history):
     walk(history)
-    other = open_database(postgres.url("archive"))
+    other = open_database(history.address)
     tidied = partial(tidy, now=T0 + 3 * HOUR, keep=Retention())
     history.add("heat_cells", {"site_id": 1, "at": T0, "cell": 7, "seconds": 1.0})
 
