@@ -4,6 +4,7 @@ A partition's rows lie in the order of time, so that a BRIN index finds them, wh
 Were all days in one table, new rows would lie where old ones have been removed, and such an index would find nothing.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -46,11 +47,17 @@ class Partition:
 
 
 def partitions(connection: Connection, table: Table) -> list[Partition] | None:
-    """Return the partitions of a table, in order of time; None where it has none, as with TimescaleDB and SQLite."""
+    """Return the partitions of a table, in order of time; None where it has none, as with TimescaleDB and SQLite.
+
+    Those that somebody else has attached, by names of their own, are left to them.
+    """
     if connection.dialect.name != "postgresql":
         return None
     names = connection.execute(PARTITIONS, {"table": table.name}).scalars().all()
-    return sorted(_described(table, name) for name in names if name is not None) if names else None
+    if not names:
+        return None
+    told = [re.fullmatch(rf"{table.name}_({UNTIL})?(\d{{8}})", name or "") for name in names]
+    return sorted(_described(match) for match in told if match is not None)
 
 
 def make_days(connection: Connection, table: Table, at: FloatArray) -> None:
@@ -138,8 +145,7 @@ def _drop(connection: Connection, days: list[Partition]) -> list[Partition]:
     return dropped
 
 
-def _described(table: Table, name: str) -> Partition:
+def _described(name: re.Match[str]) -> Partition:
     """Return what a partition's name says."""
-    told = name.removeprefix(f"{table.name}_")
-    begin = datetime.strptime(told.removeprefix(UNTIL), "%Y%m%d").replace(tzinfo=UTC).timestamp()
-    return Partition(-np.inf, begin, name) if told.startswith(UNTIL) else Partition(begin, begin + DAY_S, name)
+    day = datetime.strptime(name[2], "%Y%m%d").replace(tzinfo=UTC).timestamp()
+    return Partition(-np.inf, day, name[0]) if name[1] else Partition(day, day + DAY_S, name[0])

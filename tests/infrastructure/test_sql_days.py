@@ -87,6 +87,15 @@ def test_a_day_is_made_when_its_first_box_comes(database):
     assert database.write(partial(partitions, table=METADATA.tables["dots"])) is None
 
 
+def test_a_partition_that_others_attach_is_left_to_them(database):
+    database.write(lambda c: c.execute(text("CREATE TABLE points_rest PARTITION OF points DEFAULT")))
+    assert database.write(days) == []
+    database.write(partial(put, at=[MIDNIGHT]))
+    assert database.write(days) == ["points_20260101"]
+    assert removed(database, DAY_S) == (1, 0)
+    assert database.write(lambda c: c.execute(text("SELECT to_regclass('points_rest')")).scalar()) == "points_rest"
+
+
 def test_two_who_begin_a_day_at_the_same_time_both_write(database, address):
     other = open_database(address)
 
