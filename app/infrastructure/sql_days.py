@@ -19,6 +19,7 @@ from app.domains.vocabulary import FloatArray
 DAY_S = 86_400.0
 PIECE_S = 600.0  # 10 million boxes of 32 cameras with 50 people each, which are sorted in seconds
 PATIENCE = "500ms"  # that readers may hold up a drop, and that it holds up readers
+LONG_S = 6 * 3600.0  # that a statement may take which goes through all rows
 LOCKED, NEEDED = "55P03", "2BP01"  # PostgreSQL's names for a lock that did not come in time, and for what others need
 RIGHTS = """
     DO $$ DECLARE given record; BEGIN
@@ -100,6 +101,14 @@ def prune_days(connection: Connection, table: Table, before: float) -> tuple[int
             old = table.c.at >= partition.begin, table.c.at < min(before, partition.end)
             rows += connection.execute(delete(table).where(*old)).rowcount
     return len(dropped), rows
+
+
+def execute_long(connection: Connection, statement: str) -> None:
+    """Execute a statement that goes through all rows of a table in PostgreSQL."""
+    raw = connection.connection.dbapi_connection
+    if raw is None:
+        raise ValueError("the connection is closed")
+    raw.run_async(lambda driver: driver.execute(statement, timeout=LONG_S))
 
 
 def keep_rights(connection: Connection, old: str, new: str) -> None:

@@ -70,7 +70,7 @@ def prune(connection: Connection, before: Retention) -> dict[str, int]:
         if table.name not in chunked:
             rows = connection.execute(delete(table).where(old)).rowcount
             removed[table.name] = removed.get(table.name, 0) + rows
-    by_days = None if POINTS.name in chunked else prune_days(connection, POINTS, before.points_s)
+    by_days = prune_days(connection, POINTS, before.points_s)  # last: it keeps others from the table until the end
     if by_days is not None:
         removed[DAYS], removed[POINTS.name] = by_days
     elif POINTS.name not in chunked:

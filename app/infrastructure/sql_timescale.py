@@ -13,7 +13,7 @@ from datetime import timedelta
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
-from app.infrastructure.sql_days import keep_rights, partitions
+from app.infrastructure.sql_days import execute_long, keep_rights, partitions
 from app.infrastructure.sql_schema import METADATA
 
 EXTENSION = text("SELECT installed_version FROM pg_available_extensions WHERE name = 'timescaledb'")
@@ -27,7 +27,6 @@ CHUNKED = {
     "points": ("camera_id", "1 day", "2 days"),
     "dots": ("run_id, person", "7 days", "90 days"),
 }
-PATIENCE_S = 6 * 3600.0
 LOOK_BACK_DAYS = 1  # that aggregates follow late rows; what is dropped sooner would be taken out of them again
 LEAST_S = 86_400.0 * (LOOK_BACK_DAYS + 1)  # so chunks are kept for a day longer, at least
 AGGREGATES = {
@@ -94,7 +93,7 @@ def _chunk(connection: Connection, name: str) -> None:
     """Make a hypertable of a table; of one by days, of which none can be made, by taking its rows over."""
     chunks = f"SELECT create_hypertable('{name}', by_range('at', INTERVAL '1 day'), migrate_data => true)"
     if partitions(connection, METADATA.tables[name]) is None:
-        _execute(connection, chunks)
+        execute_long(connection, chunks)
         return
     for step in (
         f"ALTER TABLE {name} RENAME TO {name}_by_days",
@@ -104,17 +103,9 @@ def _chunk(connection: Connection, name: str) -> None:
         chunks,
         f"INSERT INTO {name} SELECT * FROM {name}_by_days",
     ):
-        _execute(connection, step)
+        execute_long(connection, step)
     keep_rights(connection, f"{name}_by_days", name)
-    _execute(connection, f"DROP TABLE {name}_by_days")
-
-
-def _execute(connection: Connection, statement: str) -> None:
-    """Execute a statement that goes through all rows, which may take hours."""
-    raw = connection.connection.dbapi_connection
-    if raw is None:
-        raise ValueError("the connection is closed")
-    raw.run_async(lambda driver: driver.execute(statement, timeout=PATIENCE_S))
+    execute_long(connection, f"DROP TABLE {name}_by_days")
 
 
 def _aggregate(connection: Connection) -> None:

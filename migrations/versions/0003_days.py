@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from alembic import op
 
 from app.errors import ConfigError
-from app.infrastructure.sql_days import keep_rights
+from app.infrastructure.sql_days import execute_long, keep_rights
 
 revision = "0003"
 down_revision = "0002"
@@ -20,7 +20,6 @@ VIEWS = """
     SELECT DISTINCT c.relname
     FROM pg_depend d JOIN pg_rewrite r ON r.oid = d.objid JOIN pg_class c ON c.oid = r.ev_class
     WHERE d.classid = CAST('pg_rewrite' AS regclass) AND d.refobjid = CAST('points' AS regclass)"""
-PATIENCE_S = 6 * 3600.0  # for reading all boxes once
 
 
 def upgrade() -> None:
@@ -45,8 +44,7 @@ def upgrade() -> None:
     name = f"points_until_{end:%Y%m%d}"
     op.execute(f"ALTER TABLE points_before RENAME TO {name}")
     attach = f"ALTER TABLE points ATTACH PARTITION {name} FOR VALUES FROM (MINVALUE) TO ('{end.isoformat()}')"
-    driver = connection.connection.dbapi_connection
-    driver.run_async(lambda raw: raw.execute(attach, timeout=PATIENCE_S))
+    execute_long(connection, attach)
 
 
 def _in_chunks(connection: sa.Connection) -> bool:
